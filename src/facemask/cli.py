@@ -1,0 +1,125 @@
+"""What every command shares: the order of its flags, and how it fails."""
+
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from facemask.config import did_you_mean, first_line
+from facemask.errors import FaceMaskError
+
+Job = Callable[[DictConfig], float]
+MULTIRUN = ("-m", "--multirun")
+TRACE = "FACEMASK_TRACE"  # set in the environment, it shows the stack trace of any error
+
+
+class JobFailedError(Exception):
+    """A job of a sweep failed; its reason has been printed."""
+
+
+def arrange(arguments: list[str]) -> list[str]:
+    """Put a command line into the form Hydra takes.
+
+    The multirun flag goes to the front, because Hydra refuses it between overrides (hydra#3053), and a value with
+    ``=`` in it, such as a folder named by its values, is quoted (hydra#1577).
+    """
+    flags = [word for word in arguments if word in MULTIRUN]
+    return flags + [_quote(word) for word in arguments if word not in MULTIRUN]
+
+
+def _quote(word: str) -> str:
+    key, equals, value = word.partition("=")
+    if word.startswith("-") or not equals or "=" not in value or value[0] in "'\"[{(" or "$" in value:
+        return word
+    return f"{key}='{value}'"
+
+
+def run(main: Callable[[], Any]) -> None:
+    """Run a Hydra command, ending with exit code 0, 1 (a job of a sweep failed), 2 (bad input) or 130 (Ctrl-C)."""
+    sys.argv[1:] = arrange(sys.argv[1:])
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors instead of printing them its way
+    try:
+        main()
+    except JobFailedError:
+        fail("not every job of the sweep succeeded; the reasons are above.", code=1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (FaceMaskError, HydraException, OmegaConfBaseException, OSError) as error:
+        if os.environ.get(TRACE):
+            raise
+        fail(explain(error), code=2)
+
+
+def run_job(job: Job, config: DictConfig) -> float:
+    """Run one job, and tell at once why it failed: Hydra would go on with a sweep and tell of the first alone."""
+    is_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    try:
+        return job(config)
+    except FaceMaskError as error:
+        if not is_sweep:
+            if os.environ.get(TRACE):
+                raise
+            fail(str(error), code=2)
+        print(f"error: {error}", file=sys.stderr)
+        raise JobFailedError(str(error)) from error
+    except Exception as error:
+        if not is_sweep:
+            raise
+        traceback.print_exc()
+        raise JobFailedError(str(error)) from error
+
+
+def fail(sentence: str, code: int) -> NoReturn:
+    """Print one sentence and end the process."""
+    print(f"error: {sentence}", file=sys.stderr)
+    sys.exit(code)
+
+
+def explain(error: Exception) -> str:
+    """Return one sentence for an error: what was wrong, and what to type instead."""
+    cause = error.__cause__
+    if isinstance(error, FaceMaskError):
+        return str(error)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        return f"{group}={choice}: there is no such {group}{did_you_mean(choice, error.options or [])}"
+    if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+        return _explain_key(str(error), cause)
+    if "Ambiguous value" in str(error):
+        argument = re.findall(r"'(.*)'", str(error))[0]
+        return f"{argument} gives several values; add -m to run each of them, or brackets to mean a list: key=[a,b]."
+    if override := getattr(error, "override", None):
+        return f"{override!r} cannot be read as KEY=VALUE; quote special characters: 'KEY=\"VALUE\"'."
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename} cannot be written or read ({error.strerror}); choose another place."
+    return first_line(error) + "."
+
+
+def _explain_key(message: str, cause: OmegaConfBaseException) -> str:
+    """Explain an unknown key or a value of the wrong type."""
+    if "not in" in str(cause.msg):
+        root = cause.parent_node._get_root() if cause.parent_node is not None else DictConfig({})
+        word = str(cause.full_key)
+        deeper = [key for key in _dotted(root) if key.rpartition(".")[2] == word.rpartition(".")[2]]
+        siblings = [*_dotted(root, depth=1 + word.count("."))]
+        return f"{word} is no key{did_you_mean(word, siblings) if not deeper else f'; did you mean {deeper[0]}?'}"
+    wanted = {"Float": "a number", "Integer": "a whole number", "Bool": "true or false"}
+    kind = next((words for name, words in wanted.items() if name in str(cause.msg)), "another type of value")
+    override = message.rpartition("override ")[2]
+    return f"{override} cannot be used: {cause.full_key} must be {kind}."
+
+
+def _dotted(node: Any, prefix: str = "", depth: int = 9) -> Iterator[str]:
+    """Yield the dotted names of a configuration's keys, down to a depth."""
+    if isinstance(node, DictConfig) and not node._is_missing() and not node._is_none() and depth > 0:
+        for key in map(str, node):
+            yield f"{prefix}{key}"
+            yield from _dotted(node._get_node(key), f"{prefix}{key}.", depth - 1)
