@@ -1,0 +1,1 @@
+"""From a folder of face crops to reproducible batches."""

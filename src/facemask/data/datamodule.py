@@ -1,0 +1,181 @@
+"""The Lightning data module: index, splits, store and augmentation wired together."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from lightning.pytorch import LightningDataModule
+from pydantic import Field
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from facemask.data.dataset import EpochSampler, FaceDataset, Key, as_is
+from facemask.data.index import index
+from facemask.data.preprocessing import Preprocessing
+from facemask.data.splits import (
+    Balance,
+    assign_folds,
+    balance_rows,
+    class_weights,
+    drop_small,
+    hold_out_test,
+    subset,
+)
+from facemask.data.store import check_readable, fingerprint, open_store
+from facemask.data.transforms import Augmentation
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class FaceDataModule(LightningDataModule):
+    """Face crops of one data set, split into a training part (dealt into folds) and a test part left alone.
+
+    Batches are (images, labels): float32[N, 3, input_size, input_size] normalised on the device, and int64[N], or
+    float32[N, C] class shares where MixUp or CutMix blended them.
+
+    Args:
+        name: what tables and folders call the set.
+        root: the folder of images, see :func:`facemask.data.index.index`.
+        store_dir: where decoded images are kept.
+        store_size: side of the decoded images, pixels.
+        batch_size: images a step.
+        augmentation: applied to the training part; None for none.
+        k: number of folds.
+        fold: the fold validated on, in [0, k); the others are trained on.
+        seed: seed of shuffling and augmentation.
+        split_seed: seed of every split, apart from ``seed`` so that runs can differ in one and share the other.
+        fraction: share of the training part to use.
+        test_fraction: share held out for testing where the set names no test part.
+        min_side: drop training images with a shorter side, pixels.
+        balance: how unequal classes are evened out, see :func:`facemask.data.splits.balance_rows`.
+        max_unreadable: share of damaged files that is tolerated.
+        num_workers: loader processes; 0 loads in the main one.
+        hint: where the set can be had, for the error when it is missing.
+        create: makes the set at ``root`` if need be (the demo set makes itself).
+    """
+
+    preprocessing: Preprocessing  # set once the network is known
+
+    def __init__(
+        self,
+        name: str,
+        root: str,
+        store_dir: str,
+        store_size: Annotated[int, Field(ge=8, le=1024)],
+        batch_size: Annotated[int, Field(ge=1)],
+        augmentation: Augmentation | None = None,
+        k: Annotated[int, Field(ge=2)] = 5,
+        fold: int = 0,
+        seed: int = 0,
+        split_seed: int = 0,
+        fraction: Annotated[float, Field(gt=0, le=1)] = 1.0,
+        test_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.2,
+        min_side: Annotated[int, Field(ge=0)] = 0,
+        balance: Balance = "none",
+        max_unreadable: Share = 0.01,
+        num_workers: Annotated[int, Field(ge=0)] = 1,
+        hint: str = "",
+        create: Callable[[Path], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.name, self.root, self.store_dir, self.store_size = name, Path(root), Path(store_dir), store_size
+        self.batch_size, self.num_workers, self.augmentation = batch_size, num_workers, augmentation
+        self.k, self.fold, self.seed, self.split_seed = k, fold, seed, split_seed
+        self.fraction, self.test_fraction, self.min_side = fraction, test_fraction, min_side
+        self.balance, self.max_unreadable, self.hint, self.create = balance, max_unreadable, hint, create
+        self.samples: pd.DataFrame | None = None
+
+    def prepare_data(self) -> None:
+        """Make the set if it makes itself, and decode it; one process does it for all."""
+        if self.create is not None:
+            self.create(self.root)
+        self.setup()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read the tables and pick the fold; a second call does nothing."""
+        if self.samples is not None:
+            return
+        table = hold_out_test(index(self.root, self.hint), self.test_fraction, self.split_seed)
+        self.class_names: list[str] = sorted(table["label"].unique())
+        self.test_samples = table[table["split"] == "test"]  # never decoded here: testing is another command's
+        train = subset(table[table["split"] == "train"], self.fraction, self.split_seed)
+        self._store = open_store(self.root, train["path"].tolist(), self.store_size, self.store_dir)
+        self.unreadable = check_readable(self._store, self.max_unreadable)
+        self.samples = self._readable_samples(train)
+        self._pick_fold(self.samples)
+
+    def _readable_samples(self, train: pd.DataFrame) -> pd.DataFrame:
+        """Return the training part, with each image's size, row of the store and fold."""
+        samples = train.merge(self._store.samples.assign(row=range(len(train))), on="path", validate="1:1")
+        samples = drop_small(samples[samples.pop("error") == ""], self.min_side)
+        return samples.assign(fold=assign_folds(samples, self.k, self.split_seed))
+
+    def _pick_fold(self, samples: pd.DataFrame) -> None:
+        train, self.val_samples = (
+            samples[side] for side in (samples["fold"] != self.fold, samples["fold"] == self.fold)
+        )
+        self.train_samples = train.iloc[balance_rows(self._labels(train), self.balance, self.split_seed)]
+
+    @property
+    def class_weights(self) -> npt.NDArray[np.float32] | None:
+        """float32[C] weights for the loss where ``balance`` is ``weighted``, else None."""
+        if self.balance != "weighted":
+            return None
+        return class_weights(self._labels(self.train_samples), len(self.class_names))
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash of the training part: pixels, labels, groups and folds' input."""
+        assert self.samples is not None
+        return fingerprint(self._store, self.samples)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return the number of images of each class, in the training part as used and in the test part."""
+        assert self.samples is not None
+        parts = {"train": self.samples, "test": self.test_samples}
+        return {name: {c: int((part["label"] == c).sum()) for c in self.class_names} for name, part in parts.items()}
+
+    def images(self, samples: pd.DataFrame) -> npt.NDArray[np.uint8]:
+        """Return the stored images of some samples, uint8[N, S, S, 3]."""
+        return np.asarray(self._store.images[samples["row"].to_numpy()])
+
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+        """Shuffled, augmented batches of the other folds."""
+        n = len(self.train_samples)
+        lone = n > self.batch_size and n % self.batch_size == 1  # batch norm cannot learn from one image
+        return self._loader(self.train_samples, self.augmentation, EpochSampler(n, self.seed), drop_last=lone)
+
+    def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+        """Batches of this fold, as they are, in the order of ``val_samples``."""
+        return self._loader(self.val_samples, None, EpochSampler(len(self.val_samples)), drop_last=False)
+
+    def _loader(
+        self, samples: pd.DataFrame, augmentation: Augmentation | None, sampler: Sampler[Key], drop_last: bool
+    ) -> DataLoader[tuple[Tensor, Tensor]]:
+        rows = samples["row"].to_numpy()
+        return DataLoader(
+            FaceDataset(self._store.images, self._labels(samples), rows, augmentation, self.seed),
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=self.num_workers,
+            collate_fn=as_is,
+            drop_last=drop_last,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=self.num_workers > 0,
+            generator=torch.Generator(),  # else every new iterator draws from the generator that dropout uses
+        )
+
+    def _labels(self, samples: pd.DataFrame) -> npt.NDArray[np.int64]:
+        return pd.Categorical(samples["label"], self.class_names).codes.astype(np.int64)
+
+    def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
+        """Resize and normalise on the device, and mix the batch in training."""
+        images, labels = batch
+        images = self.preprocessing.normalise(images)
+        if self.augmentation is not None and self.trainer is not None and self.trainer.training:
+            return self.augmentation.mix(images, labels, len(self.class_names))
+        return images, labels

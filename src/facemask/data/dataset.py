@@ -1,0 +1,97 @@
+"""Batches out of the store: which images, in which order, augmented how."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from facemask.data.transforms import Augmentation
+from facemask.seeding import SHUFFLE, derive_seed
+
+Key = tuple[int, int]  # (epoch, position): tells a worker process the epoch without any shared state
+
+
+class FaceDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Images of the store, fetched a batch at a time.
+
+    Args:
+        images: uint8[N, S, S, 3], the store.
+        labels: int64[M], class of each position.
+        rows: int64[M], row of the store at each position; a row may come more than once.
+        augmentation: applied to every image; None for validation and test.
+        seed: seed of the augmentation.
+    """
+
+    def __init__(
+        self,
+        images: npt.NDArray[np.uint8],
+        labels: npt.NDArray[np.int64],
+        rows: npt.NDArray[np.int64],
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.images, self.labels, self.rows = images, labels, rows
+        self.augmentation, self.seed = augmentation, seed
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Where workers are spawned, not forked, they map the store's file anew instead of being sent its pixels.
+        images = self.images.filename if isinstance(self.images, np.memmap) else self.images
+        return self.__dict__ | {"images": images}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if not isinstance(self.images, np.ndarray):
+            self.images = np.load(self.images, mmap_mode="r")
+
+    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
+        """Return one image, uint8[S, S, 3], and its label, int64[]."""
+        images, labels = self.__getitems__([key])
+        return images[0], labels[0]
+
+    def __getitems__(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
+        """Return a batch: images, uint8[B, S, S, 3], and labels, int64[B]."""
+        positions = [position for _, position in keys]
+        batch = self.images[self.rows[positions]]
+        if self.augmentation is not None:
+            for i, (epoch, position) in enumerate(keys):
+                batch[i] = self.augmentation(batch[i], self.seed, epoch, position)
+        return torch.from_numpy(batch), torch.from_numpy(self.labels[positions])
+
+
+def as_is(batch: Any) -> Any:
+    """Collate nothing: :meth:`FaceDataset.__getitems__` already returns a batch."""
+    return batch
+
+
+class EpochSampler(Sampler[Key]):
+    """Every position once an epoch, in an order that (seed, epoch) alone decide.
+
+    Lightning calls :meth:`set_epoch` before each epoch.
+
+    Args:
+        n: number of positions.
+        seed: seed of the shuffling; None keeps the order.
+    """
+
+    def __init__(self, n: int, seed: int | None = None) -> None:
+        self.n, self.seed, self.epoch = n, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next pass the given epoch's."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __iter__(self) -> Iterator[Key]:
+        order = np.arange(self.n)
+        if self.seed is not None:
+            order = np.random.default_rng(derive_seed(SHUFFLE, self.seed, self.epoch)).permutation(self.n)
+        return ((self.epoch, int(position)) for position in order)

@@ -1,0 +1,156 @@
+"""Who is trained on and who is held out. Pure: a table in, a table out, the same whatever order rows come in.
+
+Tables have at least the columns ``path``, ``label``, ``group`` and ``split`` of :func:`facemask.data.index.index`.
+"""
+
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from facemask.errors import ConfigError, DataError
+from facemask.seeding import BALANCE, SUBSET, derive_seed
+
+Balance = Literal["none", "undersample", "oversample", "weighted"]
+
+
+def hold_out_test(table: pd.DataFrame, fraction: float, seed: int) -> pd.DataFrame:
+    """Fill ``split`` with ``train`` or ``test``, keeping the set's own test part where it has one.
+
+    Args:
+        table: an index.
+        fraction: share of the images to hold out where the set names no test part, rounded to 1/n; 0 holds out none.
+        seed: the split's seed.
+
+    Returns:
+        The table sorted by path, ``split`` filled. Groups are whole, classes keep their shares.
+
+    Raises:
+        DataError: a group lies on both sides of the set's own split, or a class cannot be spread over both sides.
+    """
+    table = table.sort_values("path", ignore_index=True)
+    if (table["split"] == "test").any():
+        table["split"] = table["split"].replace("", "train")
+        check_groups_whole(table, "split")
+        only_test = sorted(set(table["label"]) - set(table["label"][table["split"] == "train"]))
+        if only_test:
+            raise DataError(f"class {only_test[0]!r} has images in the test part only; nothing could learn it.")
+        return table
+    table["split"] = "train"
+    if fraction > 0:
+        folds = _grouped_folds(table, max(2, round(1 / fraction)), seed, "data.test_fraction")
+        table["split"] = np.where(folds == 0, "test", "train")
+    return table
+
+
+def subset(table: pd.DataFrame, fraction: float, seed: int) -> pd.DataFrame:
+    """Keep a random share of each class, never fewer than one image of it.
+
+    Args:
+        table: any part of an index.
+        fraction: share to keep, in (0, 1].
+        seed: the split's seed.
+    """
+    table = table.sort_values("path", ignore_index=True)
+    if fraction >= 1:
+        return table
+    rng = np.random.default_rng(derive_seed(SUBSET, seed))
+    kept: list[int] = []
+    for _, rows in table.groupby("label", sort=True):
+        n = max(1, round(fraction * len(rows)))
+        kept.extend(rng.permutation(rows.index.to_numpy())[:n])
+    return table.loc[sorted(kept)].reset_index(drop=True)
+
+
+def drop_small(table: pd.DataFrame, min_side: int) -> pd.DataFrame:
+    """Drop images whose shorter side (columns ``width`` and ``height``, pixels) is below ``min_side``."""
+    small = table[["width", "height"]].min(axis=1) < min_side
+    lost = sorted(set(table["label"]) - set(table["label"][~small]))
+    if lost:
+        raise ConfigError(f"data.min_side={min_side} leaves no image of class {lost[0]!r}; lower it.")
+    return table[~small].reset_index(drop=True)
+
+
+def assign_folds(table: pd.DataFrame, k: int, seed: int) -> npt.NDArray[np.int64]:
+    """Deal the rows into k folds: classes in equal shares, every group in one fold.
+
+    Returns:
+        int64[N], the fold in which each row of ``table`` (in its own order) is validated.
+
+    Raises:
+        DataError: a class has too few groups to be in every fold.
+    """
+    order = np.argsort(table["path"].to_numpy(), kind="stable")
+    folds = np.empty(len(table), dtype=np.int64)
+    folds[order] = _grouped_folds(table.iloc[order], k, seed, "k")
+    return folds
+
+
+def balance_rows(labels: npt.NDArray[np.int64], method: Balance, seed: int) -> npt.NDArray[np.int64]:
+    """Return the positions to train on, with classes evened out as asked.
+
+    Args:
+        labels: int64[N], class of each training image.
+        method: ``undersample`` cuts every class to the smallest, ``oversample`` repeats images up to the largest;
+            ``none`` and ``weighted`` (which acts on the loss) keep every image once.
+        seed: the split's seed.
+
+    Returns:
+        int64[M], positions in ``labels``, ascending.
+    """
+    if method not in get_args(Balance):
+        raise ConfigError(f"data.balance={method} is not one of {', '.join(get_args(Balance))}.")
+    if method in ("none", "weighted"):
+        return np.arange(len(labels))
+    rng = np.random.default_rng(derive_seed(BALANCE, seed))
+    classes, counts = np.unique(labels, return_counts=True)
+    target = counts.min() if method == "undersample" else counts.max()
+    picked = []
+    for label in classes:
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        picked.append(np.resize(rows, target))  # cuts, or repeats from the start
+    return np.sort(np.concatenate(picked))
+
+
+def class_weights(labels: npt.NDArray[np.int64], num_classes: int) -> npt.NDArray[np.float32]:
+    """Return float32[C] loss weights, inversely proportional to class frequency, 1 on average over the images."""
+    counts = np.bincount(labels, minlength=num_classes)
+    return (len(labels) / (num_classes * np.maximum(counts, 1))).astype(np.float32)
+
+
+def check_groups_whole(table: pd.DataFrame, column: str) -> None:
+    """Raise DataError when a group has rows with different values of ``column``."""
+    sides = table.groupby("group")[column].nunique()
+    torn = sides[sides > 1]
+    if len(torn):
+        raise DataError(
+            f"{len(torn)} groups lie on both sides of the set's {column}, the first is {torn.index[0]!r}: images of "
+            "one photo or person would be trained and tested on; move them to one side, or mend manifest.csv."
+        )
+
+
+def _grouped_folds(table: pd.DataFrame, k: int, seed: int, key: str) -> npt.NDArray[np.int64]:
+    labels, groups = table["label"].to_numpy(), table["group"].to_numpy()
+    for label, count in table.groupby("label")["group"].nunique().items():
+        if count < k:
+            raise DataError(
+                f"class {label!r} has {count} groups of images, too few for {k} parts ({key}); "
+                "add images or ask for fewer parts."
+            )
+    has_groups = len(set(groups)) < len(table)
+    # Without groups the plain splitter balances better, and the grouped one would take minutes on 40,000 rows.
+    splitter = StratifiedGroupKFold if has_groups else StratifiedKFold
+    folds = np.empty(len(table), dtype=np.int64)
+    parts = splitter(n_splits=k, shuffle=True, random_state=seed).split(labels, labels, groups)
+    for fold, (_, held_out) in enumerate(parts):
+        folds[held_out] = fold
+    for fold in range(k):
+        missing = sorted(set(labels) - set(labels[folds == fold]))
+        if missing:
+            raise DataError(
+                f"class {missing[0]!r} has too few groups to be in each of {k} parts ({key}); add images, ask for "
+                "fewer parts, or try another split_seed."
+            )
+    return folds

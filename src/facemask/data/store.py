@@ -1,0 +1,200 @@
+"""Decode once: the images of a data set as one packed array on disk, shared by all folds, jobs and workers."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from filelock import FileLock, Timeout
+from rich.console import Console
+from rich.progress import track
+
+from facemask.data.preprocessing import Pixels, read_image, square
+from facemask.errors import DataError
+
+FORMAT = 1  # raise it when the stored pixels of an unchanged file would change
+CHUNK = 512  # images decoded ahead of the writer: bounds memory
+IMAGES, SAMPLES, DIGEST = "images.npy", "samples.parquet", "sha256"
+
+
+@dataclass(frozen=True)
+class Store:
+    """The decoded images.
+
+    Attributes:
+        images: uint8[N, S, S, 3], RGB, memory-mapped read-only; an unreadable file's row is black.
+        samples: a row an image, in the same order: ``path``, ``width`` and ``height`` in pixels as decoded, and
+            ``error``, empty unless the file could not be read.
+        digest: SHA-256 of the pixels, so of the data themselves, wherever they lie.
+    """
+
+    images: npt.NDArray[np.uint8]
+    samples: pd.DataFrame
+    digest: str
+
+
+def open_store(root: Path, paths: Sequence[str], size: int, folder: Path) -> Store:
+    """Open the store of these files, building it first where there is none.
+
+    It is keyed by what it holds (paths, file sizes, modification times, ``size``). Of several processes that want the
+    same one, the first builds it and the others wait. It appears under its name only when it is complete, so a
+    build that is killed leaves nothing that could be mistaken for a store.
+
+    Args:
+        root: the data set.
+        paths: files below root, sorted.
+        size: side of the stored squares, pixels.
+        folder: where stores are kept; any of them may be deleted at any time.
+
+    Raises:
+        DataError: the folder cannot be written, or the disk is full.
+    """
+    target = folder / _key(root, paths, size)
+    if store := _read(target, len(paths), size):
+        return store
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder)
+        with FileLock(_lock_of(target)):
+            store = _read(target, len(paths), size)  # another process may have built it while we waited
+            if store is None:
+                _build(root, paths, size, target)
+                store = _read(target, len(paths), size)
+    except OSError as error:
+        needed = len(paths) * size * size * 3 / 1e6
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DataError(
+                f"no room for the decoded images: {needed:,.0f} MB are needed in data.store_dir={folder}; free some "
+                "space, point data.store_dir to another disk, or lower data.store_size or data.fraction."
+            ) from error
+        raise DataError(
+            f"data.store_dir={folder} cannot be written ({error.strerror}); point it to a folder that can."
+        ) from error
+    if store is None:
+        raise DataError(f"{target} was damaged while it was built; run again, or point data.store_dir elsewhere.")
+    return store
+
+
+def check_readable(store: Store, allowed: float) -> pd.DataFrame:
+    """Return the unreadable files (``path``, ``error``).
+
+    Raises:
+        DataError: their share is above ``allowed``.
+    """
+    bad = store.samples.loc[store.samples["error"] != "", ["path", "error"]].reset_index(drop=True)
+    share = len(bad) / len(store.samples)
+    if share > allowed:
+        raise DataError(
+            f"{len(bad)} of {len(store.samples)} images ({share:.1%}) cannot be read, more than "
+            f"data.max_unreadable={allowed:g} allows; the first is {bad['path'].iloc[0]}: replace or delete them, or "
+            "raise data.max_unreadable."
+        )
+    return bad
+
+
+def _key(root: Path, paths: Sequence[str], size: int) -> str:
+    digest = hashlib.sha256(f"{FORMAT} {size}".encode())
+    for path in paths:
+        status = (root / path).stat()
+        digest.update(f"\0{path}\0{status.st_size}\0{status.st_mtime_ns}".encode())
+    return digest.hexdigest()[:24]
+
+
+def _lock_of(target: Path) -> Path:
+    return target.with_suffix(".lock")
+
+
+def _partial_of(target: Path) -> Path:
+    return target.with_suffix(".partial")
+
+
+def _read(target: Path, n: int, size: int) -> Store | None:
+    """Return the store, or None where there is none or a power cut has left it short."""
+    try:
+        images = np.load(target / IMAGES, mmap_mode="r")
+        samples = pd.read_parquet(target / SAMPLES)
+        digest = (target / DIGEST).read_text()
+    except (OSError, ValueError):  # pyarrow's errors on a damaged file are ValueErrors or OSErrors
+        return None
+    if images.shape != (n, size, size, 3) or len(samples) != n:
+        return None
+    return Store(images, samples, digest)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what killed builds have left; a build still going on holds its lock."""
+    for partial in folder.glob("*.partial"):
+        try:
+            with FileLock(_lock_of(partial), timeout=0):
+                shutil.rmtree(partial, ignore_errors=True)
+        except Timeout:
+            continue
+
+
+def _build(root: Path, paths: Sequence[str], size: int, target: Path) -> None:
+    partial = _partial_of(target)
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(target, ignore_errors=True)  # there only if damaged
+    partial.mkdir()
+    try:
+        digest, samples = _decode(root, paths, size, partial / IMAGES)
+        samples.to_parquet(partial / SAMPLES, index=False)
+        (partial / DIGEST).write_text(digest)
+        for file in partial.iterdir():
+            _flush(file)
+        partial.rename(target)
+        _flush(target.parent)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _decode(root: Path, paths: Sequence[str], size: int, file: Path) -> tuple[str, pd.DataFrame]:
+    """Write the packed array; return the digest of its pixels and the samples table."""
+
+    def decode(path: str) -> tuple[Pixels, tuple[str, int, int, str]]:
+        try:
+            image = read_image(root / path)
+        except DataError as error:
+            return np.zeros((size, size, 3), np.uint8), (path, 0, 0, str(error.__cause__ or error))
+        return square(image, size), (path, image.shape[1], image.shape[0], "")
+
+    rows: list[tuple[str, int, int, str]] = []
+    digest = hashlib.sha256()
+    starts = range(0, len(paths), CHUNK)
+    # Plain writes, not a writable memory map: on a full disk a map kills the process, a write raises.
+    with file.open("wb") as stream, ThreadPoolExecutor(os.cpu_count()) as pool:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(paths), size, size, 3)}
+        np.lib.format.write_array_header_1_0(stream, header)
+        title = f"Decoding {len(paths):,} images, once"
+        for start in track(starts, title, console=Console(stderr=True), transient=True):
+            for image, row in pool.map(decode, paths[start : start + CHUNK]):
+                stream.write(image.tobytes())
+                digest.update(image.tobytes())
+                rows.append(row)
+    return digest.hexdigest(), pd.DataFrame(rows, columns=["path", "width", "height", "error"])
+
+
+def _flush(path: Path) -> None:
+    """Have the disk hold it, so that a power cut after the rename finds whole files."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fingerprint(store: Store, table: pd.DataFrame) -> str:
+    """Return a short hash of the data a run is based on: the pixels and each image's label, group and split."""
+    digest = hashlib.sha256(store.digest.encode())
+    columns = table[["path", "label", "group", "split"]]
+    digest.update(json.dumps(columns.to_numpy().tolist()).encode())
+    return digest.hexdigest()[:16]
