@@ -1,0 +1,44 @@
+"""A timm network as feature extractor, with a head of our own."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from facemask.models.weights import build_timm
+
+
+class TimmNet(nn.Module):
+    """Any network of timm, its classifier replaced.
+
+    Args:
+        num_classes: C.
+        name: the timm architecture.
+        pretrained: see :func:`facemask.models.weights.build_timm`.
+        head: ``linear``, one layer; or ``mlp``, the three-class study's dense layers on top of the features.
+        hidden: width of the mlp's dense layer.
+        dropout: share of features dropped before each layer of the head.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        name: str,
+        pretrained: bool | str = True,
+        head: Literal["linear", "mlp"] = "linear",
+        hidden: Annotated[int, Field(ge=1)] = 128,
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2,
+    ) -> None:
+        super().__init__()
+        self.backbone, self.initial = build_timm(name, pretrained)
+        # Some networks (MobileNetV3) widen their features once more behind the pooling.
+        features: Any = getattr(self.backbone, "head_hidden_size", None) or self.backbone.num_features
+        layers: list[nn.Module] = [nn.Dropout(dropout)]
+        if head == "mlp":
+            layers += [nn.Linear(features, hidden), nn.ReLU(inplace=True), nn.Dropout(dropout)]
+        self.head = nn.Sequential(*layers, nn.Linear(hidden if head == "mlp" else features, num_classes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits, float32[N, C], of images, float32[N, 3, S, S]."""
+        logits: Tensor = self.head(self.backbone(images))
+        return logits

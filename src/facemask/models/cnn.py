@@ -1,0 +1,64 @@
+"""A small convolutional network, trained from nothing."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from facemask.models.weights import InitialWeights
+
+
+class CNN(nn.Module):
+    """Blocks of convolution, batch normalisation and max-pooling, then a dense layer with dropout.
+
+    The three-class study's form: every block halves the picture; average pooling at the end lets any input size in.
+
+    Args:
+        num_classes: C.
+        channels: width of each block.
+        convolutions: 3 x 3 convolutions in a block.
+        hidden: width of the dense layer.
+        dropout: share of activations dropped before each dense layer.
+    """
+
+    initial = InitialWeights(source="random")
+
+    def __init__(
+        self,
+        num_classes: int,
+        channels: Sequence[Annotated[int, Field(ge=1)]] = (32, 64, 128),
+        convolutions: Annotated[int, Field(ge=1)] = 1,
+        hidden: Annotated[int, Field(ge=1)] = 128,
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3,
+    ) -> None:
+        super().__init__()
+        widths = [3, *channels]
+        self.backbone = nn.Sequential(
+            *(_block(before, after, convolutions) for before, after in zip(widths, channels, strict=False)),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+        self.head = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(widths[-1], hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, num_classes),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits, float32[N, C], of images, float32[N, 3, S, S]."""
+        logits: Tensor = self.head(self.backbone(images))
+        return logits
+
+
+def _block(before: int, after: int, convolutions: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for i in range(convolutions):
+        layers += [
+            nn.Conv2d(before if i == 0 else after, after, kernel_size=3, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(inplace=True),
+        ]
+    return nn.Sequential(*layers, nn.MaxPool2d(2))

@@ -1,0 +1,56 @@
+"""Which layers do not learn."""
+
+from torch import nn
+
+from facemask.errors import ConfigError
+
+UNTIL = "until="
+
+
+def freeze(net: nn.Module, what: str) -> list[nn.Module]:
+    """Stop layers of a network from learning.
+
+    Args:
+        net: a network with a ``backbone``.
+        what: ``none``; ``backbone``, all of it; or ``until=STAGE``, the backbone's layers up to and with that stage,
+            named as in ``net.backbone.named_modules()``.
+
+    Returns:
+        The frozen modules. They must be kept in evaluation mode while the rest trains: a batch norm in training
+        mode would go on moving its statistics, and so its output, though no parameter changes.
+
+    Raises:
+        ConfigError: there is no such stage, or the network has no backbone.
+    """
+    if what == "none":
+        return []
+    backbone = getattr(net, "backbone", None)
+    if not isinstance(backbone, nn.Module):
+        raise ConfigError(f"model.freeze={what} needs a network with a 'backbone'; {type(net).__name__} has none.")
+    if what == "backbone":
+        frozen = [backbone]
+    elif what.startswith(UNTIL):
+        frozen = _until(backbone, what.removeprefix(UNTIL))
+    else:
+        raise ConfigError(f"model.freeze={what} is not one of none, backbone, until=STAGE.")
+    for module in frozen:
+        module.requires_grad_(False)
+    return frozen
+
+
+def _until(backbone: nn.Module, stage: str) -> list[nn.Module]:
+    """Return the modules that end with ``stage``, in the order in which they are registered, which timm keeps."""
+    frozen: list[nn.Module] = []
+    parent, parts = backbone, stage.split(".")
+    for depth, part in enumerate(parts):
+        children = dict(parent.named_children())
+        if part not in children:
+            where = ".".join(parts[:depth])
+            choices = ", ".join(f"{where}.{name}" if where else name for name in children) or "none"
+            raise ConfigError(f"model.freeze={UNTIL}{stage}: there is no such stage; choose from: {choices}.")
+        for name, child in children.items():
+            if name == part:
+                break
+            frozen.append(child)
+        parent = children[part]
+    return [*frozen, parent]

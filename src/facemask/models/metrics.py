@@ -1,0 +1,62 @@
+"""The metrics of every epoch, the same for two classes and for more."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassAUROC,
+    MulticlassF1Score,
+    MulticlassPrecision,
+    MulticlassRecall,
+)
+
+
+class EpochMetrics(nn.Module):
+    """What one pass over the data is judged by.
+
+    ``loss`` (mean over samples), ``accuracy`` (share of all samples), ``f1`` (mean over classes), ``auroc`` (one class
+    against the rest, mean over classes; for two classes the ordinary one), ``precision_CLASS`` and ``recall_CLASS``.
+
+    Args:
+        class_names: in the order of the probabilities.
+    """
+
+    def __init__(self, class_names: Sequence[str]) -> None:
+        super().__init__()
+        n = len(class_names)
+        self._class_names = list(class_names)
+        self._metrics = MetricCollection(
+            {
+                "accuracy": MulticlassAccuracy(n, average="micro"),
+                "f1": MulticlassF1Score(n, average="macro"),
+                "auroc": MulticlassAUROC(n, average="macro"),
+                "precision": MulticlassPrecision(n, average=None),
+                "recall": MulticlassRecall(n, average=None),
+            }
+        )
+        self._loss = MeanMetric()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all metrics."""
+        per_class = [f"{name}_{label}" for name in ("precision", "recall") for label in self._class_names]
+        return ["loss", "accuracy", "f1", "auroc", *per_class]
+
+    def update(self, loss: Tensor, probabilities: Tensor, labels: Tensor) -> None:
+        """Add a batch: its mean loss, float[]; probabilities, float[N, C]; and labels, int[N]."""
+        self._loss.update(loss, weight=len(labels))
+        self._metrics.update(probabilities, labels)
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return each metric of :attr:`names` over all batches since the last call, and forget them."""
+        values = {"loss": self._loss.compute()}
+        for name, value in self._metrics.compute().items():
+            if value.ndim == 0:
+                values[name] = value
+            else:
+                values |= {f"{name}_{label}": value[c] for c, label in enumerate(self._class_names)}
+        self._loss.reset()
+        self._metrics.reset()
+        return values

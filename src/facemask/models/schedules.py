@@ -1,0 +1,71 @@
+"""How the learning rate moves. Each returns Lightning's scheduler configuration for an optimizer.
+
+All of them are stepped by batch, so that a checkpoint written at an epoch's end holds the state of the next epoch.
+"""
+
+import math
+from typing import Annotated, Any
+
+from lightning.pytorch import Trainer
+from pydantic import Field
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, OneCycleLR, ReduceLROnPlateau
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+def plateau(
+    optimizer: Optimizer,
+    trainer: Trainer,
+    monitor: str,
+    mode: str,
+    factor: Share = 0.1,
+    patience: Annotated[int, Field(ge=0)] = 2,
+    min_lr: Annotated[float, Field(ge=0)] = 0.0,
+) -> dict[str, Any]:
+    """Multiply the rate by ``factor`` when ``monitor`` has not improved for ``patience`` epochs."""
+    scheduler = ReduceLROnPlateau(
+        optimizer, "min" if mode == "min" else "max", factor=factor, patience=patience, min_lr=min_lr
+    )
+    frequency = trainer.num_training_batches
+    return {"scheduler": scheduler, "monitor": monitor, "interval": "step", "frequency": frequency}
+
+
+def cosine(optimizer: Optimizer, trainer: Trainer, warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1) -> dict[str, Any]:
+    """Warm up linearly over a share of the steps, then fall to zero along half a cosine.
+
+    Source: Loshchilov & Hutter 2017, arXiv:1608.03983.
+    """
+    total = int(trainer.estimated_stepping_batches)
+    rising = round(warmup * total)
+
+    def factor(step: int) -> float:
+        if step < rising:
+            return (step + 1) / (rising + 1)
+        return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
+
+    return {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}
+
+
+def onecycle(
+    optimizer: Optimizer,
+    trainer: Trainer,
+    pct_start: Share = 0.25,
+    div_factor: Positive = 25.0,
+    final_div_factor: Positive = 1e4,
+) -> dict[str, Any]:
+    """Rise to ``lr`` over the first part of the training, then fall far below it.
+
+    Source: Smith & Topin 2018, arXiv:1708.07120.
+    """
+    scheduler = OneCycleLR(
+        optimizer,
+        max_lr=[group["lr"] for group in optimizer.param_groups],
+        total_steps=int(trainer.estimated_stepping_batches),
+        pct_start=pct_start,
+        div_factor=div_factor,
+        final_div_factor=final_div_factor,
+        cycle_momentum=False,
+    )
+    return {"scheduler": scheduler, "interval": "step"}
