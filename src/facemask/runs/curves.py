@@ -1,0 +1,61 @@
+"""The picture of a fold's training, drawn from its ``metrics.csv``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+TRAIN, VAL, REST = "#8c8c8c", "#1f5fa8", "#c25b12"  # told apart in grey and by the colour-blind
+
+
+def draw_learning_curves(history: pd.DataFrame, best_epoch: int, title: str, file: Path) -> None:
+    """Draw loss, scores and seconds by epoch.
+
+    Args:
+        history: a fold's ``metrics.csv``: a row an epoch.
+        best_epoch: marked in every panel.
+        title: what was trained, on what, and how many samples.
+        file: the picture to write; its suffix tells the format.
+    """
+    figure = Figure(figsize=(13, 4), layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    loss, scores, seconds = figure.subplots(1, 3)
+    epochs = history["epoch"]
+    _lines(loss, epochs, history, [("train/loss", TRAIN, "training"), ("val/loss", VAL, "validation")])
+    loss.set_ylabel("cross-entropy")
+    _lines(
+        scores,
+        epochs,
+        history,
+        [
+            ("train/accuracy", TRAIN, "accuracy, training"),
+            ("val/accuracy", VAL, "accuracy, validation"),
+            ("val/auroc", REST, "AUROC, validation"),
+        ],
+    )
+    scores.set_ylabel("score")
+    _lines(
+        seconds,
+        epochs,
+        history,
+        [("seconds", VAL, "whole epoch"), ("data_seconds", REST, "waiting for data")],
+    )
+    seconds.set_ylabel("seconds")
+    seconds.set_ylim(bottom=0)
+    for axes in (loss, scores, seconds):
+        axes.axvline(best_epoch, color="#444444", linewidth=0.8, linestyle=":", label=f"best epoch, {best_epoch}")
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(fontsize=8, frameon=False)
+    figure.savefig(file, dpi=120)
+
+
+def _lines(axes: Axes, epochs: "pd.Series[int]", history: pd.DataFrame, curves: Sequence[tuple[str, str, str]]) -> None:
+    for column, color, label in curves:
+        if column in history:  # a module of the user's may log other things
+            axes.plot(epochs, history[column], color=color, label=label, marker="o", markersize=3, linewidth=1.6)

@@ -1,0 +1,196 @@
+"""Writing and reading a run folder: ``config.yaml`` and ``result.json``, never half-written.
+
+``result.json`` is ``running`` from the first moment, so what was cut off can be told from what never began.
+"""
+
+import hashlib
+import json
+import math
+import os
+import platform
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from filelock import FileLock, Timeout
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
+
+from facemask.config import Settings
+from facemask.errors import RunError
+
+CONFIG, RESULT, LOCK = "config.yaml", "result.json", ".lock"
+BEST, LAST, METRICS, PREDICTIONS = "best.ckpt", "last.ckpt", "metrics.csv", "predictions.parquet"
+Status = Literal["running", "complete", "failed", "interrupted"]
+Result = dict[str, Any]
+
+# What may differ between two runs that are the same experiment.
+NEUTRAL = {"logger", "resume", "name", "data.num_workers", "data.store_dir"}
+LIBRARIES = [
+    "torch",
+    "torchvision",
+    "lightning",
+    "timm",
+    "albumentations",
+    "torchmetrics",
+    "numpy",
+    "facemask",
+]
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that a reader, or a crash, sees the old one or the new one and nothing between."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(path)
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a Parquet table, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    table.to_parquet(partial, index=False)
+    partial.replace(path)
+
+
+def write_result(folder: Path, result: Result) -> None:
+    """Write ``result.json``. NaN, which JSON has no word for, becomes null."""
+    write_atomically(folder / RESULT, json.dumps(_plain(result), indent=2) + "\n")
+
+
+def read_result(folder: Path) -> Result | None:
+    """Return ``result.json``, or None where there is none."""
+    try:
+        result: Result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise RunError(f"{folder / RESULT} is damaged; delete it to train {folder} from the start.") from error
+    return result
+
+
+def is_complete(result: Result | None) -> bool:
+    """Return whether a result is of a run, or a fold, that ended well."""
+    return result is not None and result["status"] == "complete"
+
+
+@contextmanager
+def open_run(folder: Path, settings: Settings) -> Iterator[Result | None]:
+    """Hold a run folder for writing, for a new run or to go on with the same one; yield its previous result.
+
+    Raises:
+        RunError: it holds another experiment, or another process is at it, or it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK, timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise RunError(
+            f"{folder} is being written by another process; wait for it, or choose another folder."
+        ) from error
+    except OSError as error:
+        raise RunError(
+            f"{folder} cannot be written ({error.strerror}); choose another folder: hydra.run.dir=FOLDER"
+        ) from error
+    try:
+        previous = read_result(folder)
+        if previous is not None and previous["config_hash"] != config_hash(settings):
+            raise RunError(
+                f"{folder} holds a run of another configuration; choose another folder (hydra.run.dir=FOLDER), or "
+                "delete it."
+            )
+        write_atomically(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(settings)))
+        yield previous
+    finally:
+        lock.release()
+
+
+def read_settings(folder: Path) -> Settings:
+    """Return the resolved configuration of a run.
+
+    Raises:
+        RunError: there is no run.
+    """
+    try:
+        settings = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
+    except FileNotFoundError as error:
+        raise RunError(f"{folder} is no run folder: it has no {CONFIG}; give the folder that a run printed.") from error
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
+        raise RunError(f"{folder / CONFIG} cannot be read: {error}") from error
+    if not isinstance(settings, dict):
+        raise RunError(f"{folder / CONFIG} is not a configuration; give the folder that a run printed.")
+    return {str(key): value for key, value in settings.items()}
+
+
+def config_hash(settings: Settings) -> str:
+    """Return a short hash of everything in a configuration that the numbers depend on."""
+    kept = {key: value for key, value in settings.items() if key not in NEUTRAL}
+    for name in NEUTRAL:
+        group, _, key = name.partition(".")
+        if key and isinstance(kept.get(group), dict):
+            kept[group] = {k: v for k, v in kept[group].items() if k != key}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def environment(device: str) -> Result:
+    """Return where and with what a run was made."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": f"{os.cpu_count()} x {_processor()}",
+        "device": device,
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "git": _git_revision(),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+
+
+def peak_memory() -> int:
+    """Return the most memory this process has held so far, bytes, on the accelerator included."""
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return resident + (torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0)
+
+
+def mean_and_std(values: Sequence[float]) -> dict[str, float | None]:
+    """Return the mean and the sample standard deviation (ddof=1; None for one value)."""
+    return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1)) if len(values) > 1 else None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def _git_revision() -> str | None:
+    """Return the revision of this code, marked where files differ from it; None outside a git checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

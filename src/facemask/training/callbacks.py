@@ -1,0 +1,157 @@
+"""What happens around the epochs: fresh random numbers, a row of metrics, two checkpoints."""
+
+import os
+import time
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pandas as pd
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+from facemask.config import monitor_mode
+from facemask.errors import RunError
+from facemask.models.checkpoint import MODEL, RECORD
+from facemask.runs.record import BEST, LAST, METRICS, write_atomically
+from facemask.seeding import EPOCH, derive_seed
+
+
+class EpochSeed(Callback):
+    """Draw each epoch's dropout and batch mixing from a seed of its own, so that a resumed epoch repeats itself."""
+
+    def __init__(self, seed: int, fold: int) -> None:
+        self.seed, self.fold = seed, fold
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Seed the generators of Python, NumPy and torch."""
+        drawn = derive_seed(EPOCH, self.seed, self.fold, trainer.current_epoch)
+        lightning.seed_everything(drawn, verbose=False)
+
+
+class History(Checkpoint):
+    """Write ``metrics.csv``: a row an epoch, with everything logged, the learning rate and where the time went.
+
+    A subclass of Checkpoint only because Lightning calls those last, when the epoch's metrics are all there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / METRICS
+        self.rows: list[dict[Hashable, Any]] = []
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep the rows of the epochs that a resumed run has behind it; a later one was cut off."""
+        if trainer.current_epoch > 0 and self.file.is_file():
+            rows = pd.read_csv(self.file)
+            self.rows = rows[rows["epoch"] <= trainer.current_epoch].to_dict("records")
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clocks."""
+        self._start = self._asked = time.perf_counter()
+        self._waited = 0.0
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Stop the clock that runs while the next batch is fetched."""
+        self._waited += time.perf_counter() - self._asked
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Start the clock of the next batch."""
+        self._asked = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add the epoch's row. Before the checkpoint is written: a row too many is dropped on resuming."""
+        row: dict[Hashable, Any] = {
+            "epoch": trainer.current_epoch + 1.0,
+            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+        }
+        row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        row |= {"seconds": time.perf_counter() - self._start, "data_seconds": self._waited}
+        self.rows.append(row)
+        if trainer.is_global_zero:
+            table = pd.DataFrame(self.rows).astype({"epoch": int})
+            write_atomically(self.file, table.to_csv(index=False))
+
+
+class Checkpoints(Checkpoint):
+    """Keep ``best.ckpt``, the epoch with the best monitored metric, and ``last.ckpt``, to continue from.
+
+    Lightning's ModelCheckpoint is not used: it forgets its best score when a run folder has been moved, and keeps
+    no last checkpoint of epochs that are not the best.
+
+    Args:
+        folder: the fold's.
+        monitor: a logged metric.
+        record: added to every checkpoint: the preprocessing record.
+        model: added to every checkpoint: the model configuration.
+    """
+
+    def __init__(self, folder: Path, monitor: str, record: dict[str, Any], model: dict[str, Any]) -> None:
+        self.folder, self.monitor, self.sign = folder, monitor, -1 if monitor_mode(monitor) == "min" else 1
+        self.record, self.model = record, model
+        self.best_score: float | None = None
+        self.best_epoch = 0
+        self.ended = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs to know."""
+        return {"best_score": self.best_score, "best_epoch": self.best_epoch, "ended": self.ended}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what :meth:`state_dict` returned."""
+        self.best_score, self.best_epoch = state_dict["best_score"], state_dict["best_epoch"]
+        self.ended = state_dict["ended"]
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Make the checkpoint tell by itself how to build and to feed its network."""
+        checkpoint[RECORD], checkpoint[MODEL] = self.record, self.model
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop at once where early stopping had ended the run before it was cut off."""
+        trainer.should_stop = trainer.should_stop or self.ended
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the checkpoints.
+
+        Raises:
+            RunError: the monitored metric is missing or not a number.
+        """
+        score = self._score(trainer)
+        self.ended = trainer.should_stop
+        is_best = self.best_score is None or self.sign * score > self.sign * self.best_score
+        if is_best:
+            self.best_score, self.best_epoch = score, trainer.current_epoch + 1
+            trainer.save_checkpoint(self.folder / BEST)
+        trainer.save_checkpoint(self.folder / LAST)
+
+    def _score(self, trainer: Trainer) -> float:
+        if self.monitor not in trainer.callback_metrics:
+            logged = ", ".join(sorted(trainer.callback_metrics))
+            raise RunError(f"monitor={self.monitor} is not among what the model logs: {logged}.")
+        score = float(trainer.callback_metrics[self.monitor])
+        loss = float(trainer.callback_metrics.get("train/loss", torch.tensor(0.0)))
+        for name, value in ((self.monitor, score), ("train/loss", loss)):
+            if value != value or abs(value) == float("inf"):
+                raise RunError(
+                    f"training diverged: {name} is {value} in epoch {trainer.current_epoch + 1}; try a smaller lr, or "
+                    "trainer.gradient_clip_val=1."
+                )
+        return score
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Write each checkpoint beside its place, then move it there: a crash leaves the old one or the new one."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Write a checkpoint."""
+        path = Path(path)
+        partial = path.with_name(path.name + ".partial")
+        with partial.open("wb") as stream:
+            torch.save(checkpoint, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)

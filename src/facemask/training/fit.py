@@ -1,0 +1,215 @@
+"""Fit one fold, or each in turn, into a run folder."""
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import lightning
+import numpy as np
+import pandas as pd
+from lightning.pytorch import LightningModule
+from lightning.pytorch.loggers import Logger
+
+from facemask.config import ALL_FOLDS, Settings
+from facemask.data.datamodule import FaceDataModule
+from facemask.errors import RunError
+from facemask.evaluation.metrics import DRAWS, bootstrap_intervals, classification_metrics
+from facemask.evaluation.predict import predict_probabilities
+from facemask.models.checkpoint import load_model
+from facemask.models.weights import InitialWeights, state_digest
+from facemask.runs.curves import draw_learning_curves
+from facemask.runs.record import (
+    BEST,
+    LAST,
+    METRICS,
+    PREDICTIONS,
+    Result,
+    config_hash,
+    environment,
+    is_complete,
+    mean_and_std,
+    open_run,
+    peak_memory,
+    read_result,
+    write_result,
+    write_table,
+)
+from facemask.seeding import INITIAL_WEIGHTS, derive_seed
+from facemask.training.loggers import log_predictions, opened_loggers
+from facemask.training.parts import build_data, build_fold_model, build_trainer, model_name
+
+CURVES = "learning_curves.png"
+
+
+def fit_folds(settings: Settings, folder: Path) -> Result:
+    """Fit the fold, or the folds, that a configuration asks for, going on where an earlier call was cut off.
+
+    Args:
+        settings: a validated configuration.
+        folder: the run folder. If it holds a run of this configuration, its complete folds are kept, and the one
+            that was cut off is taken up at its last complete epoch and ends where it would have ended.
+
+    Returns:
+        The content of ``result.json``.
+
+    Raises:
+        FaceMaskError: what a user can mend; recorded in the run folder first, as every other error is.
+    """
+    folds = range(settings["k"]) if settings["fold"] == ALL_FOLDS else [int(settings["fold"])]
+    with open_run(folder, settings) as previous:
+        if previous is not None and is_complete(previous):
+            return previous
+        result: Result = {
+            "model": model_name(settings),
+            "monitor": settings["monitor"],
+            "k": settings["k"],
+            "seed": settings["seed"],
+            "config_hash": config_hash(settings),
+            "folds": [],
+        }
+        with _recorded(folder, result):
+            for fold in folds:
+                done = fit_fold(settings, fold, folder / f"fold-{fold}")
+                result["folds"].append(done)
+                result |= {key: done[key] for key in ("data", "weights", "environment")}
+                write_result(folder, result)
+            result |= _summary(result["folds"])
+            tables = [pd.read_parquet(folder / f"fold-{fold}" / PREDICTIONS).assign(fold=fold) for fold in folds]
+            write_table(folder / PREDICTIONS, pd.concat(tables, ignore_index=True))
+    return result
+
+
+def fit_fold(settings: Settings, fold: int, folder: Path) -> Result:
+    """Fit one fold into its folder, or go on with it; return its result.
+
+    Everything random follows from the seed and the fold, so a fold comes out the same alone and among others.
+    """
+    previous = read_result(folder)
+    if previous is not None and is_complete(previous):
+        return previous
+    folder.mkdir(parents=True, exist_ok=True)
+    result: Result = {"fold": fold}
+    with _recorded(folder, result):
+        data = build_data(settings, fold)
+        lightning.seed_everything(derive_seed(INITIAL_WEIGHTS, settings["seed"], fold), verbose=False)
+        model, record, initial = build_fold_model(settings, data)
+        data.preprocessing = record
+        result |= _facts(data, model, initial)
+        with opened_loggers(settings, fold, folder) as loggers:
+            trainer, checkpoints = build_trainer(settings, fold, folder, record, loggers)
+            if settings["trainer"].get("compile"):
+                model.compile()
+            last = folder / LAST
+            trainer.fit(model, datamodule=data, ckpt_path=last if last.is_file() else None, weights_only=True)
+            device = str(trainer.strategy.root_device)
+            result |= {"best_epoch": checkpoints.best_epoch, "environment": environment(device)}
+            result |= _evaluate(folder, data, device, settings["seed"], loggers)
+        result["score"] = _score(settings["monitor"], result, checkpoints.best_score)
+        _draw(folder, model_name(settings), result)
+    del data, model, trainer
+    gc.collect()  # Lightning's objects refer to one another, and the next fold should find their memory free
+    return result
+
+
+def _facts(data: FaceDataModule, model: LightningModule, initial: InitialWeights) -> Result:
+    """Return what is known before training, of the data and of the network."""
+    parameters = list(model.parameters())
+    return {
+        "data": {
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "classes": data.class_names,
+            "n": data.counts(),
+            "unreadable": len(data.unreadable),
+        },
+        "n": {
+            "train": len(data.train_samples),
+            "val": len(data.val_samples),
+            "val_groups": int(data.val_samples["group"].nunique()),
+        },
+        "weights": {
+            "source": initial.source,
+            "sha256": state_digest(model),
+            "parameters": sum(p.numel() for p in parameters),
+            "trained": sum(p.numel() for p in parameters if p.requires_grad),
+        },
+    }
+
+
+def _evaluate(folder: Path, data: FaceDataModule, device: str, seed: int, loggers: Sequence[Logger]) -> Result:
+    """Score the best checkpoint, read back from disk as any later reader would, and keep its predictions."""
+    model, record = load_model(folder / BEST)
+    images = data.images(data.val_samples)
+    probabilities = predict_probabilities(model.to(device), record, images)
+    names = list(record.class_names)
+    predictions = data.val_samples[["path", "group", "label", "width", "height"]].reset_index(drop=True)
+    for c, name in enumerate(names):
+        predictions[f"probability_{name}"] = probabilities[:, c]
+    write_table(folder / PREDICTIONS, predictions)
+    log_predictions(loggers, predictions, images, names, seed)
+    truth = np.array([names.index(label) for label in predictions["label"]])
+    history = pd.read_csv(folder / METRICS)
+    return {
+        "metrics": {"val": classification_metrics(truth, probabilities, names)},
+        "intervals": bootstrap_intervals(truth, probabilities, predictions["group"].tolist()),
+        "draws": DRAWS,
+        "epochs": len(history),
+        "seconds": float(history["seconds"].sum()),
+        "data_seconds": float(history["data_seconds"].sum()),
+        "peak_memory_bytes": peak_memory(),
+    }
+
+
+def _score(monitor: str, result: Result, logged: float | None) -> float:
+    """Return the monitored metric of the best epoch, as its saved predictions give it where they can."""
+    split, _, name = monitor.partition("/")
+    score = result["metrics"].get(split, {}).get(name, logged)
+    if score is None or not np.isfinite(score):
+        raise RunError(
+            f"the best epoch's {monitor} is {score}; a run cannot be ranked by that: choose another monitor."
+        )
+    return float(score)
+
+
+def _summary(folds: Sequence[Result]) -> Result:
+    """Return means and standard deviations over folds."""
+    names = folds[0]["metrics"]["val"]
+    score = mean_and_std([fold["score"] for fold in folds])
+    return {
+        "score": score["mean"],
+        "score_std": score["std"],
+        "metrics": {"val": {name: mean_and_std([f["metrics"]["val"][name] for f in folds]) for name in names}},
+        "epochs": sum(fold["epochs"] for fold in folds),
+        "seconds": sum(fold["seconds"] for fold in folds),
+        "peak_memory_bytes": max(fold["peak_memory_bytes"] for fold in folds),
+    }
+
+
+def _draw(folder: Path, model: str, result: Result) -> None:
+    n = result["n"]
+    title = (
+        f"{model} on {result['data']['name']}, fold {result['fold']}: "
+        f"{n['train']:,} training and {n['val']:,} validation images"
+    )
+    draw_learning_curves(pd.read_csv(folder / METRICS), result["best_epoch"], title, folder / CURVES)
+
+
+@contextmanager
+def _recorded(folder: Path, result: Result) -> Iterator[None]:
+    """Keep a folder's ``result.json`` true to what is happening to it, whatever happens."""
+    result |= {"status": "running", "error": None}
+    write_result(folder, result)
+    try:
+        yield
+    except BaseException as error:
+        stopped = isinstance(error, KeyboardInterrupt | SystemExit)  # Lightning turns Ctrl-C into SystemExit
+        result |= {
+            "status": "interrupted" if stopped else "failed",
+            "error": f"{type(error).__name__}: {error}",
+        }
+        raise
+    else:
+        result["status"] = "complete"
+    finally:
+        write_result(folder, result)

@@ -1,0 +1,93 @@
+"""The parts of a fit, each built from its node of the configuration."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.loggers import Logger
+from rich.console import Console
+
+from facemask.config import Settings, build, did_you_mean
+from facemask.data.datamodule import FaceDataModule
+from facemask.data.preprocessing import Preprocessing
+from facemask.errors import ConfigError
+from facemask.models.checkpoint import build_model
+from facemask.models.weights import InitialWeights
+from facemask.training.callbacks import AtomicCheckpointIO, Checkpoints, EpochSeed, History
+
+# What Lightning says of choices that are meant.
+MEANT = [
+    "The '.*_dataloader' does not have many workers",  # decoded images need few
+    "The number of training batches .* is smaller than the logging interval",
+    "Found .* module.* in eval mode at the start of training",  # frozen layers
+    "Precision .* is not supported by the model summary",
+]
+
+
+def model_name(settings: Settings) -> str:
+    """Return what tables call the model: its timm name, or its class."""
+    model = settings["model"]
+    target = (model.get("net") or model)["_target_"]
+    return str(model.get("name") or target.rpartition(".")[2])
+
+
+def build_data(settings: Settings, fold: int) -> FaceDataModule:
+    """Build the data module of a fold, with its images decoded and its tables read."""
+    data: FaceDataModule = build(settings["data"], fold=fold)
+    data.prepare_data()
+    return data
+
+
+def build_fold_model(settings: Settings, data: FaceDataModule) -> tuple[LightningModule, Preprocessing, InitialWeights]:
+    """Build the model for the classes of the data, and the record of how it wants to be fed."""
+    names = data.class_names
+    model = build_model(settings["model"], num_classes=len(names), class_names=names, class_weights=data.class_weights)
+    initial = getattr(model, "initial", InitialWeights("not told by the model"))
+    size = settings["model"].get("input_size") or data.store_size
+    record = Preprocessing(tuple(names), size, data.store_size, initial.mean, initial.std)
+    _check_monitor(settings["monitor"], model)
+    return model, record, initial
+
+
+def build_trainer(
+    settings: Settings, fold: int, folder: Path, record: Preprocessing, loggers: Sequence[Logger]
+) -> tuple[Trainer, Checkpoints]:
+    """Build the trainer of a fold, and the callback that keeps its checkpoints."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in MEANT:
+        warnings.filterwarnings("ignore", message)
+    options = {key: value for key, value in settings["trainer"].items() if key != "compile"}
+    checkpoints = Checkpoints(folder, settings["monitor"], record.to_dict(), settings["model"])
+    callbacks: list[Callback] = [
+        EpochSeed(settings["seed"], fold),
+        *(build(node) for node in (settings["callbacks"] or {}).values()),
+        History(folder),
+        checkpoints,
+    ]
+    if options.get("enable_progress_bar", True) and Console().is_terminal:
+        callbacks.append(RichProgressBar())
+    else:
+        options["enable_progress_bar"] = False
+    try:
+        trainer: Trainer = build(
+            options,
+            callbacks=callbacks,
+            logger=list(loggers),
+            plugins=[AtomicCheckpointIO()],
+            default_root_dir=str(folder),
+        )
+    except MisconfigurationException as error:
+        raise ConfigError(f"the trainer cannot be set up like this: {str(error).splitlines()[0]}") from error
+    return trainer, checkpoints
+
+
+def _check_monitor(monitor: str, model: LightningModule) -> None:
+    """Refuse a metric that our own module will not log; of a user's module nothing is known yet."""
+    if metrics := getattr(model, "val_metrics", None):
+        names = [f"val/{name}" for name in metrics.names]
+        if monitor not in names:
+            raise ConfigError(f"monitor={monitor} is not a validation metric{did_you_mean(monitor, names)}")
