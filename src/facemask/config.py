@@ -33,7 +33,7 @@ class TrainConfig:
 
     lr: float = 1e-3  # learning rate (its peak, where a schedule moves it)
     bs: int = 32  # images a step
-    epochs: int = 15  # at most; early stopping may end sooner
+    epochs: int = 12  # at most; early stopping may end sooner
     seed: int = 0  # initial weights, order, augmentation, dropout
     split_seed: int = 0  # which image is in which part
     k: int = 5  # folds

@@ -16,11 +16,11 @@ def print_result(result: Result, folder: Path, console: Console) -> None:
     folds, name = result["folds"], result["data"]["name"]
     table = Table(title=f"{result['model']} on {name}", title_justify="left", box=box.SIMPLE_HEAD)
     for column in ("set", "split", "n", *COLUMNS.values()):
-        table.add_column(column, justify="left" if column in ("set", "split") else "right", no_wrap=True)
+        table.add_column(column, justify="left" if column in ("set", "split") else "right")
     for fold in folds:
         values, intervals = fold["metrics"]["val"], fold["intervals"]
-        cells = [f"{values[m]:.3f} {intervals[m][0]:.3f}-{intervals[m][1]:.3f}" for m in COLUMNS]
-        table.add_row(name, f"validation {fold['fold']}/{result['k']}", f"{fold['n']['val']:,}", *cells)
+        cells = [f"{values[m]:.3f}\n{intervals[m][0]:.3f}-{intervals[m][1]:.3f}" for m in COLUMNS]
+        table.add_row(name, f"validation\nfold {fold['fold']} of {result['k']}", f"{fold['n']['val']:,}", *cells)
     if len(folds) > 1:
         means = [result["metrics"]["val"][m] for m in COLUMNS]
         total = sum(fold["n"]["val"] for fold in folds)

@@ -77,6 +77,23 @@ class History(Checkpoint):
             write_atomically(self.file, table.to_csv(index=False))
 
 
+class EpochLines(Checkpoint):
+    """Print a line an epoch where there is no terminal to draw a progress bar on.
+
+    Args:
+        monitor: a logged metric.
+    """
+
+    def __init__(self, monitor: str) -> None:
+        self.monitor = monitor
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print the epoch's loss and monitored metric."""
+        shown = [name for name in ("train/loss", self.monitor) if name in trainer.callback_metrics]
+        values = "  ".join(f"{name} {float(trainer.callback_metrics[name]):.4f}" for name in shown)
+        print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {values}", flush=True)
+
+
 class Checkpoints(Checkpoint):
     """Keep ``best.ckpt``, the epoch with the best monitored metric, and ``last.ckpt``, to continue from.
 

@@ -98,12 +98,13 @@ def fit_fold(settings: Settings, fold: int, folder: Path) -> Result:
         result |= _facts(data, model, initial)
         with opened_loggers(settings, fold, folder) as loggers:
             trainer, checkpoints = build_trainer(settings, fold, folder, record, loggers)
+            device = str(trainer.strategy.root_device)
+            result["environment"] = environment(device)
             if settings["trainer"].get("compile"):
                 model.compile()
             last = folder / LAST
             trainer.fit(model, datamodule=data, ckpt_path=last if last.is_file() else None, weights_only=True)
-            device = str(trainer.strategy.root_device)
-            result |= {"best_epoch": checkpoints.best_epoch, "environment": environment(device)}
+            result["best_epoch"] = checkpoints.best_epoch
             result |= _evaluate(folder, data, device, settings["seed"], loggers)
         result["score"] = _score(settings["monitor"], result, checkpoints.best_score)
         _draw(folder, model_name(settings), result)

@@ -17,14 +17,14 @@ from facemask.data.preprocessing import Preprocessing
 from facemask.errors import ConfigError
 from facemask.models.checkpoint import build_model
 from facemask.models.weights import InitialWeights
-from facemask.training.callbacks import AtomicCheckpointIO, Checkpoints, EpochSeed, History
+from facemask.training.callbacks import AtomicCheckpointIO, Checkpoints, EpochLines, EpochSeed, History
 
 # What Lightning says of choices that are meant.
 MEANT = [
     "The '.*_dataloader' does not have many workers",  # decoded images need few
     "The number of training batches .* is smaller than the logging interval",
     "Found .* module.* in eval mode at the start of training",  # frozen layers
-    "Precision .* is not supported by the model summary",
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # between Lightning and torch
 ]
 
 
@@ -72,6 +72,7 @@ def build_trainer(
         callbacks.append(RichProgressBar())
     else:
         options["enable_progress_bar"] = False
+        callbacks.append(EpochLines(settings["monitor"]))
     try:
         trainer: Trainer = build(
             options,
