@@ -18,6 +18,8 @@ from facemask.errors import FaceMaskError
 
 Job = Callable[[DictConfig], float]
 MULTIRUN = ("-m", "--multirun")
+PLAIN = re.compile(r"[\w\-/%.+*@:?|,$(){}\[\]\\ ]*", re.ASCII)  # what Hydra takes without quotes
+QUOTED = "'\"[{("  # a value that begins like this has been quoted, or is a list, a mapping or a sweep
 TRACE = "FACEMASK_TRACE"  # set in the environment, it shows the stack trace of any error
 
 
@@ -32,14 +34,15 @@ def arrange(arguments: list[str]) -> list[str]:
     ``=`` in it, such as a folder named by its values, is quoted (hydra#1577).
     """
     flags = [word for word in arguments if word in MULTIRUN]
-    return flags + [_quote(word) for word in arguments if word not in MULTIRUN]
+    return flags + [_quote(word, is_sweep=bool(flags)) for word in arguments if word not in MULTIRUN]
 
 
-def _quote(word: str) -> str:
-    key, equals, value = word.partition("=")
-    if word.startswith("-") or not equals or "=" not in value or value[0] in "'\"[{(" or "$" in value:
+def _quote(word: str, is_sweep: bool) -> str:
+    key, _, value = word.partition("=")
+    if word.startswith("-") or PLAIN.fullmatch(value) or value[0] in QUOTED:
         return word
-    return f"{key}='{value}'"
+    parts = value.split(",") if is_sweep else [value]
+    return f"{key}=" + ",".join(part if PLAIN.fullmatch(part) else f"'{part}'" for part in parts)
 
 
 def run(main: Callable[[], Any]) -> None:
@@ -52,6 +55,10 @@ def run(main: Callable[[], Any]) -> None:
         fail("not every job of the sweep succeeded; the reasons are above.", code=1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except ValueError as error:
+        if "Config group override" not in str(error):  # Hydra's, for GROUP=null
+            raise
+        fail("a group cannot be null; choose one of its files, such as schedule=none or callbacks=none.", code=2)
     except (FaceMaskError, HydraException, OmegaConfBaseException, OSError) as error:
         if os.environ.get(TRACE):
             raise

@@ -45,7 +45,7 @@ class TrainConfig:
     augment: Any = MISSING
     model: Any = MISSING
     optim: Any = MISSING
-    schedule: Any = None
+    schedule: Any = MISSING
     trainer: Any = MISSING
     callbacks: Any = field(default_factory=dict)
     logger: Any = field(default_factory=dict)
@@ -90,10 +90,10 @@ def resolve(config: DictConfig) -> Settings:
     given = {str(key) for key in config}
     for key in sorted(given - known):
         raise ConfigError(f"{key} is no key of train.py{did_you_mean(key, known)}")
-    missing = sorted(OmegaConf.missing_keys(config)) + sorted(known - given)
-    if missing:
-        raise ConfigError(f"{missing[0]} has no value; give it one: {missing[0]}=…")
     try:
+        missing = sorted(known - given) or sorted(OmegaConf.missing_keys(config))
+        if missing:
+            raise ConfigError(f"{missing[0]} has no value; give it one: {missing[0]}=…")
         settings: Settings = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
         raise ConfigError(f"the configuration cannot be resolved: {str(error).splitlines()[0]}") from error
@@ -107,7 +107,9 @@ def validate(settings: Settings) -> None:
         ConfigError: naming the first value, type or combination that cannot be meant.
     """
     _check_ranges(settings)
-    for path, node in _targets(settings):
+    # Groups that others refer to come first: what is wrong in optim is not to be called model.optimizer.
+    groups = sorted(settings, key=lambda name: ("data", "model").index(name) if name in ("data", "model") else -1)
+    for path, node in _targets({name: settings[name] for name in groups}):
         _check_arguments(path, node)
     _check_contradictions(settings)
 

@@ -82,7 +82,8 @@ class FaceDataModule(LightningDataModule):
         create: Callable[[Path], None] | None = None,
     ) -> None:
         super().__init__()
-        self.name, self.root, self.store_dir, self.store_size = name, Path(root), Path(store_dir), store_size
+        self.name, self.store_size = name, store_size
+        self.root, self.store_dir = Path(root).expanduser(), Path(store_dir).expanduser()
         self.batch_size, self.num_workers, self.augmentation = batch_size, num_workers, augmentation
         self.k, self.fold, self.seed, self.split_seed = k, fold, seed, split_seed
         self.fraction, self.test_fraction, self.min_side = fraction, test_fraction, min_side

@@ -139,11 +139,11 @@ def _grouped_folds(table: pd.DataFrame, k: int, seed: int, key: str) -> npt.NDAr
                 f"class {label!r} has {count} groups of images, too few for {k} parts ({key}); "
                 "add images or ask for fewer parts."
             )
-    has_groups = len(set(groups)) < len(table)
-    # Without groups the plain splitter balances better, and the grouped one would take minutes on 40,000 rows.
-    splitter = StratifiedGroupKFold if has_groups else StratifiedKFold
+    if len(set(groups)) < len(table):
+        parts = StratifiedGroupKFold(k, shuffle=True, random_state=seed).split(labels, labels, groups)
+    else:  # the plain splitter balances better, and is not slow on 40,000 groups
+        parts = StratifiedKFold(k, shuffle=True, random_state=seed).split(labels, labels)
     folds = np.empty(len(table), dtype=np.int64)
-    parts = splitter(n_splits=k, shuffle=True, random_state=seed).split(labels, labels, groups)
     for fold, (_, held_out) in enumerate(parts):
         folds[held_out] = fold
     for fold in range(k):

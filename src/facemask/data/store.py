@@ -175,7 +175,8 @@ def _decode(root: Path, paths: Sequence[str], size: int, file: Path) -> tuple[st
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(paths), size, size, 3)}
         np.lib.format.write_array_header_1_0(stream, header)
         title = f"Decoding {len(paths):,} images, once"
-        for start in track(starts, title, console=Console(stderr=True), transient=True):
+        console = Console(stderr=True)
+        for start in track(starts, title, console=console, transient=console.is_terminal):
             for image, row in pool.map(decode, paths[start : start + CHUNK]):
                 stream.write(image.tobytes())
                 digest.update(image.tobytes())

@@ -15,6 +15,11 @@ Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
+def none(optimizer: Optimizer, trainer: Trainer) -> dict[str, Any]:
+    """Keep the rate as it is."""
+    return {"scheduler": LambdaLR(optimizer, lambda step: 1.0), "interval": "step"}
+
+
 def plateau(
     optimizer: Optimizer,
     trainer: Trainer,

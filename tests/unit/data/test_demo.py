@@ -1,0 +1,67 @@
+"""The demo set makes itself: three classes, whole faces, the same for everybody, and never over somebody's folder."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facemask.data.demo import MARK, make_demo
+from facemask.data.index import index
+from facemask.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data") / "demo"
+    make_demo(root)
+    return root
+
+
+def test_it_has_three_classes_of_a_hundred_faces_each_of_many_sizes(demo: Path) -> None:
+    table = index(demo)
+    assert table["label"].value_counts().to_dict() == {"mask": 400, "no_mask": 400, "wrong_mask": 200}
+    assert table["group"].nunique() == 100
+    assert (table.groupby("group").size() == 10).all()
+    sizes = np.array([Image.open(demo / path).size for path in table["path"]])
+    assert sizes.min() == 12
+    assert sizes.max() == 48
+    assert len(np.unique(sizes[:, 0])) > 30
+
+
+def test_it_comes_out_the_same_every_time(demo: Path, tmp_path: Path) -> None:
+    make_demo(tmp_path / "again")
+    for path in index(demo)["path"]:
+        assert (demo / path).read_bytes() == (tmp_path / "again" / path).read_bytes()
+
+
+def test_it_is_made_once_and_anew_only_for_another_version(tmp_path: Path) -> None:
+    root = tmp_path / "demo"
+    make_demo(root)
+    (root / "mask/face000_0.png").unlink()
+    make_demo(root)
+    assert not (root / "mask/face000_0.png").exists()
+    (root / MARK).write_text("an older one")
+    make_demo(root)
+    assert (root / "mask/face000_0.png").exists()
+
+
+def test_it_never_writes_over_a_folder_of_somebodys(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/photo.jpg").write_bytes(b"precious")
+    with pytest.raises(DataError, match="holds something else; for a folder of yours type data=folder"):
+        make_demo(tmp_path / "mine")
+    assert (tmp_path / "mine/photo.jpg").read_bytes() == b"precious"
+
+
+def test_a_cut_off_making_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "demo.partial/mask").mkdir(parents=True)
+    (tmp_path / "demo.partial/mask/rubbish.png").write_bytes(b"")
+    make_demo(tmp_path / "demo")
+    assert len(index(tmp_path / "demo")) == 1000
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="the demo set cannot be written to data.root="):
+        make_demo(tmp_path / "file/demo")

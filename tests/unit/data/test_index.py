@@ -1,0 +1,90 @@
+"""A folder becomes the right table, or a sentence about what is wrong with it."""
+
+from pathlib import Path
+
+import pytest
+
+from conftest import write_faces
+from facemask.data.index import index
+from facemask.errors import DataError
+
+
+def test_flat_layout_is_listed_by_path(faces: Path) -> None:
+    table = index(faces)
+    assert list(table.columns) == ["path", "label", "group", "split"]
+    assert table["path"].is_monotonic_increasing
+    assert table["label"].value_counts().to_dict() == {"mask": 22, "no_mask": 18}
+    assert (table["split"] == "").all()
+    assert (table["group"] == table["path"]).all()
+
+
+def test_split_layout_names_the_split_and_takes_validation_as_training(tmp_path: Path) -> None:
+    for part in ("train", "val", "test"):
+        write_faces(tmp_path / part, {"a": 2, "b": 3})
+    table = index(tmp_path)
+    assert table["split"].value_counts().to_dict() == {"train": 10, "test": 5}
+    assert table["path"].iloc[0] == "test/a/000.png"
+
+
+def test_images_are_found_in_subfolders_links_and_without_suffix(tmp_path: Path) -> None:
+    write_faces(tmp_path / "set", {"a": 1, "b": 1})
+    write_faces(tmp_path / "elsewhere", {"deep": 2})
+    (tmp_path / "set/a/link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "set/a/loop").symlink_to(tmp_path / "set/a")
+    (tmp_path / "set/b/000.png").rename(tmp_path / "set/b/no_suffix")
+    (tmp_path / "set/b/notes.txt").write_text("not a picture")
+    (tmp_path / "set/b/.hidden.png").write_bytes(b"")
+    assert index(tmp_path / "set")["path"].tolist() == [
+        "a/000.png",
+        "a/link/deep/000.png",
+        "a/link/deep/001.png",
+        "b/no_suffix",
+    ]
+
+
+def test_manifest_gives_groups_and_splits(tmp_path: Path) -> None:
+    write_faces(tmp_path, {"a": 2, "b": 1})
+    (tmp_path / "manifest.csv").write_text("file,photo,split\na\\000.png,p1,train\na/001.png,,test\nb/000.png,p1,val\n")
+    table = index(tmp_path)
+    assert table["group"].tolist() == ["p1", "a/001.png", "p1"]
+    assert table["split"].tolist() == ["train", "test", "train"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name,photo\na/000.png,p", "needs a column 'file'"),
+        ("file,photo\na/000.png,p", "has no row for 2 of 3 images, the first is a/001.png"),
+        ("file\na/000.png\na/000.png\na/001.png\nb/000.png", "lists a/000.png twice"),
+        ("file,split\na/000.png,trian\na/001.png,\nb/000.png,", "has split 'trian'"),
+        ("file,label\na/000.png,b\na/001.png,a\nb/000.png,b", "gives a/000.png a label other than its folder's"),
+        ("", "cannot be read as a CSV table"),
+    ],
+)
+def test_a_wrong_manifest_is_named(tmp_path: Path, text: str, said: str) -> None:
+    write_faces(tmp_path, {"a": 2, "b": 1})
+    (tmp_path / "manifest.csv").write_text(text)
+    with pytest.raises(DataError, match=said):
+        index(tmp_path)
+
+
+def test_missing_empty_and_one_sided_sets_are_refused_with_the_way_to_get_them(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is not a folder; get it there"):
+        index(tmp_path / "missing", hint="get it there")
+    with pytest.raises(DataError, match="holds no image"):
+        index(tmp_path)
+    write_faces(tmp_path, {"a": 1})
+    with pytest.raises(DataError, match="one class only, 'a'"):
+        index(tmp_path)
+    (tmp_path / "b").mkdir()
+    with pytest.raises(DataError, match="class folder 'b' .* holds no image"):
+        index(tmp_path)
+
+
+def test_real_sets_have_the_counts_of_their_readme(real_data: Path) -> None:
+    small = index(real_data / "sfmask_small")
+    counts = small.groupby(["split", "label"]).size()
+    assert counts["train"].to_dict() == {"compliant": 1778, "non-compliant": 928}
+    assert counts["test"].to_dict() == {"compliant": 336, "non-compliant": 121}
+    faces3 = index(real_data / "faces3")["label"].value_counts().to_dict()
+    assert faces3 == {"mask": 2532, "no_mask": 1171, "wrong_mask": 356}

@@ -1,0 +1,163 @@
+"""No group straddles any split, classes keep their shares, and nothing depends on the order of the rows."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facemask.data.index import index
+from facemask.data.splits import (
+    assign_folds,
+    balance_rows,
+    check_groups_whole,
+    class_weights,
+    drop_small,
+    hold_out_test,
+    subset,
+)
+from facemask.errors import ConfigError, DataError
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> pd.DataFrame:
+    """Random data sets: 2 to 4 classes, groups of 1 to 6 images that may hold several classes."""
+    n_classes = draw(st.integers(2, 4))
+    sizes = draw(st.lists(st.integers(1, 6), min_size=12 * n_classes, max_size=80))
+    mixed = draw(st.booleans())
+    rows = []
+    for group, size in enumerate(sizes):
+        for i in range(size):
+            label = (group + (i if mixed else 0)) % n_classes
+            rows.append((f"img{len(rows):04d}.png", f"class{label}", f"photo{group:03d}", ""))
+    return pd.DataFrame(rows, columns=["path", "label", "group", "split"])
+
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def shuffled(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+    return table.sample(frac=1, random_state=seed).reset_index(drop=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(tables(), st.integers(2, 5), seeds, seeds)
+def test_same_photo_never_straddles_folds(table: pd.DataFrame, k: int, seed: int, order: int) -> None:
+    try:
+        folds = assign_folds(table, k, seed)
+    except DataError:
+        return  # too few groups of a class for k folds is an answer, too
+    by_group = table.assign(fold=folds).groupby("group")["fold"]
+    assert (by_group.nunique() == 1).all()
+    assert set(folds) == set(range(k))
+    for fold in range(k):
+        assert set(table["label"][folds == fold]) == set(table["label"])
+    mixed = shuffled(table, order)
+    again = dict(zip(mixed["path"], assign_folds(mixed, k, seed), strict=True))
+    assert again == dict(zip(table["path"], folds, strict=True))
+
+
+@settings(max_examples=60, deadline=None)
+@given(tables(), st.sampled_from([0.1, 0.2, 0.25, 0.5]), seeds, seeds)
+def test_same_photo_never_straddles_training_and_test(
+    table: pd.DataFrame, fraction: float, seed: int, order: int
+) -> None:
+    try:
+        split = hold_out_test(table, fraction, seed)
+    except DataError:
+        return
+    check_groups_whole(split, "split")
+    assert set(split["split"]) == {"train", "test"}
+    assert set(split["label"][split["split"] == "test"]) == set(table["label"])
+    pd.testing.assert_frame_equal(split, hold_out_test(shuffled(table, order), fraction, seed))
+
+
+@settings(max_examples=40, deadline=None)
+@given(tables(), st.floats(0.05, 1.0), seeds, seeds)
+def test_subset_keeps_the_share_of_every_class(table: pd.DataFrame, fraction: float, seed: int, order: int) -> None:
+    part = subset(table, fraction, seed)
+    for label, count in table["label"].value_counts().items():
+        assert (part["label"] == label).sum() == max(1, round(fraction * count))
+    pd.testing.assert_frame_equal(part, subset(shuffled(table, order), fraction, seed))
+
+
+def test_a_set_with_its_own_test_part_keeps_it() -> None:
+    table = pd.DataFrame(
+        {"path": list("abcd"), "label": ["x", "y", "x", "y"], "group": list("abcd"), "split": ["", "", "test", "train"]}
+    )
+    assert hold_out_test(table, 0.2, 0)["split"].tolist() == ["train", "train", "test", "train"]
+
+
+def test_a_leak_in_the_sets_own_split_is_refused() -> None:
+    table = pd.DataFrame(
+        {
+            "path": list("abcd"),
+            "label": list("xyxy"),
+            "group": list("ppqq"),
+            "split": ["train", "test", "train", "train"],
+        }
+    )
+    with pytest.raises(DataError, match="1 groups lie on both sides of the set's split, the first is 'p'"):
+        hold_out_test(table, 0.2, 0)
+
+
+def test_a_class_that_only_the_test_part_has_is_refused() -> None:
+    table = pd.DataFrame(
+        {"path": list("abc"), "label": list("xyz"), "group": list("abc"), "split": ["train", "train", "test"]}
+    )
+    with pytest.raises(DataError, match="class 'z' has images in the test part only"):
+        hold_out_test(table, 0.2, 0)
+
+
+def test_too_few_groups_for_k_folds_is_refused() -> None:
+    table = pd.DataFrame({"path": list("abcdef"), "label": list("xxxxyy"), "group": list("abcdee"), "split": ""})
+    with pytest.raises(DataError, match="class 'y' has 1 groups of images, too few for 3 parts"):
+        assign_folds(table, 3, 0)
+
+
+def test_split_seed_decides_the_folds() -> None:
+    table = pd.DataFrame({"path": [f"{i:03d}" for i in range(200)], "label": ["x", "y"] * 100, "split": ""})
+    table["group"] = table["path"]
+    assert (assign_folds(table, 5, 0) == assign_folds(table, 5, 0)).all()
+    assert (assign_folds(table, 5, 0) != assign_folds(table, 5, 1)).any()
+
+
+def test_small_images_are_dropped_but_no_class() -> None:
+    table = pd.DataFrame({"label": list("xxy"), "width": [8, 20, 20], "height": [20, 20, 30]})
+    assert drop_small(table, 10)["label"].tolist() == ["x", "y"]
+    with pytest.raises(ConfigError, match="data.min_side=25 leaves no image of class 'x'"):
+        drop_small(table, 25)
+
+
+@given(st.lists(st.integers(0, 2), min_size=3), seeds)
+def test_balancing_evens_out_the_classes(values: list[int], seed: int) -> None:
+    labels = np.array([0, 1, 2, *values])
+    counts = np.bincount(labels)
+    under = balance_rows(labels, "undersample", seed)
+    assert (np.bincount(labels[under]) == counts.min()).all()
+    assert len(set(under)) == len(under)
+    over = balance_rows(labels, "oversample", seed)
+    assert (np.bincount(labels[over]) == counts.max()).all()
+    assert set(over) == set(range(len(labels)))
+    assert (balance_rows(labels, "weighted", seed) == np.arange(len(labels))).all()
+
+
+def test_class_weights_average_to_one_over_the_images() -> None:
+    labels = np.array([0] * 6 + [1] * 3 + [2])
+    weights = class_weights(labels, 3)
+    assert weights[labels].mean() == pytest.approx(1)
+    assert weights[2] == pytest.approx(6 * weights[0])
+
+
+@pytest.mark.parametrize("name", ["sfmask_small", "faces3"])
+def test_no_photo_of_the_real_sets_straddles_any_split(real_data: Path, name: str) -> None:
+    table = index(real_data / name)
+    assert table["group"].nunique() < len(table)  # the manifest's photos are in use
+    split = hold_out_test(table, 0.2, 0)
+    check_groups_whole(split, "split")
+    train = split[split["split"] == "train"].reset_index(drop=True)
+    train["fold"] = assign_folds(train, 5, 0)
+    check_groups_whole(train, "fold")
+    assert set(train["fold"]) == set(range(5))

@@ -1,0 +1,104 @@
+"""Augmentation is what the configuration says, and follows from (seed, epoch, sample) alone."""
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+
+from conftest import PROJECT
+from facemask.config import Settings, build, register, resolve
+from facemask.data.transforms import Augmentation
+from facemask.errors import ConfigError
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+
+
+@cache
+def node(name: str) -> Settings:
+    register()
+    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+        settings: Settings = resolve(compose("train", [f"augment={name}"]))["augment"]
+    return settings
+
+
+def augmentation(name: str, without: Sequence[str] = ()) -> Augmentation:
+    built: Augmentation = build(node(name) | {"without": list(without)})
+    return built
+
+
+@pytest.mark.parametrize("name", ["light", "keras", "strong"])
+def test_a_draw_depends_on_seed_epoch_and_sample_alone(name: str) -> None:
+    one, other = augmentation(name), augmentation(name)
+    for sample in range(20):  # the other pipeline has drawn a lot before it comes to the same sample
+        other(IMAGE, 1, 1, sample)
+    first = one(IMAGE, 0, 3, 7)
+    assert (first == other(IMAGE, 0, 3, 7)).all()
+    for key in ((1, 3, 7), (0, 4, 7), (0, 3, 8)):
+        assert (first != one(IMAGE, *key)).any()
+
+
+def test_none_returns_the_image_itself() -> None:
+    assert augmentation("none")(IMAGE, 0, 0, 0) is IMAGE
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        ("light", ["flip", "rotation", "color_jitter", "perspective", "affine"]),
+        ("keras", ["rotation", "shift", "shear", "zoom", "flip"]),
+        (
+            "strong",
+            ["flip", "rotation", "color_jitter", "perspective", "affine"]
+            + ["noise", "blur", "low_resolution", "erasing"],
+        ),
+    ],
+)
+def test_the_studies_pipelines_have_their_steps_and_each_can_be_left_out(name: str, steps: list[str]) -> None:
+    assert augmentation(name).names == steps
+    for step in steps:
+        left = augmentation(name, [step])
+        assert left.names == [other for other in steps if other != step]
+    alone = augmentation(name, steps)
+    assert (alone(IMAGE, 0, 0, 0) == IMAGE).all()
+
+
+def test_every_step_changes_some_picture() -> None:
+    steps = augmentation("strong").names + ["shift", "shear", "zoom"]
+    for step in steps:
+        name = "strong" if step in augmentation("strong").names else "keras"
+        others = [other for other in augmentation(name).names if other != step]
+        alone = augmentation(name, others)
+        assert any((alone(IMAGE, 0, 0, sample) != IMAGE).any() for sample in range(30)), step
+
+
+def test_leaving_out_an_unknown_step_is_refused() -> None:
+    with pytest.raises(ConfigError, match="augment.without names 'rotate', which is no step .* flip, rotation"):
+        augmentation("light", ["rotate"])
+
+
+@pytest.mark.parametrize("mixing", [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.4, "cutmix": 1.0}])
+def test_mixing_blends_pictures_and_labels_alike(mixing: dict[str, Any]) -> None:
+    labels = torch.tensor([0, 1, 2, 1])
+    images = labels.view(4, 1, 1, 1).expand(4, 3, 8, 8).float()  # each picture is painted with its class
+    torch.manual_seed(0)
+    mixed, shares = Augmentation({}, **mixing).mix(images.clone(), labels, 3)
+    assert shares.shape == (4, 3)
+    torch.testing.assert_close(shares.sum(dim=1), torch.ones(4))
+    torch.testing.assert_close(mixed.mean(dim=(1, 2, 3)), (shares * torch.arange(3)).sum(dim=1))
+    torch.manual_seed(0)
+    again, _ = Augmentation({}, **mixing).mix(images.clone(), labels, 3)
+    assert (again == mixed).all()
+
+
+def test_without_mixing_the_batch_is_left_alone() -> None:
+    images, labels = torch.rand(2, 3, 4, 4), torch.tensor([0, 1])
+    assert Augmentation({}).mix(images, labels, 2) == (images, labels)
+
+
+def test_importing_asks_no_network_for_updates() -> None:
+    assert os.environ["NO_ALBUMENTATIONS_UPDATE"] == "1"

@@ -1,0 +1,78 @@
+"""A checkpoint rebuilds its model by itself, reads without running code, and a foreign file is named as such."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from facemask.data.preprocessing import Preprocessing
+from facemask.errors import RunError
+from facemask.models.checkpoint import build_model, load_model
+
+SETTINGS: dict[str, Any] = {
+    "_target_": "facemask.models.classifier.MaskClassifier",
+    "net": {"_target_": "facemask.models.cnn.CNN", "_partial_": True},
+    "optimizer": {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.1},
+    "schedule": None,
+    "input_size": 32,
+    "channels": [4, 8],
+    "hidden": 5,
+}
+FACTS: dict[str, Any] = {"num_classes": 2, "class_names": ["a", "b"], "class_weights": None}
+RECORD = Preprocessing(("a", "b"), 32, 16)
+
+
+class Users(LightningModule):
+    """A module of a user's own, which wants to know less than ours."""
+
+    def __init__(self, num_classes: int, width: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, num_classes)
+        self.width = width
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.layer(images.mean(dim=(2, 3)))
+        return logits
+
+
+def save(path: Path, settings: dict[str, Any]) -> LightningModule:
+    model = build_model(settings, **FACTS)
+    content = {"state_dict": model.state_dict(), "model": settings, "preprocessing": RECORD.to_dict()}
+    torch.save(content, path)
+    return model.eval()
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, {"_target_": f"{__name__}.Users", "width": 3, "input_size": 8}])
+def test_a_checkpoint_rebuilds_its_model(tmp_path: Path, settings: dict[str, Any]) -> None:
+    original = save(tmp_path / "x.ckpt", settings)
+    model, record = load_model(tmp_path / "x.ckpt")
+    images = torch.rand(2, 3, 32, 32)
+    assert record == RECORD
+    assert not model.training
+    assert (model(images) == original(images)).all()
+
+
+def test_a_users_module_gets_the_facts_it_names_and_no_more() -> None:
+    model = build_model({"_target_": f"{__name__}.Users", "width": 3, "input_size": 8}, **FACTS)
+    assert isinstance(model, Users)
+    assert model.layer.out_features == 2
+
+
+def test_files_that_are_no_checkpoints_are_named(tmp_path: Path) -> None:
+    save(tmp_path / "good.ckpt", SETTINGS)
+    (tmp_path / "text.ckpt").write_text("hello")
+    (tmp_path / "cut.ckpt").write_bytes((tmp_path / "good.ckpt").read_bytes()[:2000])
+    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
+    torch.save({"state_dict": {}, "code": Path("runs code when it is unpickled")}, tmp_path / "unsafe.ckpt")
+    for name, said in (
+        ("missing.ckpt", "is not a file"),
+        ("text.ckpt", "is no checkpoint, or a damaged one"),
+        ("cut.ckpt", "is no checkpoint, or a damaged one"),
+        ("unsafe.ckpt", "is no checkpoint, or a damaged one"),
+        ("other.ckpt", "is not a checkpoint of facemask"),
+    ):
+        with pytest.raises(RunError, match=said):
+            load_model(tmp_path / name)

@@ -1,0 +1,109 @@
+"""Networks take any input size and give logits; frozen layers stay as they are, batch-norm statistics included."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from facemask.errors import ConfigError
+from facemask.models.backbone import TimmNet
+from facemask.models.classifier import MaskClassifier
+from facemask.models.cnn import CNN
+
+TIMM = [
+    "mobilenetv2_100",
+    "mobilenetv3_large_100",
+    "efficientnet_b0",
+    "efficientnet_b1",
+    "efficientnet_b2",
+    "tf_efficientnet_lite0",
+    "resnet50",
+    "vit_tiny_patch16_224",
+]
+
+
+@pytest.mark.parametrize("size", [17, 32, 96])
+def test_cnn_takes_any_input_size(size: int) -> None:
+    network = CNN(3, channels=(4, 8), convolutions=2, hidden=5).eval()
+    assert network(torch.rand(2, 3, size, size)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("name", TIMM)
+@pytest.mark.parametrize("head", ["linear", "mlp"])
+def test_every_timm_network_gets_a_head_that_fits(name: str, head: Any) -> None:
+    network = TimmNet(3, name, pretrained=False, head=head, hidden=7).eval()
+    size = 224 if name.startswith("vit") else 32
+    assert network(torch.rand(2, 3, size, size)).shape == (2, 3)
+    assert len([layer for layer in network.head if isinstance(layer, nn.Linear)]) == (1 if head == "linear" else 2)
+
+
+def classifier(freeze: str, **settings: Any) -> MaskClassifier:
+    return MaskClassifier(
+        net=partial(TimmNet, name="mobilenetv2_100", pretrained=False),
+        num_classes=2,
+        optimizer=partial(torch.optim.SGD, lr=1.0),
+        freeze=freeze,
+        **settings,
+    )
+
+
+def train_one_step(model: MaskClassifier) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return the state before and after one step in training mode."""
+    before = {key: value.clone() for key, value in model.net.state_dict().items()}
+    model.train()
+    optimizer = model.configure_optimizers()
+    model(torch.rand(4, 3, 32, 32)).square().sum().backward()
+    optimizer.step()
+    return before, model.net.state_dict()
+
+
+def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
+    return {key for key in before if not torch.equal(before[key], after[key])}
+
+
+def test_a_frozen_backbone_keeps_every_number_batch_norm_statistics_included() -> None:
+    assert {key.split(".")[0] for key in changed(*train_one_step(classifier("backbone")))} == {"head"}
+
+
+def test_freezing_until_a_stage_freezes_all_up_to_it_and_nothing_after() -> None:
+    moved = changed(*train_one_step(classifier("until=blocks.2")))
+    frozen = ("backbone.conv_stem", "backbone.bn1", "backbone.blocks.0", "backbone.blocks.1", "backbone.blocks.2")
+    assert not [key for key in moved if key.startswith(frozen)]
+    assert any(key.startswith("backbone.blocks.3.0.bn1.running_mean") for key in moved)
+    assert any(key.startswith("backbone.conv_head") for key in moved)
+
+
+def test_without_freezing_everything_moves() -> None:
+    before, after = train_one_step(classifier("none"))
+    assert changed(before, after) == set(before)
+
+
+def test_frozen_layers_stay_in_evaluation_mode_when_training_resumes() -> None:
+    model = classifier("backbone")
+    model.eval()
+    model.train()
+    assert not model.net.backbone.training
+    assert model.net.head.training
+
+
+@pytest.mark.parametrize(
+    ("freeze", "said"),
+    [
+        ("until=block.2", "there is no such stage; choose from: conv_stem, bn1, blocks"),
+        ("until=blocks.9", "choose from: blocks.0, blocks.1"),
+        ("all", "model.freeze=all is not one of none, backbone, until=STAGE"),
+    ],
+)
+def test_a_wrong_stage_is_answered_with_the_right_ones(freeze: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        classifier(freeze)
+
+
+def test_a_network_without_a_backbone_cannot_be_frozen() -> None:
+    def flat(num_classes: int) -> nn.Module:
+        return nn.Linear(3, num_classes)
+
+    with pytest.raises(ConfigError, match="needs a network with a 'backbone'; Linear has none"):
+        MaskClassifier(net=flat, num_classes=2, optimizer=torch.optim.SGD, freeze="backbone")

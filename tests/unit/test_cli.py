@@ -1,0 +1,26 @@
+"""The command line is taken as people type it."""
+
+import pytest
+
+from facemask.cli import arrange
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken"),
+    [
+        ("model=mobilenetv2 -m lr=1e-2,1e-3 bs=16,32", "-m model=mobilenetv2 lr=1e-2,1e-3 bs=16,32"),
+        ("lr=1 bs=2 --multirun", "--multirun lr=1 bs=2"),
+        ("-m lr=1,2", "-m lr=1,2"),
+        ("--cfg job lr=1", "--cfg job lr=1"),
+        ("resume=outputs/sweeps/demo/cnn/bs=16,lr=0.01", "resume='outputs/sweeps/demo/cnn/bs=16,lr=0.01'"),
+        ("model.freeze=until=blocks.2", "model.freeze='until=blocks.2'"),
+        ("model.freeze='until=blocks.2'", "model.freeze='until=blocks.2'"),
+        ("data.root=~/faces/jürgen", "data.root='~/faces/jürgen'"),
+        ("-m data.root=~/a,/b", "-m data.root='~/a',/b"),
+        ("+x={a:b=c}", "+x={a:b=c}"),
+        ("hydra.run.dir=${name}/lr=${lr}", "hydra.run.dir='${name}/lr=${lr}'"),
+        ("lr= ~bs", "lr= ~bs"),
+    ],
+)
+def test_flags_go_first_and_values_with_equals_signs_are_quoted(typed: str, taken: str) -> None:
+    assert arrange(typed.split()) == taken.split()

@@ -1,0 +1,110 @@
+"""What cannot be meant is refused before anything runs; what is the same experiment gets the same name."""
+
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from conftest import PROJECT
+from facemask.config import Settings, build, did_you_mean, folder_name, monitor_mode, register, resolve, validate
+from facemask.errors import ConfigError
+
+
+def settings(*overrides: str) -> Settings:
+    register()
+    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+        return resolve(compose("train", list(overrides)))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["+unknown=1"], "unknown is no key of train.py"),
+        (["+dat=1"], "did you mean data"),
+        (["~lr"], "lr has no value; give it one: lr="),
+        (["data=folder"], "data.root has no value"),
+        (["model=timm"], "model.name has no value"),
+        (["bs=0"], "bs=0 is too small; it must be 1 or more"),
+        (["k=1"], "k=1 is too small"),
+        (["seed=-1"], "seed=-1 is too small"),
+        (["split_seed=4294967296"], "split_seed=4294967296 is too large"),
+        (["lr=0"], "lr=0.0 is not a learning rate"),
+        (["lr=nan"], "lr=nan is not a learning rate"),
+        (["fold=7"], "fold=7 does not exist with k=5; it may be 0 to 4 or all"),
+        (["fold=-1"], "fold=-1 does not exist"),
+        (["fold=every"], "fold=every is neither a number nor 'all'"),
+        (["+data.rot=x"], "data.rot is no setting of .*FaceDataModule; did you mean root"),
+        (["+model.dropuot=0.1"], "model.dropuot is no setting of .*MaskClassifier; did you mean dropout"),
+        (["data.fraction=1.5"], "data.fraction=1.5 cannot be used: input should be less than or equal to 1"),
+        (["data.fraction=half"], "data.fraction=half cannot be used: input should be a valid number"),
+        (["data.balance=equal"], "data.balance=equal cannot be used: input should be 'none', 'undersample'"),
+        (["model.dropout=1"], "model.dropout=1 cannot be used: input should be less than 1"),
+        (["model.input_size=4"], "model.input_size=4 cannot be used"),
+        (["model=cnn", "model.channels=[8,0]"], r"model.channels=\[8, 0\] cannot be used"),
+        (["trainer.max_epochs=many"], "trainer.max_epochs=many cannot be used"),
+        (["trainer.compile=3"], "trainer.compile=3 cannot be used"),
+        (["+trainer.epochs=3"], "trainer.epochs is no setting of lightning.pytorch.Trainer"),
+        (["optim.weight_decay=much"], "optim.weight_decay=much cannot be used"),
+        (["augment.mixup=-1"], "augment.mixup=-1 cannot be used"),
+        (["augment.steps.flip._target_=albumentations.Flop"], "albumentations.Flop cannot be imported"),
+        (["schedule.pct_start=2"], "schedule.pct_start=2 cannot be used"),
+        (["model.freeze=backbone", "augment.mixup=0.2"], "augment.mixup=0.2 blends pictures"),
+        (["model.freeze=backbone", "augment.cutmix=1"], "augment.cutmix=1 blends pictures"),
+        (["model.freeze=backbone", "model.pretrained=false"], "would keep random weights for ever"),
+        (["+trainer.fast_dev_run=true"], "type trainer=smoke for a quick try"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(overrides: list[str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as caught:
+        validate(settings(*overrides))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["seed=0"],
+        ["fold=all"],
+        ["fold=4"],
+        ["augment.mixup=0.2"],
+        ["model.freeze=backbone"],
+        ["model.freeze='until=blocks.2'", "augment.mixup=0.2"],
+        ["schedule=none"],
+        ["model.pretrained=/some/file.pth"],
+        ["monitor=val/loss"],
+        ["trainer.precision=bf16-mixed", "trainer.gradient_clip_val=1.0"],
+    ],
+)
+def test_what_can_be_meant_passes(overrides: list[str]) -> None:
+    validate(settings(*overrides))
+
+
+def test_building_reports_what_a_constructor_refuses() -> None:
+    node: dict[str, Any] = {"_target_": "torch.optim.SGD", "lr": -1.0}
+    with pytest.raises(
+        ConfigError, match=r"torch.optim.SGD does not accept its settings: Invalid learning rate: -1.0\."
+    ):
+        build(node, params=[__import__("torch").zeros(1)])
+
+
+def test_building_reports_what_a_library_refuses() -> None:
+    with pytest.raises(ConfigError, match="does not accept its settings"):
+        build(settings("augment.steps.flip.p=often")["augment"])
+
+
+def test_losses_are_minimised_and_all_else_maximised() -> None:
+    assert monitor_mode("val/loss") == "min"
+    assert monitor_mode("val/auroc") == monitor_mode("val/recall_mask") == "max"
+
+
+def test_a_job_is_named_by_its_values_however_they_were_typed() -> None:
+    assert folder_name(["lr=1e-2", "bs=16"]) == folder_name(["bs=16", "lr=0.01"]) == "bs=16,lr=0.01"
+    assert folder_name(["model=cnn", "name=x"]) == "default"
+    assert folder_name(["data.root='/a b/ü'", "lr=1e-4"]) == "data.root=-a-b-ü,lr=0.0001"
+    assert len(folder_name([f"key{i}=1" for i in range(99)])) <= 200
+
+
+def test_suggestions_are_short() -> None:
+    assert did_you_mean("modle", ["model", "data"]) == "; did you mean model?"
+    assert did_you_mean("x", ["model", "data"]) == "; choose from: data, model."
+    assert did_you_mean("x", map(str, range(99))).endswith(", ….")
