@@ -42,7 +42,7 @@ def bootstrap_intervals(
     groups: Sequence[str],
     draws: int = DRAWS,
     seed: int = 0,
-) -> dict[str, tuple[float, float]]:
+) -> dict[str, list[float]]:
     """Return 95 % percentile intervals of the headline metrics, from a bootstrap over groups.
 
     Faces of one photo resemble each other, so whole groups are drawn, with replacement (the cluster bootstrap,
@@ -63,7 +63,7 @@ def bootstrap_intervals(
     for name in HEADLINE:
         defined = scores[name][np.isfinite(scores[name])]
         low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (np.nan, np.nan)
-        intervals[name] = (float(low), float(high))
+        intervals[name] = [float(low), float(high)]
     return intervals
 
 

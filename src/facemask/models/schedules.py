@@ -33,6 +33,7 @@ def plateau(
     scheduler = ReduceLROnPlateau(
         optimizer, "min" if mode == "min" else "max", factor=factor, patience=patience, min_lr=min_lr
     )
+    _ = trainer.estimated_stepping_batches  # has the trainer count its batches, which are infinite until then
     frequency = trainer.num_training_batches
     return {"scheduler": scheduler, "monitor": monitor, "interval": "step", "frequency": frequency}
 

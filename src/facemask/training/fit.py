@@ -1,6 +1,7 @@
 """Fit one fold, or each in turn, into a run folder."""
 
 import gc
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,7 @@ from facemask.runs.record import (
     open_run,
     peak_memory,
     read_result,
+    write_atomically,
     write_result,
     write_table,
 )
@@ -92,6 +94,7 @@ def fit_fold(settings: Settings, fold: int, folder: Path) -> Result:
     result: Result = {"fold": fold}
     with _recorded(folder, result):
         data = build_data(settings, fold)
+        _report_unreadable(data, folder.parent)
         lightning.seed_everything(derive_seed(INITIAL_WEIGHTS, settings["seed"], fold), verbose=False)
         model, record, initial = build_fold_model(settings, data)
         data.preprocessing = record
@@ -111,6 +114,17 @@ def fit_fold(settings: Settings, fold: int, folder: Path) -> Result:
     del data, model, trainer
     gc.collect()  # Lightning's objects refer to one another, and the next fold should find their memory free
     return result
+
+
+def _report_unreadable(data: FaceDataModule, run: Path) -> None:
+    """Warn once a run of files that could not be read, and list them in its folder."""
+    file = run / "unreadable.csv"
+    if len(data.unreadable) and not file.exists():
+        write_atomically(file, data.unreadable.to_csv(index=False))
+        n = sum(data.counts()["train"].values()) + len(data.unreadable)
+        print(
+            f"warning: {len(data.unreadable)} of {n:,} images cannot be read and are left out: {file}", file=sys.stderr
+        )
 
 
 def _facts(data: FaceDataModule, model: LightningModule, initial: InitialWeights) -> Result:
