@@ -65,16 +65,16 @@ class History(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the epoch's row. Before the checkpoint is written: a row too many is dropped on resuming."""
-        row: dict[Hashable, Any] = {
-            "epoch": trainer.current_epoch + 1.0,
-            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+        logged = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        own = {
+            "lr": float(trainer.optimizers[0].param_groups[0]["lr"]),
+            "seconds": time.perf_counter() - self._start,
+            "data_seconds": self._waited,
         }
-        row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-        row |= {"seconds": time.perf_counter() - self._start, "data_seconds": self._waited}
-        self.rows.append(row)
+        pl_module.log_dict(own)
+        self.rows.append({"epoch": trainer.current_epoch + 1, **own, **logged})
         if trainer.is_global_zero:
-            table = pd.DataFrame(self.rows).astype({"epoch": int})
-            write_atomically(self.file, table.to_csv(index=False))
+            write_atomically(self.file, pd.DataFrame(self.rows).to_csv(index=False))
 
 
 class EpochLines(Checkpoint):

@@ -38,7 +38,7 @@ from facemask.runs.record import (
     write_table,
 )
 from facemask.seeding import INITIAL_WEIGHTS, derive_seed
-from facemask.training.loggers import log_predictions, opened_loggers
+from facemask.training.loggers import log_best, opened_loggers
 from facemask.training.parts import build_data, build_fold_model, build_trainer, model_name
 
 CURVES = "learning_curves.png"
@@ -162,11 +162,12 @@ def _evaluate(folder: Path, data: FaceDataModule, device: str, seed: int, logger
     for c, name in enumerate(names):
         predictions[f"probability_{name}"] = probabilities[:, c]
     write_table(folder / PREDICTIONS, predictions)
-    log_predictions(loggers, predictions, images, names, seed)
     truth = np.array([names.index(label) for label in predictions["label"]])
+    metrics = classification_metrics(truth, probabilities, names)
+    log_best(loggers, metrics, predictions, images, names, seed)
     history = pd.read_csv(folder / METRICS)
     return {
-        "metrics": {"val": classification_metrics(truth, probabilities, names)},
+        "metrics": {"val": metrics},
         "intervals": bootstrap_intervals(truth, probabilities, predictions["group"].tolist()),
         "draws": DRAWS,
         "epochs": len(history),

@@ -69,23 +69,26 @@ def _close(logger: Logger, succeeded: bool) -> None:
         logger.finalize("success" if succeeded else "failed")
 
 
-def log_predictions(
+def log_best(
     loggers: Sequence[Logger],
+    metrics: dict[str, float],
     predictions: pd.DataFrame,
     images: npt.NDArray[np.uint8],
     class_names: Sequence[str],
     seed: int,
 ) -> None:
-    """Show Weights & Biases the validation part: its confusion matrix, and some pictures with what was made of them.
+    """Log the best epoch's scores, and show Weights & Biases its confusion matrix and some pictures with predictions.
 
     Args:
         loggers: all loggers.
+        metrics: of the best epoch, on the validation part.
         predictions: a row a sample, as in ``predictions.parquet``.
         images: uint8[N, S, S, 3], their pictures.
         class_names: in the order of the probability columns.
         seed: picks the random half of the pictures.
     """
     for logger in loggers:
+        logger.log_metrics({f"best/{name}": value for name, value in metrics.items()})
         if isinstance(logger, WandbLogger):
             _log_to_wandb(logger, predictions, images, list(class_names), seed)
 
