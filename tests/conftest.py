@@ -1,4 +1,4 @@
-"""Generated data sets, and the commands as a user types them."""
+"""Data sets, made or real, and the commands as a user types them."""
 
 import os
 import subprocess
@@ -31,14 +31,20 @@ class Outcome:
 Run = Callable[..., Outcome]
 
 
-@pytest.fixture
-def train(tmp_path: Path) -> Run:
-    """Return a function that types ``python train.py ...`` in a folder of its own."""
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder where commands are typed, so that they share one demo set and one store."""
+    return tmp_path_factory.mktemp("shop")
 
-    def run(*words: str, **environment: str) -> Outcome:
+
+@pytest.fixture(scope="session")
+def train(shop: Path) -> Run:
+    """Return a function that types ``python train.py ...``."""
+
+    def run(*words: str, script: str = "train.py", **environment: str) -> Outcome:
         done = subprocess.run(
-            [sys.executable, str(PROJECT / "train.py"), *words],
-            cwd=tmp_path,
+            [sys.executable, str(PROJECT / script), *words],
+            cwd=shop,
             env=os.environ | environment,
             capture_output=True,
             text=True,

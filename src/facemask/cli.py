@@ -5,6 +5,8 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra.core.hydra_config import HydraConfig
@@ -71,6 +73,7 @@ def run_job(job: Job, config: DictConfig) -> float:
     try:
         return job(config)
     except FaceMaskError as error:
+        _remove_if_empty(Path(HydraConfig.get().runtime.output_dir))
         if not is_sweep:
             if os.environ.get(TRACE):
                 raise
@@ -82,6 +85,13 @@ def run_job(job: Job, config: DictConfig) -> float:
             raise
         traceback.print_exc()
         raise JobFailedError(str(error)) from error
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Remove the output folder that Hydra made for a job that came to nothing, and its day's, if there is no more."""
+    with suppress(OSError):  # not empty
+        folder.rmdir()
+        folder.parent.rmdir()
 
 
 def fail(sentence: str, code: int) -> NoReturn:

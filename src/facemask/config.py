@@ -38,7 +38,9 @@ class TrainConfig:
     split_seed: int = 0  # which image is in which part
     k: int = 5  # folds
     fold: int | str = 0  # the fold to validate on, 0 to k - 1; "all" for each in turn
-    monitor: str = "val/auroc"  # the best epoch is the best of this; a loss is minimised, all else maximised
+    monitor: str = (
+        "val/auroc"  # the best epoch is the best of this; ...loss and ...error are minimised, all else maximised
+    )
     resume: str | None = None  # a run folder to continue
     name: str = "${data.name}"  # names a sweep's folder
     data: Any = MISSING
@@ -52,8 +54,8 @@ class TrainConfig:
 
 
 def monitor_mode(monitor: str) -> str:
-    """Return ``min`` for a loss and ``max`` for everything else."""
-    return "min" if monitor.endswith("loss") else "max"
+    """Return ``min`` for a loss or an error, and ``max`` for everything else."""
+    return "min" if monitor.endswith(("loss", "error")) else "max"
 
 
 def folder_name(overrides: Iterable[str]) -> str:

@@ -93,7 +93,7 @@ def test_building_reports_what_a_library_refuses() -> None:
 
 
 def test_losses_are_minimised_and_all_else_maximised() -> None:
-    assert monitor_mode("val/loss") == "min"
+    assert monitor_mode("val/loss") == monitor_mode("val/error") == "min"
     assert monitor_mode("val/auroc") == monitor_mode("val/recall_mask") == "max"
 
 

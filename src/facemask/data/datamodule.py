@@ -59,6 +59,7 @@ class FaceDataModule(LightningDataModule):
     """
 
     preprocessing: Preprocessing  # set once the network is known
+    first_epoch = 0  # set to go on with a run
 
     def __init__(
         self,
@@ -148,7 +149,9 @@ class FaceDataModule(LightningDataModule):
         """Shuffled, augmented batches of the other folds."""
         n = len(self.train_samples)
         lone = n > self.batch_size and n % self.batch_size == 1  # batch norm cannot learn from one image
-        return self._loader(self.train_samples, self.augmentation, EpochSampler(n, self.seed), drop_last=lone)
+        return self._loader(
+            self.train_samples, self.augmentation, EpochSampler(n, self.seed, self.first_epoch), drop_last=lone
+        )
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Batches of this fold, as they are, in the order of ``val_samples``."""

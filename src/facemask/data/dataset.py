@@ -78,14 +78,18 @@ class EpochSampler(Sampler[Key]):
     Args:
         n: number of positions.
         seed: seed of the shuffling; None keeps the order.
+        first_epoch: the epoch a resumed run begins with.
     """
 
-    def __init__(self, n: int, seed: int | None = None) -> None:
-        self.n, self.seed, self.epoch = n, seed, 0
+    def __init__(self, n: int, seed: int | None = None, first_epoch: int = 0) -> None:
+        self.n, self.seed, self.epoch, self.first_epoch = n, seed, first_epoch, first_epoch
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next pass the given epoch's."""
-        self.epoch = epoch
+        """Make the next pass the given epoch's; never one before the first.
+
+        Lightning says 0 when it lets the workers start fetching, before it has read how far a resumed run had come.
+        """
+        self.epoch = max(epoch, self.first_epoch)
 
     def __len__(self) -> int:
         return self.n

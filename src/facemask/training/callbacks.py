@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ class History(Checkpoint):
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / METRICS
-        self.rows: list[dict[Hashable, Any]] = []
+        self.rows: list[dict[Any, Any]] = []
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the rows of the epochs that a resumed run has behind it; a later one was cut off."""
@@ -65,14 +64,15 @@ class History(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the epoch's row. Before the checkpoint is written: a row too many is dropped on resuming."""
-        logged = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         own = {
             "lr": float(trainer.optimizers[0].param_groups[0]["lr"]),
             "seconds": time.perf_counter() - self._start,
             "data_seconds": self._waited,
         }
+        row: dict[Any, Any] = {"epoch": trainer.current_epoch + 1, **own}
+        row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items()) if name not in own}
+        self.rows.append(row)
         pl_module.log_dict(own)
-        self.rows.append({"epoch": trainer.current_epoch + 1, **own, **logged})
         if trainer.is_global_zero:
             write_atomically(self.file, pd.DataFrame(self.rows).to_csv(index=False))
 

@@ -17,7 +17,7 @@ from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
 from facemask.evaluation.metrics import DRAWS, bootstrap_intervals, classification_metrics
 from facemask.evaluation.predict import predict_probabilities
-from facemask.models.checkpoint import load_model
+from facemask.models.checkpoint import load_model, read_checkpoint
 from facemask.models.weights import InitialWeights, state_digest
 from facemask.runs.curves import draw_learning_curves
 from facemask.runs.record import (
@@ -105,8 +105,9 @@ def fit_fold(settings: Settings, fold: int, folder: Path) -> Result:
             result["environment"] = environment(device)
             if settings["trainer"].get("compile"):
                 model.compile()
-            last = folder / LAST
-            trainer.fit(model, datamodule=data, ckpt_path=last if last.is_file() else None, weights_only=True)
+            last = folder / LAST if (folder / LAST).is_file() else None
+            data.first_epoch = read_checkpoint(last)["epoch"] + 1 if last else 0
+            trainer.fit(model, datamodule=data, ckpt_path=last, weights_only=True)
             result["best_epoch"] = checkpoints.best_epoch
             result |= _evaluate(folder, data, device, settings["seed"], loggers)
         result["score"] = _score(settings["monitor"], result, checkpoints.best_score)

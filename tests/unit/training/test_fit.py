@@ -144,6 +144,16 @@ def test_a_cut_off_run_may_be_moved_and_goes_on_from_its_best(fit: Fit, monkeypa
     assert_same(whole, fit(name="moved")[1])
 
 
+def test_a_resumed_epoch_is_fetched_in_its_own_order_by_workers_too(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ["data.num_workers=1", "trainer.limit_train_batches=2"]
+    whole = fit(*options, name="whole")[1]
+    with monkeypatch.context() as patched:
+        patched.setattr("facemask.training.parts.EpochSeed.on_train_batch_end", CutAt(1).on_train_batch_end)
+        with pytest.raises(PowerCut):
+            fit(*options, name="cut")
+    assert_same(whole, fit(*options, name="cut")[1])
+
+
 def test_a_run_that_early_stopping_had_ended_does_not_train_on(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     options = ["callbacks.early_stopping.patience=1", "lr=1e-9", "epochs=20", "schedule=none"]
     whole = fit(*options, name="whole")[1]

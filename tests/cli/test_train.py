@@ -1,0 +1,154 @@
+"""The commands of the README, as a user types them, in processes of their own."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from conftest import PROJECT, Run
+
+CARD = "model=mobilenetv2 -m lr=1e-2,1e-3,1e-4,1e-5 bs=16,32,64"
+SMALL = ["model=cnn", "model.channels=[4,8]", "model.input_size=24", "epochs=3", "trainer.limit_train_batches=4"]
+
+
+def result(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return content
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    timings = ["seconds", "data_seconds"]
+    histories = [pd.read_csv(folder / "fold-0/metrics.csv").drop(columns=timings) for folder in (one, other)]
+    pd.testing.assert_frame_equal(*histories, check_exact=True)
+    tables = [pd.read_parquet(folder / "predictions.parquet") for folder in (one, other)]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    assert result(one)["metrics"] == result(other)["metrics"]
+
+
+def test_the_first_command_ends_in_a_table_and_a_run_folder(train: Run, shop: Path) -> None:
+    done = train("trainer=smoke")
+    assert done.code == 0, done.err
+    for words in ("set", "split", "n", "accuracy", "macro F1", "AUROC", "demo", "validation", "160", "Ranges: 95 %"):
+        assert words in done.out
+    assert "epoch 1/1" in done.out
+    assert done.err.strip() == "" or "Decoding" in done.err
+    folder = shop / done.out.split("Run folder: ")[1].split()[0]
+    for name in ("config.yaml", "result.json", "predictions.parquet", "fold-0/best.ckpt", "fold-0/learning_curves.png"):
+        assert (folder / name).is_file()
+    assert folder.parent.parent == shop / "outputs"
+
+
+def test_the_cards_line_as_it_is_written(train: Run, shop: Path) -> None:
+    done = train(*CARD.split(), "trainer=smoke", "name=card")
+    assert done.code == 0, done.err
+    found = sorted(
+        path.parent for path in (shop / "outputs/sweeps/card").rglob("result.json") if "fold-" not in str(path)
+    )
+    assert len(found) == 12
+    assert {folder.parent.name for folder in found} == {"mobilenetv2"}
+    assert "bs=16,lr=0.0001,trainer=smoke" in {folder.name for folder in found}
+    for folder in found:
+        assert result(folder)["status"] == "complete"
+        values = dict(word.split("=") for word in folder.name.split(","))
+        config = (folder / "config.yaml").read_text()
+        assert f"\nbs: {values['bs']}\n" in config
+        assert float(config.split("lr: ")[1].split()[0]) == float(values["lr"])
+
+
+@pytest.mark.parametrize("where", ["store", "epoch", "checkpoint"])
+def test_after_a_kill_the_next_start_works_and_ends_where_a_whole_run_ends(
+    train: Run, shop: Path, tmp_path: Path, where: str
+) -> None:
+    words = [*SMALL, f"data.store_dir={tmp_path}/store"]
+    killed = train(where, *words, f"hydra.run.dir={tmp_path}/cut", script="tests/cli/sabotage.py")
+    assert killed.code == -signal.SIGKILL, killed.err
+    assert result(tmp_path / "cut")["status"] == "running"
+    if where == "checkpoint":
+        assert (tmp_path / "cut/fold-0/best.ckpt.partial").exists() or (
+            tmp_path / "cut/fold-0/last.ckpt.partial"
+        ).exists()
+    resumed = train(f"resume={tmp_path}/cut")
+    assert resumed.code == 0, resumed.err
+    whole = train(*words, f"hydra.run.dir={tmp_path}/whole")
+    assert whole.code == 0, whole.err
+    assert_same_run(tmp_path / "cut", tmp_path / "whole")
+    assert not list((tmp_path / "cut").rglob("*.partial"))
+
+
+def test_control_c_tells_how_to_go_on(shop: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bs=8,lr=1"
+    words = ["model=cnn", "epochs=500", f"hydra.run.dir={folder}", "callbacks=none"]
+    process = subprocess.Popen(
+        [sys.executable, str(PROJECT / "train.py"), *words],
+        cwd=shop,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (folder / "fold-0/last.ckpt").is_file():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert f"interrupted; go on with: python train.py resume={folder}" in out
+    assert "Traceback" not in out + err
+    assert result(folder)["status"] == "interrupted"
+
+
+def test_a_failing_job_does_not_stop_a_sweep(train: Run, shop: Path) -> None:
+    done = train(*SMALL, "-m", "fold=0,9,1", "name=failing")
+    assert done.code == 1
+    assert "error: fold=9 does not exist with k=5" in done.err
+    assert "error: not every job of the sweep succeeded; the reasons are above." in done.err
+    assert "Traceback" not in done.err
+    found = [path for path in (shop / "outputs/sweeps/failing").rglob("result.json") if "fold-" not in str(path)]
+    assert len(found) == 2
+
+
+def test_a_folder_of_ones_own_with_ones_own_module(train: Run, shop: Path, tmp_path: Path, faces: Path) -> None:
+    shutil.copytree(faces, tmp_path / "my faces/für alle")
+    (tmp_path / "mine.py").write_text(
+        """
+import torch
+from lightning.pytorch import LightningModule
+
+class Mine(LightningModule):
+    def __init__(self, num_classes, width):
+        super().__init__()
+        pool = torch.nn.AdaptiveAvgPool2d(1)
+        last = torch.nn.Linear(width, num_classes)
+        self.layers = torch.nn.Sequential(torch.nn.Conv2d(3, width, 3), pool, torch.nn.Flatten(), last)
+    def forward(self, images):
+        return self.layers(images)
+    def training_step(self, batch, batch_idx):
+        return torch.nn.functional.cross_entropy(self(batch[0]), batch[1])
+    def validation_step(self, batch, batch_idx):
+        self.log("val/error", (self(batch[0]).argmax(1) != batch[1]).float().mean())
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+"""
+    )
+    conf = tmp_path / "conf/model"
+    conf.mkdir(parents=True)
+    (conf / "mine.yaml").write_text("_target_: mine.Mine\nwidth: 4\n")
+    words = [
+        "--config-dir",
+        str(tmp_path / "conf"),
+        "model=mine",
+        "data=folder",
+        f"data.root={tmp_path}/my faces/für alle",
+    ]
+    done = train(*words, "epochs=2", "monitor=val/error", f"hydra.run.dir={tmp_path}/run", PYTHONPATH=str(tmp_path))
+    assert done.code == 0, done.err
+    assert result(tmp_path / "run")["model"] == "Mine"
+    assert 0 <= result(tmp_path / "run")["score"] <= 1

@@ -1,0 +1,66 @@
+"""Every file in conf/ composes, passes the checks, and trains a few batches."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from conftest import PROJECT
+from facemask.config import Settings, register, resolve, validate
+from facemask.training.fit import fit_folds
+
+CONF = PROJECT / "conf"
+CHOICES = sorted((group.name, file.stem) for group in CONF.iterdir() if group.is_dir() for file in group.glob("*.yaml"))
+NEEDS = {"data=folder": ["data.root=somewhere"], "model=timm": ["model.name=resnet18"]}
+
+
+def settings(*overrides: str) -> Settings:
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return resolve(compose("train", list(overrides)))
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES, ids=lambda value: str(value))
+def test_every_choice_composes_and_passes_the_checks(group: str, choice: str) -> None:
+    word = f"{group}={choice}"
+    validate(settings(word, *NEEDS.get(word, [])))
+
+
+def test_there_is_a_file_for_everything_the_readme_names() -> None:
+    named = {
+        "data": {"demo", "folder", "sfmask10", "sfmask", "faces3"},
+        "augment": {"none", "light", "keras", "strong"},
+        "model": {"cnn", "timm", "mobilenetv2", "mobilenetv3", "efficientnet", "efficientnet_b1", "efficientnet_b2"}
+        | {"efficientnet_lite0", "resnet50"},
+        "optim": {"adam", "adamw", "sgd"},
+        "schedule": {"none", "plateau", "cosine", "onecycle"},
+        "trainer": {"default", "smoke"},
+        "callbacks": {"default", "none"},
+        "logger": {"csv", "tensorboard", "wandb"},
+    }
+    for group, choices in named.items():
+        assert {choice for name, choice in CHOICES if name == group} == choices
+
+
+SMOKE = [
+    *[[f"model={c}", "model.pretrained=false"] for g, c in CHOICES if g == "model" and c not in ("cnn", "timm")],
+    *[[f"augment={c}", "model=cnn"] for g, c in CHOICES if g == "augment"],
+    *[[f"optim={o}", f"schedule={s}", "model=cnn"] for o, s in (("sgd", "none"), ("adam", "cosine"))],
+    ["schedule=plateau", "callbacks=none", "model=cnn", "monitor=val/loss"],
+    ["model=timm", "model.name=resnet18", "model.pretrained=false", "model.head=mlp", "model.channels_last=false"],
+    ["model.freeze=backbone"],
+    ["trainer.precision=bf16-mixed", "trainer.gradient_clip_val=1.0", "model=cnn"],
+    ["data.balance=oversample", "model.label_smoothing=0.1", "model=cnn"],
+]
+
+
+@pytest.mark.parametrize("overrides", SMOKE, ids=" ".join)
+def test_it_trains_a_few_batches(overrides: list[str], shop: Path, tmp_path: Path) -> None:
+    where = [f"data.root={shop}/demo", f"data.store_dir={shop}/store", "data.num_workers=0"]
+    configured = settings("trainer=smoke", *where, *overrides)
+    validate(configured)
+    result = fit_folds(configured, tmp_path / "run")
+    assert result["status"] == "complete"
+    assert result["epochs"] == 1
+    assert 0 <= result["metrics"]["val"]["accuracy"]["mean"] <= 1
+    assert (tmp_path / "run/fold-0/best.ckpt").is_file()
