@@ -1,10 +1,13 @@
 """Augmentation is what the configuration says, and follows from (seed, epoch, sample) alone."""
 
 import os
+import random
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import albumentations
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,7 +15,7 @@ from hydra import compose, initialize_config_dir
 
 from conftest import PROJECT
 from facemask.config import Settings, build, register, resolve
-from facemask.data.transforms import Augmentation
+from facemask.data.transforms import Affine, Augmentation, merge_affine
 from facemask.errors import ConfigError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
@@ -49,11 +52,11 @@ def test_none_returns_the_image_itself() -> None:
 @pytest.mark.parametrize(
     ("name", "steps"),
     [
-        ("light", ["flip", "rotation", "color_jitter", "perspective", "affine"]),
+        ("light", ["flip", "color_jitter", "perspective", "rotation", "affine"]),
         ("keras", ["rotation", "shift", "shear", "zoom", "flip"]),
         (
             "strong",
-            ["flip", "rotation", "color_jitter", "perspective", "affine"]
+            ["flip", "color_jitter", "perspective", "rotation", "affine"]
             + ["noise", "blur", "low_resolution", "erasing"],
         ),
     ],
@@ -76,8 +79,42 @@ def test_every_step_changes_some_picture() -> None:
         assert any((alone(IMAGE, 0, 0, sample) != IMAGE).any() for sample in range(30)), step
 
 
+def test_neighbouring_warps_are_merged_and_do_what_they_do_alone() -> None:
+    assert len(augmentation("light")._steps) == 4
+    assert len(augmentation("keras")._steps) == 2
+    assert len(augmentation("keras", ["shift", "zoom"])._steps) == 2
+    turn, move = Affine(rotate=30), Affine(shift=0.2)
+    assert len(merge_affine([turn, albumentations.HorizontalFlip(), move])) == 3
+    assert len(merge_affine([turn, Affine(shift=0.2, edge="repeat")])) == 2
+    generators = [(np.random.default_rng(0), random.Random(5)) for _ in range(2)]
+    turn.set_random_state(*generators[0])
+    move.set_random_state(*generators[0])
+    (merged,) = merge_affine([turn, move])
+    merged.set_random_state(*generators[1])
+    one_by_one = move(image=turn(image=IMAGE)["image"])["image"].astype(float)
+    at_once = merged(image=IMAGE)["image"].astype(float)
+    smooth = cv2.GaussianBlur(np.stack([one_by_one, at_once], axis=-1).reshape(64, 64, -1), (0, 0), 3).reshape(
+        64, 64, 3, 2
+    )
+    assert np.abs(smooth[..., 0] - smooth[..., 1])[8:-8, 8:-8].mean() < 3
+
+
+@pytest.mark.parametrize(("settings", "moved"), [({"rotate": 180}, 0), ({"shift": 0.3}, 19), ({"scale": 0.5}, 0)])
+def test_a_warp_turns_and_scales_about_the_centre_and_shifts_as_far_as_it_says(
+    settings: dict[str, float], moved: float
+) -> None:
+    dot = np.zeros((65, 65, 3), np.uint8)
+    dot[31:34, 31:34] = 255
+    warp, furthest = Affine(**settings), 0.0
+    warp.set_random_state(np.random.default_rng(0), random.Random(0))
+    for _ in range(200):
+        y, x = np.array(np.nonzero(warp(image=dot)["image"][..., 0] > 60)).mean(axis=1)
+        furthest = max(furthest, abs(x - 32), abs(y - 32))
+    assert furthest == pytest.approx(moved, abs=1.0)
+
+
 def test_leaving_out_an_unknown_step_is_refused() -> None:
-    with pytest.raises(ConfigError, match="augment.without names 'rotate', which is no step .* flip, rotation"):
+    with pytest.raises(ConfigError, match="augment.without names 'rotate', which is no step .* flip, color_jitter"):
         augmentation("light", ["rotate"])
 
 
