@@ -4,7 +4,7 @@ import hydra
 from omegaconf import DictConfig
 
 from facemask import cli
-from facemask.config import register
+from facemask.config import register, resolve
 
 register()
 
@@ -12,9 +12,15 @@ register()
 @hydra.main(config_path="conf", config_name="train", version_base="1.3")
 def main(config: DictConfig) -> float:
     """Fit the fold or folds that the configuration asks for."""
-    from facemask.training.run import train  # slow to import: a mistyped key need not wait for torch
+    return cli.run_job(fit, config)
 
-    return cli.run_job(train, config)
+
+def fit(config: DictConfig) -> float:
+    """Check what needs no torch first: a mistyped value is answered in a second."""
+    settings = resolve(config)
+    from facemask.training.run import train
+
+    return train(settings)
 
 
 if __name__ == "__main__":

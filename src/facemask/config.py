@@ -24,6 +24,8 @@ OURS: dict[str, dict[str, Any]] = {
     "model": {"input_size": Annotated[int, Field(ge=8, le=1024)] | None},
     "trainer": {"compile": bool},
 }
+# Arguments of the trainer that the program gives it.
+BUILT = ("callbacks", "default_root_dir", "logger", "plugins", "profiler")
 Settings = dict[str, Any]  # a resolved configuration, or a node of one, as plain types
 
 
@@ -83,10 +85,10 @@ def register() -> None:
 
 
 def resolve(config: DictConfig) -> Settings:
-    """Return the configuration as plain types, every value given and every reference followed.
+    """Return the configuration as plain types, with all that can be checked at once checked, before torch is imported.
 
     Raises:
-        ConfigError: a value is missing, a key is unknown, or a reference leads nowhere.
+        ConfigError: a key is unknown, a value is missing or out of range, or two of them contradict each other.
     """
     known = {f.name for f in fields(TrainConfig)}
     given = {str(key) for key in config}
@@ -99,21 +101,21 @@ def resolve(config: DictConfig) -> Settings:
         settings: Settings = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
         raise ConfigError(f"the configuration cannot be resolved: {str(error).splitlines()[0]}") from error
+    _check_ranges(settings)
+    _check_contradictions(settings)
     return settings
 
 
-def validate(settings: Settings) -> None:
-    """Check a resolved training configuration.
+def check_targets(settings: Settings) -> None:
+    """Check every key and value against the signature of what it is handed to, which imports all of that.
 
     Raises:
-        ConfigError: naming the first value, type or combination that cannot be meant.
+        ConfigError: a key that a target does not take, or a value of a type or range it does not take.
     """
-    _check_ranges(settings)
     # Groups that others refer to come first: what is wrong in optim is not to be called model.optimizer.
     groups = sorted(settings, key=lambda name: ("data", "model").index(name) if name in ("data", "model") else -1)
     for path, node in _targets({name: settings[name] for name in groups}):
         _check_arguments(path, node)
-    _check_contradictions(settings)
 
 
 def build(settings: Settings, **facts: Any) -> Any:
@@ -146,9 +148,10 @@ def first_line(error: BaseException) -> str:
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return the end of a sentence about a wrong word: the nearest choice, or all of them."""
     choices = sorted(choices)
-    near = difflib.get_close_matches(word, choices, n=1)
-    if near:
-        return f"; did you mean {near[0]}?"
+    alike = {choice: difflib.SequenceMatcher(None, word, choice).ratio() for choice in choices}
+    best = max(alike.values(), default=0.0)
+    if best > 0.6:
+        return f"; did you mean {' or '.join(choice for choice in choices if alike[choice] == best)}?"
     listed = ", ".join(choices[:16]) + (", …" if len(choices) > 16 else "")
     return f"; choose from: {listed or 'nothing'}."
 
@@ -183,6 +186,9 @@ def _check_contradictions(settings: Settings) -> None:
                 f"augment.{mixing}={augment[mixing]} blends pictures, which only layers that learn can make use of, "
                 f"but model.freeze=backbone; set augment.{mixing}=0 or model.freeze=none."
             )
+    for key in BUILT:
+        if key in trainer:
+            raise ConfigError(f"trainer.{key} is built by the program; leave it out (callbacks and logger are groups).")
     if trainer.get("fast_dev_run"):
         raise ConfigError("trainer.fast_dev_run keeps no checkpoint to evaluate; type trainer=smoke for a quick try.")
 

@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from conftest import PROJECT
-from facemask.config import Settings, register, resolve, validate
+from facemask.config import Settings, check_targets, register, resolve
 from facemask.training.fit import fit_folds
 
 CONF = PROJECT / "conf"
@@ -23,7 +23,7 @@ def settings(*overrides: str) -> Settings:
 @pytest.mark.parametrize(("group", "choice"), CHOICES, ids=lambda value: str(value))
 def test_every_choice_composes_and_passes_the_checks(group: str, choice: str) -> None:
     word = f"{group}={choice}"
-    validate(settings(word, *NEEDS.get(word, [])))
+    check_targets(settings(word, *NEEDS.get(word, [])))
 
 
 def test_there_is_a_file_for_everything_the_readme_names() -> None:
@@ -58,7 +58,7 @@ SMOKE = [
 def test_it_trains_a_few_batches(overrides: list[str], shop: Path, tmp_path: Path) -> None:
     where = [f"data.root={shop}/demo", f"data.store_dir={shop}/store", "data.num_workers=0"]
     configured = settings("trainer=smoke", *where, *overrides)
-    validate(configured)
+    check_targets(configured)
     result = fit_folds(configured, tmp_path / "run")
     assert result["status"] == "complete"
     assert result["epochs"] == 1

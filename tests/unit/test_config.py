@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from conftest import PROJECT
-from facemask.config import Settings, build, did_you_mean, folder_name, monitor_mode, register, resolve, validate
+from facemask.config import Settings, build, check_targets, did_you_mean, folder_name, monitor_mode, register, resolve
 from facemask.errors import ConfigError
 
 
@@ -51,12 +51,13 @@ def settings(*overrides: str) -> Settings:
         (["model.freeze=backbone", "augment.mixup=0.2"], "augment.mixup=0.2 blends pictures"),
         (["model.freeze=backbone", "augment.cutmix=1"], "augment.cutmix=1 blends pictures"),
         (["model.freeze=backbone", "model.pretrained=false"], "would keep random weights for ever"),
+        (["+trainer.logger=false"], "trainer.logger is built by the program; leave it out"),
         (["+trainer.fast_dev_run=true"], "type trainer=smoke for a quick try"),
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence(overrides: list[str], said: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
-        validate(settings(*overrides))
+        check_targets(settings(*overrides))
     assert "\n" not in str(caught.value)
 
 
@@ -76,7 +77,7 @@ def test_what_cannot_be_meant_is_one_sentence(overrides: list[str], said: str) -
     ],
 )
 def test_what_can_be_meant_passes(overrides: list[str]) -> None:
-    validate(settings(*overrides))
+    check_targets(settings(*overrides))
 
 
 def test_building_reports_what_a_constructor_refuses() -> None:

@@ -3,24 +3,25 @@
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
 from rich.console import Console
 
-from facemask.config import resolve, validate
+from facemask.config import Settings, check_targets
 from facemask.errors import ConfigError
 from facemask.runs.record import read_settings
 from facemask.runs.tables import print_result
 from facemask.training.fit import fit_folds
 
 
-def train(config: DictConfig) -> float:
+def train(settings: Settings) -> float:
     """Train as configured into Hydra's output folder; return the mean of the folds' best monitored scores.
+
+    Args:
+        settings: the resolved configuration.
 
     Raises:
         FaceMaskError: the configuration or the data cannot be used.
     """
     console = Console()
-    settings = resolve(config)
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     if settings["resume"] is not None:
@@ -30,7 +31,7 @@ def train(config: DictConfig) -> float:
                 f"resume={settings['resume']} goes on with that run's configuration; leave out {others[0]}."
             )
         settings = read_settings(folder)
-    validate(settings)
+    check_targets(settings)
     try:
         result = fit_folds(settings, folder)
     except (KeyboardInterrupt, SystemExit):

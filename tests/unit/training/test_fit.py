@@ -13,7 +13,7 @@ from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from conftest import PROJECT, write_faces
-from facemask.config import Settings, register, resolve, validate
+from facemask.config import Settings, check_targets, register, resolve
 from facemask.data.preprocessing import read_image
 from facemask.errors import ConfigError, RunError
 from facemask.evaluation.predict import predict_probabilities
@@ -38,7 +38,7 @@ def configure(root: Path, folder: Path, *overrides: str) -> Settings:
     common = ["data=folder", f"data.root={root}", f"data.store_dir={folder}/store", "data.num_workers=0", "epochs=4"]
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
         settings = resolve(compose("train", [*common, *FAST, *overrides]))
-    validate(settings)
+    check_targets(settings)
     return settings
 
 

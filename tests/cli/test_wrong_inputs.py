@@ -1,0 +1,150 @@
+"""What people type by mistake: each gets one clear sentence, exit code 2, no stack trace, and leaves nothing behind."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from conftest import Run, write_faces
+
+Prepare = Callable[[Path], object]
+
+
+def nothing(folder: Path) -> None:
+    """No preparation is needed."""
+
+
+def texts_named_jpg(folder: Path) -> None:
+    for label in ("mask", "no_mask"):
+        (folder / "texts" / label).mkdir(parents=True)
+        for i in range(20):
+            (folder / f"texts/{label}/{i}.jpg").write_text("hello")
+
+
+def one_class(folder: Path) -> None:
+    write_faces(folder / "one", {"mask": 9})
+
+
+def empty_class(folder: Path) -> None:
+    write_faces(folder / "empty", {"mask": 9})
+    (folder / "empty/no_mask").mkdir()
+
+
+def leaking_manifest(folder: Path) -> None:
+    root = write_faces(folder / "leak", {"a": 9, "b": 9})
+    rows = [f"{path.relative_to(root)},p,{'test' if path.stem == '000' else 'train'}" for path in root.rglob("*.png")]
+    (root / "manifest.csv").write_text("\n".join(["file,photo,split", *rows]))
+
+
+def few_groups(folder: Path) -> None:
+    write_faces(folder / "few", {"a": 30, "b": 3})
+
+
+def file_in_the_way(folder: Path) -> None:
+    (folder / "file").write_text("")
+
+
+def broken_run(folder: Path) -> None:
+    (folder / "run/fold-0").mkdir(parents=True)
+    shutil.copy(Path(__file__), folder / "run/config.yaml")
+
+
+def cut_checkpoint(folder: Path) -> None:
+    torch.save({"weights": torch.zeros(3)}, folder / "cut.pth")
+    (folder / "cut.pth").write_bytes((folder / "cut.pth").read_bytes()[:300])
+
+
+WRONG: list[tuple[str, Prepare, str]] = [
+    # keys and groups
+    ("lrr=1e-3", nothing, "lrr is no key; did you mean lr?"),
+    ("+unknown=1", nothing, "unknown is no key of train.py; choose from: "),
+    ("dropout=0.1", nothing, "dropout is no key; did you mean model.dropout?"),
+    ("model.dropuot=0.1", nothing, "model.dropuot is no key; did you mean model.dropout?"),
+    (
+        "+data.roots=x",
+        nothing,
+        "data.roots is no setting of facemask.data.datamodule.FaceDataModule; did you mean root?",
+    ),
+    ("model=mobilnet", nothing, "model=mobilnet: there is no such model; did you mean mobilenetv2 or mobilenetv3?"),
+    ("data=xyz", nothing, "data=xyz: there is no such data; choose from: demo, faces3, folder, sfmask, sfmask10."),
+    ("schedule=null", nothing, "a group cannot be null; choose one of its files"),
+    # values
+    ("lr=abc", nothing, "lr=abc cannot be used: lr must be a number."),
+    ("lr=-1", nothing, "lr=-1.0 is not a learning rate; it must be a positive number."),
+    ("bs=0", nothing, "bs=0 is too small; it must be 1 or more."),
+    ("bs=1.5", nothing, "bs=1.5 cannot be used: bs must be a whole number."),
+    ("fold=7 k=5", nothing, "fold=7 does not exist with k=5; it may be 0 to 4 or all."),
+    ("lr=1e-2,1e-3", nothing, "lr=1e-2,1e-3 gives several values; add -m to run each of them"),
+    ("-m lr=abc,1e-3", nothing, "lr=abc cannot be used: lr must be a number."),
+    ("data.fraction=2", nothing, "data.fraction=2 cannot be used: input should be less than or equal to 1."),
+    ("augment.without=[rotate]", nothing, "augment.without names 'rotate', which is no step of this pipeline"),
+    ("monitor=val/auc", nothing, "monitor=val/auc is not a validation metric; did you mean val/auroc?"),
+    ("bs", nothing, "'bs' cannot be read as KEY=VALUE"),
+    # contradictions
+    ("model.freeze=backbone augment.mixup=0.2", nothing, "augment.mixup=0.2 blends pictures"),
+    ("model.freeze=backbone model.pretrained=false", nothing, "would keep random weights for ever"),
+    (
+        "model.freeze=until=block.3",
+        nothing,
+        "model.freeze=until=block.3: there is no such stage; choose from: conv_stem",
+    ),
+    # data
+    ("data=sfmask", nothing, "data.root=data/sfmask is not a folder; get SF-MASK from its public page"),
+    ("data=folder", nothing, "data.root has no value; give it one: data.root="),
+    ("data=folder data.root={}/nowhere", nothing, "nowhere is not a folder; expected ROOT/CLASS/**"),
+    ("data=folder data.root={}/texts", texts_named_jpg, "cannot be read, more than data.max_unreadable=0.01 allows"),
+    ("data=folder data.root={}/one", one_class, "holds one class only, 'mask'"),
+    ("data=folder data.root={}/empty", empty_class, "class folder 'no_mask' of data.root="),
+    ("data=folder data.root={}/leak", leaking_manifest, "1 groups lie on both sides of the set's split"),
+    ("data=folder data.root={}/few", few_groups, "class 'b' has 3 groups of images, too few for 5 parts"),
+    ("data.root={}", file_in_the_way, "data=demo makes its own set, but data.root="),
+    # weights and checkpoints
+    ("model=efficientnet", nothing, "the pretrained weights of efficientnet_b0 cannot be had"),
+    ("model=timm", nothing, "model.name has no value; give it one: model.name="),
+    (
+        "model=timm model.name=mobilenetv9",
+        nothing,
+        "model.name=mobilenetv9 is no network that timm knows; did you mean",
+    ),
+    ("model.pretrained={}/none.pth", nothing, "none.pth is not a file; give a checkpoint, true, or false."),
+    ("model.pretrained={}/cut.pth", cut_checkpoint, "cut.pth is no weights file that can be read safely"),
+    # folders and runs
+    ("hydra.run.dir=/proc/outputs", nothing, "/proc/outputs cannot be written or read"),
+    ("hydra.run.dir={}/file/run", file_in_the_way, "/file/run cannot be written or read (Not a directory)"),
+    ("data.store_dir={}/file/store", file_in_the_way, "cannot be written (Not a directory); point it to a folder"),
+    (
+        "resume={}/nowhere",
+        nothing,
+        "nowhere is no run folder: it has no config.yaml; give the folder that a run printed.",
+    ),
+    ("resume={}/run", broken_run, "/run/config.yaml cannot be read"),
+    ("resume={}/run lr=1", nothing, "goes on with that run's configuration; leave out lr=1."),
+    # hardware and accounts
+    ("trainer.accelerator=gpu", nothing, "the trainer cannot be set up like this"),
+    ("logger=wandb WANDB_MODE=online", nothing, "logger.wandb.mode=offline"),
+]
+
+
+@pytest.mark.parametrize(("typed", "prepare", "said"), WRONG, ids=[words for words, _, _ in WRONG])
+def test_one_sentence_exit_code_two_and_no_trace(
+    train: Run, shop: Path, tmp_path: Path, typed: str, prepare: Prepare, said: str
+) -> None:
+    prepare(tmp_path)
+    words = typed.replace("{}", str(tmp_path)).split()
+    environment = dict(word.split("=") for word in words if word.isupper() or word.startswith("WANDB"))
+    own = [word for word in words if word not in (f"{k}={v}" for k, v in environment.items())]
+    folder = [] if any("run.dir" in word or "resume" in word for word in own) else [f"hydra.run.dir={tmp_path}/new"]
+    if torch.cuda.is_available() and "trainer.accelerator=gpu" in own:
+        pytest.skip("there is a GPU here")
+    done = train(*own, *folder, **environment)
+    assert done.code == 2, done.out + done.err
+    assert "Traceback" not in done.err
+    sentences = [line for line in done.err.splitlines() if line.startswith("error: ")]
+    assert len(sentences) == 1, done.err
+    assert said in sentences[0]
+    assert "Error executing job" not in done.err
+    leftover = tmp_path / "new"
+    if leftover.exists():  # the run had begun: it says that it failed, and why
+        assert '"status": "failed"' in (leftover / "result.json").read_text()
