@@ -11,6 +11,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.profilers import Profiler
 
 from facemask.config import monitor_mode
 from facemask.errors import RunError
@@ -31,14 +32,36 @@ class EpochSeed(Callback):
         lightning.seed_everything(drawn, verbose=False)
 
 
+class DataWait(Profiler):
+    """Adds up the seconds that training spends waiting for its next batch, and nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = 0.0
+
+    def start(self, action_name: str) -> None:
+        """Called by Lightning before every action."""
+        if action_name.endswith("train_dataloader_next"):
+            self._asked = time.perf_counter()
+
+    def stop(self, action_name: str) -> None:
+        """Called by Lightning after every action."""
+        if action_name.endswith("train_dataloader_next"):
+            self.seconds += time.perf_counter() - self._asked
+
+
 class History(Checkpoint):
     """Write ``metrics.csv``: a row an epoch, with everything logged, the learning rate and where the time went.
 
     A subclass of Checkpoint only because Lightning calls those last, when the epoch's metrics are all there.
+
+    Args:
+        folder: the fold's.
+        wait: the trainer's profiler.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / METRICS
+    def __init__(self, folder: Path, wait: "DataWait") -> None:
+        self.file, self.wait = folder / METRICS, wait
         self.rows: list[dict[Any, Any]] = []
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -48,26 +71,15 @@ class History(Checkpoint):
             self.rows = rows[rows["epoch"] <= trainer.current_epoch].to_dict("records")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clocks."""
-        self._start = self._asked = time.perf_counter()
-        self._waited = 0.0
-
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Stop the clock that runs while the next batch is fetched."""
-        self._waited += time.perf_counter() - self._asked
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Start the clock of the next batch."""
-        self._asked = time.perf_counter()
+        """Start the clock."""
+        self._start, self._waited = time.perf_counter(), self.wait.seconds
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the epoch's row. Before the checkpoint is written: a row too many is dropped on resuming."""
         own = {
             "lr": float(trainer.optimizers[0].param_groups[0]["lr"]),
             "seconds": time.perf_counter() - self._start,
-            "data_seconds": self._waited,
+            "data_seconds": self.wait.seconds - self._waited,
         }
         row: dict[Any, Any] = {"epoch": trainer.current_epoch + 1, **own}
         row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items()) if name not in own}

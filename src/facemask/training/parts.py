@@ -17,7 +17,7 @@ from facemask.data.preprocessing import Preprocessing
 from facemask.errors import ConfigError
 from facemask.models.checkpoint import build_model
 from facemask.models.weights import InitialWeights
-from facemask.training.callbacks import AtomicCheckpointIO, Checkpoints, EpochLines, EpochSeed, History
+from facemask.training.callbacks import AtomicCheckpointIO, Checkpoints, DataWait, EpochLines, EpochSeed, History
 
 # What Lightning says of choices that are meant.
 MEANT = [
@@ -62,10 +62,11 @@ def build_trainer(
         warnings.filterwarnings("ignore", message)
     options = {key: value for key, value in settings["trainer"].items() if key != "compile"}
     checkpoints = Checkpoints(folder, settings["monitor"], record.to_dict(), settings["model"])
+    wait = DataWait()
     callbacks: list[Callback] = [
         EpochSeed(settings["seed"], fold),
         *(build(node) for node in (settings["callbacks"] or {}).values()),
-        History(folder),
+        History(folder, wait),
         checkpoints,
     ]
     if options.get("enable_progress_bar", True) and Console().is_terminal:
@@ -79,6 +80,7 @@ def build_trainer(
             callbacks=callbacks,
             logger=list(loggers),
             plugins=[AtomicCheckpointIO()],
+            profiler=wait,
             default_root_dir=str(folder),
         )
     except MisconfigurationException as error:
