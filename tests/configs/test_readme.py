@@ -1,0 +1,47 @@
+"""Every command in the README composes as it is written, and names files that exist."""
+
+import re
+import shlex
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from conftest import PROJECT
+from facemask.cli import MULTIRUN, arrange
+from facemask.config import check_targets, register, resolve
+
+README = (PROJECT / "README.md").read_text()
+COMMANDS = sorted(set(re.findall(r"python train\.py[^`\n]*", README)))
+TARGETS = sorted(set(re.findall(r"\bmake ([a-z-]+)`|^make ([a-z-]+)$", README, re.MULTILINE)))
+OWN = {"model=mine"}  # files of the reader's
+FLAGS = {"--cfg", "job", "--help"}
+
+
+def test_the_readme_has_commands() -> None:
+    assert len(COMMANDS) > 20
+    assert "python train.py model=mobilenetv2 -m lr=1e-2,1e-3,1e-4,1e-5 bs=16,32,64" in COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_it_composes_and_passes_the_checks(command: str) -> None:
+    words = [word for word in arrange(shlex.split(command)[2:]) if word not in {*MULTIRUN, *FLAGS, *OWN}]
+    chosen = []
+    for override in OverridesParser.create().parse_overrides(words):
+        last = list(override.sweep_string_iterator())[-1] if override.is_sweep_override() else None
+        chosen.append(f"{override.input_line.partition('=')[0]}={last}" if last else override.input_line)
+    register()
+    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+        check_targets(resolve(compose("train", chosen)))
+
+
+@pytest.mark.parametrize("target", [first or second for first, second in TARGETS])
+def test_make_knows_the_target(target: str) -> None:
+    assert re.search(rf"^{target}:.*##", (PROJECT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set(re.findall(r"\b(?:conf|src|benchmarks)/[\w/.]+", README)) - {"conf/model/mine.yaml"})
+)
+def test_the_file_exists(path: str) -> None:
+    assert (PROJECT / path).exists()
