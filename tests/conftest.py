@@ -1,15 +1,14 @@
 """Data sets, made or real, and the commands as a user types them."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from commands import Outcome, type_command
 
 PROJECT = Path(__file__).parent.parent
 REAL_DATA = PROJECT.parent / "shared" / "data"
@@ -17,15 +16,6 @@ REAL_DATA = PROJECT.parent / "shared" / "data"
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the network for anything
 os.environ["WANDB_MODE"] = "disabled"
 os.environ.pop("HYDRA_FULL_ERROR", None)
-
-
-@dataclass
-class Outcome:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
 
 
 Run = Callable[..., Outcome]
@@ -42,15 +32,7 @@ def train(shop: Path) -> Run:
     """Return a function that types ``python train.py ...``."""
 
     def run(*words: str, script: str = "train.py", **environment: str) -> Outcome:
-        done = subprocess.run(
-            [sys.executable, str(PROJECT / script), *words],
-            cwd=shop,
-            env=os.environ | environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        return type_command(PROJECT / script, words, shop, environment)
 
     return run
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from commands import type_fresh_command
 from conftest import PROJECT, Run
 
 CARD = "model=mobilenetv2 -m lr=1e-2,1e-3,1e-4,1e-5 bs=16,32,64"
@@ -32,8 +33,8 @@ def assert_same_run(one: Path, other: Path) -> None:
     assert result(one)["metrics"] == result(other)["metrics"]
 
 
-def test_the_first_command_ends_in_a_table_and_a_run_folder(train: Run, shop: Path) -> None:
-    done = train("trainer=smoke")
+def test_the_first_command_ends_in_a_table_and_a_run_folder(shop: Path) -> None:
+    done = type_fresh_command(PROJECT / "train.py", ["trainer=smoke"], shop)
     assert done.code == 0, done.err
     for words in ("set", "split", "n", "accuracy", "macro F1", "AUROC", "demo", "validation", "160", "Ranges: 95 %"):
         assert words in done.out
@@ -45,8 +46,8 @@ def test_the_first_command_ends_in_a_table_and_a_run_folder(train: Run, shop: Pa
     assert folder.parent.parent == shop / "outputs"
 
 
-def test_the_cards_line_as_it_is_written(train: Run, shop: Path) -> None:
-    done = train(*CARD.split(), "trainer=smoke", "name=card")
+def test_the_cards_line_as_it_is_written(shop: Path) -> None:
+    done = type_fresh_command(PROJECT / "train.py", [*CARD.split(), "trainer=smoke", "name=card"], shop)
     assert done.code == 0, done.err
     found = sorted(
         path.parent for path in (shop / "outputs/sweeps/card").rglob("result.json") if "fold-" not in str(path)
@@ -115,7 +116,7 @@ def test_a_failing_job_does_not_stop_a_sweep(train: Run, shop: Path) -> None:
     assert len(found) == 2
 
 
-def test_a_folder_of_ones_own_with_ones_own_module(train: Run, shop: Path, tmp_path: Path, faces: Path) -> None:
+def test_a_folder_of_ones_own_with_ones_own_module(shop: Path, tmp_path: Path, faces: Path) -> None:
     shutil.copytree(faces, tmp_path / "my faces/für alle")
     (tmp_path / "mine.py").write_text(
         """
@@ -148,7 +149,8 @@ class Mine(LightningModule):
         "data=folder",
         f"data.root={tmp_path}/my faces/für alle",
     ]
-    done = train(*words, "epochs=2", "monitor=val/error", f"hydra.run.dir={tmp_path}/run", PYTHONPATH=str(tmp_path))
+    words += ["epochs=2", "monitor=val/error", f"hydra.run.dir={tmp_path}/run"]
+    done = type_fresh_command(PROJECT / "train.py", words, shop, PYTHONPATH=str(tmp_path))
     assert done.code == 0, done.err
     assert result(tmp_path / "run")["model"] == "Mine"
     assert 0 <= result(tmp_path / "run")["score"] <= 1
