@@ -50,7 +50,7 @@ class FaceDataModule(LightningDataModule):
         split_seed: seed of every split, apart from ``seed`` so that runs can differ in one and share the other.
         fraction: share of the training part to use.
         test_fraction: share held out for testing where the set names no test part.
-        min_side: drop training images with a shorter side, pixels.
+        min_side: drop images with a shorter side, pixels, from what is trained on; validation keeps them.
         balance: how unequal classes are evened out, see :func:`facemask.data.splits.balance_rows`.
         max_unreadable: share of damaged files that is tolerated.
         num_workers: loader processes; 0 loads in the main one.
@@ -113,13 +113,14 @@ class FaceDataModule(LightningDataModule):
     def _readable_samples(self, train: pd.DataFrame) -> pd.DataFrame:
         """Return the training part, with each image's size, row of the store and fold."""
         samples = train.merge(self._store.samples.assign(row=range(len(train))), on="path", validate="1:1")
-        samples = drop_small(samples[samples.pop("error") == ""], self.min_side)
+        samples = samples[samples.pop("error") == ""].reset_index(drop=True)
         return samples.assign(fold=assign_folds(samples, self.k, self.split_seed))
 
     def _pick_fold(self, samples: pd.DataFrame) -> None:
         train, self.val_samples = (
             samples[side] for side in (samples["fold"] != self.fold, samples["fold"] == self.fold)
         )
+        train = drop_small(train, self.min_side)
         self.train_samples = train.iloc[balance_rows(self._labels(train), self.balance, self.split_seed)]
 
     @property
@@ -131,7 +132,7 @@ class FaceDataModule(LightningDataModule):
 
     @property
     def fingerprint(self) -> str:
-        """A short hash of the training part: pixels, labels, groups and folds' input."""
+        """A short hash of the training part: pixels, labels and groups, which is what folds are dealt from."""
         assert self.samples is not None
         return fingerprint(self._store, self.samples)
 

@@ -13,7 +13,8 @@ from facemask.errors import DataError
 LAYOUT = "expected ROOT/CLASS/** or ROOT/train/CLASS/** with ROOT/test/CLASS/**, one folder a class"
 MANIFEST = "manifest.csv"
 # Validation pictures are the folds' business: a ready-made validation folder joins the training part.
-SPLIT_OF_FOLDER = {"train": "train", "val": "train", "valid": "train", "validation": "train", "test": "test"}
+SPLITS = {"train": ["train", "training", "val", "valid", "validation", "dev"], "test": ["test", "testing"]}
+SPLIT_OF_FOLDER = {folder: split for split, folders in SPLITS.items() for folder in folders}
 
 
 def index(root: Path, hint: str = "") -> pd.DataFrame:
@@ -49,14 +50,12 @@ def index(root: Path, hint: str = "") -> pd.DataFrame:
 def _class_folders(root: Path) -> list[tuple[Path, str, str]]:
     """Return (folder, class name, split) of every class folder; split is empty in the flat layout."""
     folders = _subfolders(root)
-    if any(folder.name == "train" for folder in folders):
-        return [
-            (below, below.name, SPLIT_OF_FOLDER[folder.name])
-            for folder in folders
-            if folder.name in SPLIT_OF_FOLDER
-            for below in _subfolders(folder)
-        ]
-    return [(folder, folder.name, "") for folder in folders]
+    splits = {f: SPLIT_OF_FOLDER[f.name.lower()] for f in folders if f.name.lower() in SPLIT_OF_FOLDER}
+    if not splits:
+        return [(folder, folder.name, "") for folder in folders]
+    if "train" not in splits.values():
+        raise DataError(f"data.root={root} holds a folder {min(splits).name!r} but none of training images; {LAYOUT}.")
+    return [(below, below.name, split) for folder, split in splits.items() for below in _subfolders(folder)]
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -33,16 +33,7 @@ def read_image(path: Path) -> Pixels:
         with Image.open(path) as opened:
             image = ImageOps.exif_transpose(opened)
             return np.asarray(_to_rgb(image))
-    # Pillow's plugins raise what they like on damaged files; SyntaxError, too, is one of them.
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        SyntaxError,
-        EOFError,
-        IndexError,
-        Image.DecompressionBombError,
-    ) as error:
+    except Exception as error:  # Pillow's plugins raise whatever they come upon in a damaged file
         raise DataError(f"{path} cannot be read as a picture: {error}") from error
 
 

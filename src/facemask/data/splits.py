@@ -3,6 +3,7 @@
 Tables have at least the columns ``path``, ``label``, ``group`` and ``split`` of :func:`facemask.data.index.index`.
 """
 
+from fractions import Fraction
 from typing import Literal, get_args
 
 import numpy as np
@@ -21,7 +22,8 @@ def hold_out_test(table: pd.DataFrame, fraction: float, seed: int) -> pd.DataFra
 
     Args:
         table: an index.
-        fraction: share of the images to hold out where the set names no test part, rounded to 1/n; 0 holds out none.
+        fraction: share of the images to hold out where the set names no test part, to the nearest fraction of at
+            most 20 parts; 0 holds out none.
         seed: the split's seed.
 
     Returns:
@@ -40,8 +42,11 @@ def hold_out_test(table: pd.DataFrame, fraction: float, seed: int) -> pd.DataFra
         return table
     table["split"] = "train"
     if fraction > 0:
-        folds = _grouped_folds(table, max(2, round(1 / fraction)), seed, "data.test_fraction")
-        table["split"] = np.where(folds == 0, "test", "train")
+        share = Fraction(fraction).limit_denominator(20)
+        if share == 0:
+            raise ConfigError(f"data.test_fraction={fraction} is too little; it must be 0, or 0.05 or more.")
+        folds = _grouped_folds(table, share.denominator, seed, "data.test_fraction")
+        table["split"] = np.where(folds < share.numerator, "test", "train")
     return table
 
 

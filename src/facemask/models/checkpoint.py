@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from hydra.utils import get_object
 from lightning.pytorch import LightningModule
+from torch import nn
 
 from facemask.config import Settings, build
 from facemask.data.preprocessing import Preprocessing
@@ -36,18 +37,35 @@ def build_model(settings: Settings, **facts: Any) -> LightningModule:
 def load_model(checkpoint: Path) -> tuple[LightningModule, Preprocessing]:
     """Rebuild the model of a checkpoint, in evaluation mode on the CPU, and its preprocessing record.
 
+    What the checkpoint names to be built is built only if it is a network: a file has no say in what else is called.
+
     Raises:
         RunError: the file is missing, damaged, or no checkpoint of ours.
     """
     content = read_checkpoint(checkpoint)
     preprocessing = Preprocessing.from_dict(content[RECORD])
-    settings = content[MODEL]
+    settings = _networks_only(content[MODEL])
+    if not settings:
+        raise RunError(f"{checkpoint} names no network to build; give a best.ckpt or last.ckpt of a run.")
     if "pretrained" in settings:  # its weights are about to be replaced
         settings["pretrained"] = False
     names = preprocessing.class_names
     model = build_model(settings, num_classes=len(names), class_names=list(names), class_weights=None)
     model.load_state_dict(content["state_dict"])
     return model.eval(), preprocessing
+
+
+def _networks_only(node: Any) -> Any:
+    """Return a configuration with None for everything to be built that is no network (the optimiser, for one)."""
+    if isinstance(node, list):
+        return [_networks_only(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "_target_" in node:
+        target = get_object(node["_target_"])
+        if not (inspect.isclass(target) and issubclass(target, nn.Module)):
+            return None
+    return {key: _networks_only(value) for key, value in node.items()}
 
 
 def read_checkpoint(checkpoint: Path) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from facemask.models.weights import InitialWeights
 class CNN(nn.Module):
     """Blocks of convolution, batch normalisation and max-pooling, then a dense layer with dropout.
 
-    The three-class study's form: every block halves the picture; average pooling at the end lets any input size in.
+    The three-class study's form: every block halves the picture, so n blocks want 2**n pixels; average pooling
+    takes what is left.
 
     Args:
         num_classes: C.
@@ -27,7 +28,7 @@ class CNN(nn.Module):
     def __init__(
         self,
         num_classes: int,
-        channels: Sequence[Annotated[int, Field(ge=1)]] = (32, 64, 128),
+        channels: Sequence[Annotated[int, Field(ge=1)]] = (16, 32, 64, 128, 256),
         convolutions: Annotated[int, Field(ge=1)] = 1,
         hidden: Annotated[int, Field(ge=1)] = 128,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3,

@@ -48,6 +48,8 @@ def _until(backbone: nn.Module, stage: str) -> list[nn.Module]:
             where = ".".join(parts[:depth])
             choices = ", ".join(f"{where}.{name}" if where else name for name in children) or "none"
             raise ConfigError(f"model.freeze={UNTIL}{stage}: there is no such stage; choose from: {choices}.")
+        for parameter in parent.parameters(recurse=False):  # a transformer's tokens and positions belong to no stage
+            parameter.requires_grad = False
         for name, child in children.items():
             if name == part:
                 break

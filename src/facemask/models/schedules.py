@@ -65,11 +65,12 @@ def onecycle(
 
     Source: Smith & Topin 2018, arXiv:1708.07120.
     """
+    total = max(4, int(trainer.estimated_stepping_batches))
     scheduler = OneCycleLR(
         optimizer,
         max_lr=[group["lr"] for group in optimizer.param_groups],
-        total_steps=int(trainer.estimated_stepping_batches),
-        pct_start=pct_start,
+        total_steps=total,
+        pct_start=max(pct_start, 2 / total),  # torch divides by zero where there is no step to rise in
         div_factor=div_factor,
         final_div_factor=final_div_factor,
         cycle_momentum=False,

@@ -147,8 +147,8 @@ def _normalisation(network: nn.Module) -> tuple[tuple[float, ...], tuple[float, 
 def _fill(name: str, file: Path) -> nn.Module:
     """Build the network and fill it from a checkpoint of the same architecture, by name or else by order.
 
-    Files of other libraries name the same tensors differently but keep their order; only tensors of equal shapes are
-    ever paired, and all of them must pair, but for the classifier, which is dropped.
+    Files of other libraries name the same tensors differently but keep their order; only tensors of equal kinds
+    (weight, running_mean, …) and shapes are paired, and all must pair, but for the classifier's two, which are dropped.
     """
     state = _read_state(file)
     network = _create(name, pretrained=False, num_classes=0)
@@ -157,10 +157,14 @@ def _fill(name: str, file: Path) -> nn.Module:
         found = {key: state[key] for key in wanted}
     else:
         keys = [key for key, value in wanted.items() if value.ndim]  # batch norm's counters are not always saved
-        tensors = [value for value in state.values() if value.ndim]
-        if len(tensors) < len(keys):
-            raise WeightsError(f"{file} holds {len(tensors)} tensors, {name} needs {len(keys)}: another network's?")
-        found = dict(zip(keys, tensors, strict=False))
+        theirs = [key for key, value in state.items() if value.ndim]
+        kinds = [[key.rpartition(".")[2] for key in names] for names in (keys, theirs[: len(keys)])]  # weight, bias, …
+        if len(theirs) - len(keys) not in range(3) or kinds[0] != kinds[1]:
+            raise WeightsError(
+                f"{file} holds {len(theirs)} tensors that do not match the {len(keys)} of {name}, by name or by order; "
+                "give a checkpoint of the same architecture."
+            )
+        found = {key: state[other] for key, other in zip(keys, theirs, strict=False)}
     for key, value in found.items():
         if value.shape != wanted[key].shape:
             raise WeightsError(

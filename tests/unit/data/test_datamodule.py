@@ -60,7 +60,8 @@ def test_fraction_and_size_limit_the_training_part_only(tmp_path: Path) -> None:
     assert data.counts()["test"] == {"a": 5, "b": 5}
     assert data.counts()["train"]["a"] == 10
     assert data.samples is not None
-    assert data.samples["width"].min() == 12
+    assert data.train_samples["width"].min() == 12
+    assert data.samples["width"].min() == 6  # validation meets small faces, too
 
 
 def test_balancing_acts_on_the_training_images_alone(tmp_path: Path) -> None:

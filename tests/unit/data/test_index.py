@@ -26,6 +26,17 @@ def test_split_layout_names_the_split_and_takes_validation_as_training(tmp_path:
     assert table["path"].iloc[0] == "test/a/000.png"
 
 
+def test_split_folders_go_by_other_names_but_not_without_a_training_part(tmp_path: Path) -> None:
+    write_faces(tmp_path / "set/Training", {"a": 2, "b": 3})
+    write_faces(tmp_path / "set/Test", {"a": 1, "b": 1})
+    table = index(tmp_path / "set")
+    assert table["split"].value_counts().to_dict() == {"train": 5, "test": 2}
+    assert sorted(table["label"].unique()) == ["a", "b"]
+    write_faces(tmp_path / "half/Test", {"a": 1, "b": 1})
+    with pytest.raises(DataError, match="holds a folder 'Test' but none of training images; expected ROOT/CLASS"):
+        index(tmp_path / "half")
+
+
 def test_images_are_found_in_subfolders_links_and_without_suffix(tmp_path: Path) -> None:
     write_faces(tmp_path / "set", {"a": 1, "b": 1})
     write_faces(tmp_path / "elsewhere", {"deep": 2})

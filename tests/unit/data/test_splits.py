@@ -90,6 +90,15 @@ def test_a_set_with_its_own_test_part_keeps_it() -> None:
     assert hold_out_test(table, 0.2, 0)["split"].tolist() == ["train", "train", "test", "train"]
 
 
+@pytest.mark.parametrize("fraction", [0.05, 0.1, 0.15, 0.2, 0.3, 0.5])
+def test_the_test_part_is_as_large_as_asked_for(fraction: float) -> None:
+    rows = [(f"{i:04d}", "ab"[i % 2], f"{i:04d}", "") for i in range(400)]
+    table = pd.DataFrame(rows, columns=["path", "label", "group", "split"])
+    assert (hold_out_test(table, fraction, 0)["split"] == "test").mean() == pytest.approx(fraction, abs=0.01)
+    with pytest.raises(ConfigError, match="data.test_fraction=0.001 is too little"):
+        hold_out_test(table, 0.001, 0)
+
+
 def test_a_leak_in_the_sets_own_split_is_refused() -> None:
     table = pd.DataFrame(
         {

@@ -14,7 +14,8 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from conftest import PROJECT
-from facemask.config import Settings, build, register, resolve
+from facemask.checks import resolve
+from facemask.config import Settings, build, register
 from facemask.data.transforms import Affine, Augmentation, merge_affine
 from facemask.errors import ConfigError
 

@@ -55,6 +55,17 @@ def test_a_checkpoint_rebuilds_its_model(tmp_path: Path, settings: dict[str, Any
     assert (model(images) == original(images)).all()
 
 
+def test_a_checkpoint_has_no_say_in_what_is_called(tmp_path: Path) -> None:
+    crafted = SETTINGS | {"optimizer": {"_target_": "os.mkdir", "path": str(tmp_path / "made")}}
+    model = build_model(SETTINGS, **FACTS)
+    torch.save({"state_dict": model.state_dict(), "model": crafted, "preprocessing": RECORD.to_dict()}, tmp_path / "x")
+    load_model(tmp_path / "x")
+    torch.save({"state_dict": {}, "model": crafted["optimizer"], "preprocessing": RECORD.to_dict()}, tmp_path / "y")
+    with pytest.raises(RunError, match="names no network to build"):
+        load_model(tmp_path / "y")
+    assert not (tmp_path / "made").exists()
+
+
 def test_a_users_module_gets_the_facts_it_names_and_no_more() -> None:
     model = build_model({"_target_": f"{__name__}.Users", "width": 3, "input_size": 8}, **FACTS)
     assert isinstance(model, Users)

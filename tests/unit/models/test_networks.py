@@ -11,6 +11,7 @@ from facemask.errors import ConfigError
 from facemask.models.backbone import TimmNet
 from facemask.models.classifier import MaskClassifier
 from facemask.models.cnn import CNN
+from facemask.models.freezing import freeze
 
 TIMM = [
     "mobilenetv2_100",
@@ -73,6 +74,14 @@ def test_freezing_until_a_stage_freezes_all_up_to_it_and_nothing_after() -> None
     assert not [key for key in moved if key.startswith(frozen)]
     assert any(key.startswith("backbone.blocks.3.0.bn1.running_mean") for key in moved)
     assert any(key.startswith("backbone.conv_head") for key in moved)
+
+
+def test_freezing_a_transformer_until_a_stage_freezes_its_tokens_and_positions() -> None:
+    net = TimmNet(num_classes=2, name="vit_tiny_patch16_224", pretrained=False)
+    freeze(net, "until=blocks.2")
+    learning = {name.removeprefix("backbone.") for name, p in net.named_parameters() if p.requires_grad}
+    assert not learning & {"cls_token", "pos_embed", "patch_embed.proj.weight", "blocks.2.norm1.weight"}
+    assert "blocks.3.norm1.weight" in learning
 
 
 def test_without_freezing_everything_moves() -> None:

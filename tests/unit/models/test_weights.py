@@ -88,7 +88,7 @@ def test_a_file_of_the_same_network_fills_it(tmp_path: Path, form: str) -> None:
     elif form == "training checkpoint":
         torch.save({"state_dict": state, "epoch": 3}, file)
     elif form == "other names":
-        torch.save({f"module{i}": value for i, value in enumerate(state.values())}, file)
+        torch.save({f"module{i}.{key.rpartition('.')[2]}": state[key] for i, key in enumerate(state)}, file)
     else:
         torch.save(state, file)
     network, initial = build_timm("resnet18", pretrained=str(file))
@@ -100,11 +100,15 @@ def test_a_file_of_the_same_network_fills_it(tmp_path: Path, form: str) -> None:
 def test_a_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     torch.save(timm.create_model("resnet34").state_dict(), tmp_path / "other.pth")
     torch.save({"a": torch.zeros(2)}, tmp_path / "short.pth")
+    state = timm.create_model("resnet50").state_dict()
+    order = sorted(state, key=lambda key: (key.rpartition(".")[0], key.endswith("bias"), key))
+    torch.save({f"module.{key}": state[key] for key in order}, tmp_path / "order.pth")
     torch.save({"a": 3}, tmp_path / "empty.pth")
     (tmp_path / "text.pth").write_text("hello")
     for name, said in (
-        ("other.pth", "does not fit resnet50|another network"),
-        ("short.pth", "holds 1 tensors, resnet50 needs"),
+        ("other.pth", "do not match the 265 of resnet50"),
+        ("short.pth", "holds 1 tensors that do not match the 265 of resnet50"),
+        ("order.pth", "do not match .* by name or by order"),
         ("empty.pth", "holds no named tensors"),
         ("text.pth", "is no weights file that can be read safely"),
         ("missing.pth", "is not a file; give a checkpoint, true, or false"),
