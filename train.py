@@ -4,7 +4,8 @@ import hydra
 from omegaconf import DictConfig
 
 from facemask import cli
-from facemask.config import register, resolve
+from facemask.checks import resolve
+from facemask.config import register
 
 register()
 

@@ -27,7 +27,8 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from facemask.config import build, register, resolve
+from facemask.checks import resolve
+from facemask.config import build, register
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.demo import make_demo
 from facemask.data.index import index

@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,13 +16,19 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from facemask.config import did_you_mean, first_line
+from facemask.config import TrainConfig, did_you_mean, first_line
 from facemask.errors import FaceMaskError
 
 Job = Callable[[DictConfig], float]
 MULTIRUN = ("-m", "--multirun")
 PLAIN = re.compile(r"[\w\-/%.+*@:?|,$(){}\[\]\\ ]*", re.ASCII)  # what Hydra takes without quotes
+FUNCTION = re.compile(r"\w+\(.*\)")  # Hydra's: range(start=0,stop=3)
 QUOTED = "'\"[{("  # a value that begins like this has been quoted, or is a list, a mapping or a sweep
+OF_HYDRA = {
+    "Config group override": "a group cannot be null; choose one of its files, such as schedule=none.",
+    "Only one of --run": "--cfg shows one configuration; leave out -m, and give each key one value.",
+}
+KEYS = {f.name for f in fields(TrainConfig)}
 TRACE = "FACEMASK_TRACE"  # set in the environment, it shows the stack trace of any error
 
 
@@ -32,23 +39,29 @@ class JobFailedError(Exception):
 def arrange(arguments: list[str]) -> list[str]:
     """Put a command line into the form Hydra takes.
 
-    The multirun flag goes to the front, because Hydra refuses it between overrides (hydra#3053), and a value with
-    ``=`` in it, such as a folder named by its values, is quoted (hydra#1577).
+    Flags go to the front, because Hydra refuses them between overrides (hydra#3053), and a value with ``=`` in it, such
+    as a folder named by its values, is quoted (hydra#1577).
     """
-    flags = [word for word in arguments if word in MULTIRUN]
-    return flags + [_quote(word, is_sweep=bool(flags)) for word in arguments if word not in MULTIRUN]
+    overrides = [word for word in arguments if not word.startswith("-") and ("=" in word or word[:1] in "+~")]
+    flags = [word for word in arguments if word not in overrides]
+    is_sweep = any(word in MULTIRUN for word in flags)
+    return flags + [_quote(word, is_sweep) for word in overrides]
 
 
 def _quote(word: str, is_sweep: bool) -> str:
     key, _, value = word.partition("=")
-    if word.startswith("-") or PLAIN.fullmatch(value) or value[0] in QUOTED:
+    if PLAIN.fullmatch(value) or value[0] in QUOTED or FUNCTION.fullmatch(value):
         return word
     parts = value.split(",") if is_sweep else [value]
-    return f"{key}=" + ",".join(part if PLAIN.fullmatch(part) else f"'{part}'" for part in parts)
+    escaped = [part.replace("'", r"\'") for part in parts]
+    return f"{key}=" + ",".join(part if PLAIN.fullmatch(part) else f"'{part}'" for part in escaped)
 
 
 def run(main: Callable[[], Any]) -> None:
     """Run a Hydra command, ending with exit code 0, 1 (a job of a sweep failed), 2 (bad input) or 130 (Ctrl-C)."""
+    for word in sys.argv[1:]:
+        if word.startswith("--") and word[2:].partition("=")[0].partition(".")[0] in KEYS:
+            fail(f"{word} is no flag; keys are set without dashes: {word[2:].partition('=')[0]}=VALUE", code=2)
     sys.argv[1:] = arrange(sys.argv[1:])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors instead of printing them its way
     try:
@@ -57,10 +70,11 @@ def run(main: Callable[[], Any]) -> None:
         fail("not every job of the sweep succeeded; the reasons are above.", code=1)
     except KeyboardInterrupt:
         sys.exit(130)
-    except ValueError as error:
-        if "Config group override" not in str(error):  # Hydra's, for GROUP=null
+    except ValueError as error:  # what Hydra raises of its own checks
+        said = next((sentence for words, sentence in OF_HYDRA.items() if words in str(error)), None)
+        if said is None:
             raise
-        fail("a group cannot be null; choose one of its files, such as schedule=none or callbacks=none.", code=2)
+        fail(said, code=2)
     except (FaceMaskError, HydraException, OmegaConfBaseException, OSError) as error:
         if os.environ.get(TRACE):
             raise
@@ -78,6 +92,8 @@ def run_job(job: Job, config: DictConfig) -> float:
             if os.environ.get(TRACE):
                 raise
             fail(str(error), code=2)
+        if os.environ.get(TRACE):
+            traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         raise JobFailedError(str(error)) from error
     except Exception as error:
@@ -107,14 +123,21 @@ def explain(error: Exception) -> str:
         return str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        if not group:
+            return f"there is no configuration file conf/{choice}.yaml."
         return f"{group}={choice}: there is no such {group}{did_you_mean(choice, error.options or [])}"
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
         return _explain_key(str(error), cause)
     if "Ambiguous value" in str(error):
         argument = re.findall(r"'(.*)'", str(error))[0]
-        return f"{argument} gives several values; add -m to run each of them, or brackets to mean a list: key=[a,b]."
+        return (
+            f"{argument} gives several values; add -m to run each of them, brackets to mean a list: key=[a,b], or "
+            "quotes to mean the comma: 'key=\"a,b\"'."
+        )
     if override := getattr(error, "override", None):
         return f"{override!r} cannot be read as KEY=VALUE; quote special characters: 'KEY=\"VALUE\"'."
+    if isinstance(error, FileExistsError):
+        return f"{error.filename} is a file; give a folder."
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename} cannot be written or read ({error.strerror}); choose another place."
     return first_line(error) + "."
@@ -128,7 +151,12 @@ def _explain_key(message: str, cause: OmegaConfBaseException) -> str:
         deeper = [key for key in _dotted(root) if key.rpartition(".")[2] == word.rpartition(".")[2]]
         siblings = [*_dotted(root, depth=1 + word.count("."))]
         return f"{word} is no key{did_you_mean(word, siblings) if not deeper else f'; did you mean {deeper[0]}?'}"
-    wanted = {"Float": "a number", "Integer": "a whole number", "Bool": "true or false"}
+    wanted = {
+        "Union[int, str]": "a whole number or a word",
+        "Float": "a number",
+        "Integer": "a whole number",
+        "Bool": "true or false",
+    }
     kind = next((words for name, words in wanted.items() if name in str(cause.msg)), "another type of value")
     override = message.rpartition("override ")[2]
     return f"{override} cannot be used: {cause.full_key} must be {kind}."

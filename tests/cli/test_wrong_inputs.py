@@ -82,9 +82,15 @@ WRONG: list[tuple[str, Prepare, str]] = [
     ("augment.without=[rotate]", nothing, "augment.without names 'rotate', which is no step of this pipeline"),
     ("monitor=val/auc", nothing, "monitor=val/auc is not a validation metric; did you mean val/auroc?"),
     ("bs", nothing, "'bs' cannot be read as KEY=VALUE"),
+    ("fold=1.5", nothing, "fold=1.5 cannot be used: fold must be a whole number or a word."),
+    ("--lr 1e-3", nothing, "--lr is no flag; keys are set without dashes: lr=VALUE"),
+    ("--config-name foo", nothing, "there is no configuration file conf/foo.yaml."),
+    ("-m bs=16,32 --cfg job", nothing, "--cfg shows one configuration; leave out -m"),
+    ("trainer.devices=2", nothing, "trainer.devices=2 is not supported: a run uses one device"),
     # contradictions
     ("model.freeze=backbone augment.mixup=0.2", nothing, "augment.mixup=0.2 blends pictures"),
-    ("model.freeze=backbone model.pretrained=false", nothing, "would keep random weights for ever"),
+    ("model.freeze=backbone model.pretrained=false", nothing, "without pretrained weights would keep random ones"),
+    ("model=cnn model.input_size=8", nothing, "the model cannot be trained with bs=32 and 8 pixels"),
     (
         "model.freeze=until=block.3",
         nothing,
@@ -119,6 +125,7 @@ WRONG: list[tuple[str, Prepare, str]] = [
         nothing,
         "nowhere is no run folder: it has no config.yaml; give the folder that a run printed.",
     ),
+    ("resume={}/file", file_in_the_way, "/file is a file; give a folder."),
     ("resume={}/run", broken_run, "/run/config.yaml cannot be read"),
     ("resume={}/run lr=1", nothing, "goes on with that run's configuration; leave out lr=1."),
     # hardware and accounts

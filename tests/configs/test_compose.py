@@ -6,7 +6,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from conftest import PROJECT
-from facemask.config import Settings, check_targets, register, resolve
+from facemask.checks import check_targets, resolve
+from facemask.config import Settings, register
 from facemask.training.fit import fit_folds
 
 CONF = PROJECT / "conf"

@@ -8,8 +8,9 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from conftest import PROJECT
+from facemask.checks import check_targets, resolve
 from facemask.cli import MULTIRUN, arrange
-from facemask.config import check_targets, register, resolve
+from facemask.config import register
 
 README = (PROJECT / "README.md").read_text()
 COMMANDS = sorted(set(re.findall(r"python train\.py[^`\n]*", README)))

@@ -12,6 +12,8 @@ from facemask.cli import arrange
         ("lr=1 bs=2 --multirun", "--multirun lr=1 bs=2"),
         ("-m lr=1,2", "-m lr=1,2"),
         ("--cfg job lr=1", "--cfg job lr=1"),
+        ("bs=1 --cfg job lr=1", "--cfg job bs=1 lr=1"),
+        ("model=mine --config-dir /a -m ~x lr=1,2", "--config-dir /a -m model=mine ~x lr=1,2"),
         ("resume=outputs/sweeps/demo/cnn/bs=16,lr=0.01", "resume='outputs/sweeps/demo/cnn/bs=16,lr=0.01'"),
         ("model.freeze=until=blocks.2", "model.freeze='until=blocks.2'"),
         ("model.freeze='until=blocks.2'", "model.freeze='until=blocks.2'"),
@@ -19,6 +21,8 @@ from facemask.cli import arrange
         ("-m data.root=~/a,/b", "-m data.root='~/a',/b"),
         ("+x={a:b=c}", "+x={a:b=c}"),
         ("hydra.run.dir=${name}/lr=${lr}", "hydra.run.dir='${name}/lr=${lr}'"),
+        ("-m bs=sort(64,16,reverse=true)", "-m bs=sort(64,16,reverse=true)"),
+        ("data.root=/o'brien=", r"data.root='/o\'brien='"),
         ("lr= ~bs", "lr= ~bs"),
     ],
 )

@@ -6,8 +6,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from conftest import PROJECT
-from facemask.config import Settings, build, check_targets, did_you_mean, folder_name, monitor_mode, register, resolve
+from facemask.checks import check_targets, resolve
+from facemask.config import Settings, build, did_you_mean, folder_name, monitor_mode, register
 from facemask.errors import ConfigError
+from facemask.training.parts import rehearse
 
 
 def settings(*overrides: str) -> Settings:
@@ -50,7 +52,13 @@ def settings(*overrides: str) -> Settings:
         (["schedule.pct_start=2"], "schedule.pct_start=2 cannot be used"),
         (["model.freeze=backbone", "augment.mixup=0.2"], "augment.mixup=0.2 blends pictures"),
         (["model.freeze=backbone", "augment.cutmix=1"], "augment.cutmix=1 blends pictures"),
-        (["model.freeze=backbone", "model.pretrained=false"], "would keep random weights for ever"),
+        (["model.freeze=backbone", "model.pretrained=false"], "without pretrained weights would keep random ones"),
+        (["+model.freeze=backbone", "model=cnn"], "model.freeze=backbone without pretrained weights"),
+        (["trainer.devices=2"], "trainer.devices=2 is not supported: a run uses one device"),
+        (["trainer.precision=bf16-true"], "trainer.precision=bf16-true is not one of 32-true, bf16-mixed, 16-mixed"),
+        (["trainer.limit_val_batches=0"], "trainer.limit_val_batches=0 leaves nothing to do"),
+        (["trainer.max_epochs=0"], "trainer.max_epochs=0 leaves nothing to do"),
+        (["augment.without=rotation"], r"is one word where a list is meant; type augment.without=\[rotation\]"),
         (["+trainer.logger=false"], "trainer.logger is built by the program; leave it out"),
         (["+trainer.fast_dev_run=true"], "type trainer=smoke for a quick try"),
     ],
@@ -101,8 +109,36 @@ def test_losses_are_minimised_and_all_else_maximised() -> None:
 def test_a_job_is_named_by_its_values_however_they_were_typed() -> None:
     assert folder_name(["lr=1e-2", "bs=16"]) == folder_name(["bs=16", "lr=0.01"]) == "bs=16,lr=0.01"
     assert folder_name(["model=cnn", "name=x"]) == "default"
-    assert folder_name(["data.root='/a b/ü'", "lr=1e-4"]) == "data.root=-a-b-ü,lr=0.0001"
-    assert len(folder_name([f"key{i}=1" for i in range(99)])) <= 200
+    assert folder_name(["data.root='/a b/ü'", "lr=1e-4"]).startswith("data.root=-a-b--,lr=0.0001-")
+
+
+def test_jobs_that_differ_have_folders_that_differ() -> None:
+    long = [f"key{i}=1" for i in range(99)]
+    jobs = [["data.root=/a/b"], ["data.root=/a-b"], ["lr=0.12345678"], ["lr=0.12345679"], [*long, "seed=0"], long]
+    names = [folder_name(job) for job in jobs]
+    assert len(set(names)) == len(names)
+    assert max(map(len, names)) < 200
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["model=cnn", "model.input_size=8"], "the model cannot be trained with bs=32 and 8 pixels: .* try a larger"),
+        (["model.pretrained=false", "bs=1", "model.input_size=32"], "with bs=1 and 32 pixels: Expected more than 1"),
+        (["model.pretrained=false", "model.freeze=none", "augment.without=[rotate]"], "augment.without names 'rotate'"),
+        (["model.pretrained=false", "monitor=val/auc"], "monitor=val/auc is not a validation metric; did you mean"),
+        (["model=timm", "model.name=mobilenetv9"], "model.name=mobilenetv9 is no network that timm knows"),
+    ],
+)
+def test_a_rehearsal_finds_what_cannot_work_before_any_data_are_touched(overrides: list[str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        rehearse(settings(*overrides))
+
+
+def test_a_rehearsal_wants_logits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facemask.models.classifier.MaskClassifier.forward", lambda self, images: images.mean((2, 3)))
+    with pytest.raises(ConfigError, match=r"the model returns \(2, 3\) for 2 images of 2 classes"):
+        rehearse(settings("model=cnn"))
 
 
 def test_suggestions_are_short() -> None:

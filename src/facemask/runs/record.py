@@ -60,7 +60,10 @@ def write_atomically(path: Path, text: str) -> None:
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a Parquet table, whole or not at all."""
     partial = path.with_name(path.name + ".partial")
-    table.to_parquet(partial, index=False)
+    with partial.open("wb") as stream:
+        table.to_parquet(stream, index=False)
+        stream.flush()
+        os.fsync(stream.fileno())
     partial.replace(path)
 
 
@@ -106,7 +109,7 @@ def open_run(folder: Path, settings: Settings) -> Iterator[Result | None]:
         ) from error
     try:
         previous = read_result(folder)
-        if previous is not None and previous["config_hash"] != config_hash(settings):
+        if previous is not None and not _may_go_on(previous, folder, settings):
             raise RunError(
                 f"{folder} holds a run of another configuration; choose another folder (hydra.run.dir=FOLDER), or "
                 "delete it."
@@ -115,6 +118,12 @@ def open_run(folder: Path, settings: Settings) -> Iterator[Result | None]:
         yield previous
     finally:
         lock.release()
+
+
+def _may_go_on(previous: Result, folder: Path, settings: Settings) -> bool:
+    """Return whether a folder's run is of this configuration, or came to nothing that could be lost."""
+    is_void = previous["status"] == "failed" and not any(folder.rglob("*.ckpt"))
+    return previous.get("config_hash") == config_hash(settings) or is_void
 
 
 def read_settings(folder: Path) -> Settings:

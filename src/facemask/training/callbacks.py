@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, RichProgressBar
 from lightning.pytorch.profilers import Profiler
 
-from facemask.config import monitor_mode
+from facemask.config import first_line, monitor_mode
 from facemask.errors import RunError
 from facemask.models.checkpoint import MODEL, RECORD
 from facemask.runs.record import BEST, LAST, METRICS, write_atomically
@@ -90,7 +90,7 @@ class History(Checkpoint):
 
 
 class EpochLines(Checkpoint):
-    """Print a line an epoch where there is no terminal to draw a progress bar on.
+    """Print a line an epoch, above the progress bar where there is a terminal to draw one on.
 
     Args:
         monitor: a logged metric.
@@ -104,6 +104,13 @@ class EpochLines(Checkpoint):
         shown = [name for name in ("train/loss", self.monitor) if name in trainer.callback_metrics]
         values = "  ".join(f"{name} {float(trainer.callback_metrics[name]):.4f}" for name in shown)
         print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {values}", flush=True)
+
+
+class EpochBar(RichProgressBar):
+    """Lightning's progress bar, counting epochs from one, as everything else here does."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}"
 
 
 class Checkpoints(Checkpoint):
@@ -162,8 +169,8 @@ class Checkpoints(Checkpoint):
             logged = ", ".join(sorted(trainer.callback_metrics))
             raise RunError(f"monitor={self.monitor} is not among what the model logs: {logged}.")
         score = float(trainer.callback_metrics[self.monitor])
-        loss = float(trainer.callback_metrics.get("train/loss", torch.tensor(0.0)))
-        for name, value in ((self.monitor, score), ("train/loss", loss)):
+        for name in (self.monitor, "train/loss", "val/loss"):
+            value = float(trainer.callback_metrics.get(name, 0.0))
             if value != value or abs(value) == float("inf"):
                 raise RunError(
                     f"training diverged: {name} is {value} in epoch {trainer.current_epoch + 1}; try a smaller lr, or "
@@ -176,11 +183,21 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Write each checkpoint beside its place, then move it there: a crash leaves the old one or the new one."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint.
+
+        Raises:
+            RunError: there is no room for it.
+        """
         path = Path(path)
         partial = path.with_name(path.name + ".partial")
-        with partial.open("wb") as stream:
-            torch.save(checkpoint, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
+        try:
+            with partial.open("wb") as stream:
+                torch.save(checkpoint, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(path)
+        except (OSError, RuntimeError) as error:  # torch's zip writer turns a full disk into a RuntimeError
+            partial.unlink(missing_ok=True)
+            raise RunError(
+                f"{path} cannot be written ({first_line(error)}); make room, then type resume={path.parent.parent}"
+            ) from error

@@ -91,14 +91,16 @@ def fit_fold(settings: Settings, fold: int, folder: Path) -> Result:
     if previous is not None and is_complete(previous):
         return previous
     folder.mkdir(parents=True, exist_ok=True)
-    result: Result = {"fold": fold}
+    result: Result = {"fold": fold} | {key: value for key, value in (previous or {}).items() if key == "data"}
     with _recorded(folder, result):
         data = build_data(settings, fold)
+        _check_unchanged(data, folder.parent)
         _report_unreadable(data, folder.parent)
         lightning.seed_everything(derive_seed(INITIAL_WEIGHTS, settings["seed"], fold), verbose=False)
         model, record, initial = build_fold_model(settings, data)
         data.preprocessing = record
         result |= _facts(data, model, initial)
+        write_result(folder, result)
         with opened_loggers(settings, fold, folder) as loggers:
             trainer, checkpoints = build_trainer(settings, fold, folder, record, loggers)
             device = str(trainer.strategy.root_device)
@@ -115,6 +117,17 @@ def fit_fold(settings: Settings, fold: int, folder: Path) -> Result:
     del data, model, trainer
     gc.collect()  # Lightning's objects refer to one another, and the next fold should find their memory free
     return result
+
+
+def _check_unchanged(data: FaceDataModule, run: Path) -> None:
+    """Refuse to go on over changed data: the folds would no longer be parts of one split."""
+    for folder in sorted(file.parent for file in run.glob(f"fold-*/{LAST}")):
+        known = (read_result(folder) or {}).get("data", {}).get("fingerprint", data.fingerprint)
+        if known != data.fingerprint:
+            raise RunError(
+                f"the images of data.root={data.root} have changed since {folder} was begun (fingerprint {known}, now "
+                f"{data.fingerprint}); bring them back, or delete {run} to begin anew."
+            )
 
 
 def _report_unreadable(data: FaceDataModule, run: Path) -> None:

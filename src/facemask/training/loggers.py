@@ -1,5 +1,6 @@
 """TensorBoard and Weights & Biases beside the run folder: opened before training, always closed."""
 
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 
 from facemask.config import Settings, build, first_line
 from facemask.errors import ConfigError
+from facemask.runs.record import write_atomically
 from facemask.seeding import PICTURES, derive_seed
 
 SAMPLES = 32  # pictures shown: half at random, half the most confident mistakes
@@ -45,19 +47,31 @@ def _open(node: Settings, settings: Settings, fold: int, folder: Path) -> Logger
     facts: dict[str, Any] = {"save_dir": str(folder)}
     is_wandb = node["_target_"].endswith(WandbLogger.__name__)
     if is_wandb:
-        run = folder.parent.name
-        facts |= {"name": f"{run} fold {fold}", "group": node.get("group") or f"{settings['name']}/{run}"}
+        run = "/".join(folder.parent.parts[-2:])  # of a sweep's job: its model and values
+        facts |= {"name": f"{run} fold {fold}", "group": node.get("group") or settings["name"], "id": _wandb_id(folder)}
     try:
         logger: Logger = build(node, **facts)
         logger.log_hyperparams(settings | {"fold": fold})  # which opens it
     except Exception as error:
-        if is_wandb:  # its errors have no base class in common
+        if is_wandb:
+            import wandb
+
+            wandb.finish(exit_code=1)
+            # its errors have no base class in common
             raise ConfigError(
                 f"Weights & Biases could not start ({first_line(error)}); log in with 'wandb login', or keep the run "
                 "on this machine with logger.wandb.mode=offline."
             ) from error
         raise
     return logger
+
+
+def _wandb_id(folder: Path) -> str:
+    """Return the id of a fold's W&B run, kept in its folder so that a resumed fold goes on with the same curves."""
+    file = folder / "wandb_id"
+    if not file.is_file():
+        write_atomically(file, secrets.token_hex(4))
+    return file.read_text()
 
 
 def _close(logger: Logger, succeeded: bool) -> None:

@@ -5,24 +5,33 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import Logger
 from rich.console import Console
 
-from facemask.config import Settings, build, did_you_mean
+from facemask.config import Settings, build, did_you_mean, first_line
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import ConfigError
 from facemask.models.checkpoint import build_model
 from facemask.models.weights import InitialWeights
-from facemask.training.callbacks import AtomicCheckpointIO, Checkpoints, DataWait, EpochLines, EpochSeed, History
+from facemask.training.callbacks import (
+    AtomicCheckpointIO,
+    Checkpoints,
+    DataWait,
+    EpochBar,
+    EpochLines,
+    EpochSeed,
+    History,
+)
 
 # What Lightning says of choices that are meant.
 MEANT = [
     "The '.*_dataloader' does not have many workers",  # decoded images need few
     "The number of training batches .* is smaller than the logging interval",
+    "No (negative|positive) samples in targets",  # of one class, in a part too small to have them all
     "Found .* module.* in eval mode at the start of training",  # frozen layers
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # between Lightning and torch
 ]
@@ -33,6 +42,29 @@ def model_name(settings: Settings) -> str:
     model = settings["model"]
     target = (model.get("net") or model)["_target_"]
     return str(model.get("name") or target.rpartition(".")[2])
+
+
+def rehearse(settings: Settings) -> None:
+    """Build what needs no data, and run the model once: what cannot work is told before any image is decoded.
+
+    Raises:
+        FaceMaskError: the augmentation or the model does not accept its settings, or the model cannot take a batch.
+    """
+    build(settings["augment"])
+    names = ["a", "b"]
+    model = build_model(settings["model"], num_classes=len(names), class_names=names, class_weights=None)
+    _check_monitor(settings["monitor"], model)
+    n, size = min(settings["bs"], 2), settings["model"].get("input_size") or settings["data"]["store_size"]
+    try:
+        with torch.no_grad():
+            shape = tuple(model.train()(torch.zeros(n, 3, size, size)).shape)
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise ConfigError(
+            f"the model cannot be trained with bs={settings['bs']} and {size} pixels: {first_line(error)}; try a "
+            "larger model.input_size or bs."
+        ) from error
+    if shape != (n, len(names)):
+        raise ConfigError(f"the model returns {shape} for {n} images of 2 classes; it must return logits, {(n, 2)}.")
 
 
 def build_data(settings: Settings, fold: int) -> FaceDataModule:
@@ -49,7 +81,6 @@ def build_fold_model(settings: Settings, data: FaceDataModule) -> tuple[Lightnin
     initial = getattr(model, "initial", InitialWeights("not told by the model"))
     size = settings["model"].get("input_size") or data.store_size
     record = Preprocessing(tuple(names), size, data.store_size, initial.mean, initial.std)
-    _check_monitor(settings["monitor"], model)
     return model, record, initial
 
 
@@ -66,14 +97,13 @@ def build_trainer(
     callbacks: list[Callback] = [
         EpochSeed(settings["seed"], fold),
         *(build(node) for node in (settings["callbacks"] or {}).values()),
+        EpochLines(settings["monitor"]),
         History(folder, wait),
         checkpoints,
     ]
-    if options.get("enable_progress_bar", True) and Console().is_terminal:
-        callbacks.append(RichProgressBar())
-    else:
-        options["enable_progress_bar"] = False
-        callbacks.append(EpochLines(settings["monitor"]))
+    options["enable_progress_bar"] = options.get("enable_progress_bar", True) and Console().is_terminal
+    if options["enable_progress_bar"]:
+        callbacks.append(EpochBar(refresh_rate=10))
     try:
         trainer: Trainer = build(
             options,

@@ -1,15 +1,19 @@
 """What ``train.py`` does: check, fit, show."""
 
+import shlex
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from rich.console import Console
 
-from facemask.config import Settings, check_targets
+from facemask.checks import check_targets
+from facemask.config import Settings
 from facemask.errors import ConfigError
-from facemask.runs.record import read_settings
+from facemask.runs.record import is_complete, read_result, read_settings
 from facemask.runs.tables import print_result
 from facemask.training.fit import fit_folds
+from facemask.training.parts import rehearse
 
 
 def train(settings: Settings) -> float:
@@ -25,6 +29,8 @@ def train(settings: Settings) -> float:
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     if settings["resume"] is not None:
+        if hydra.mode == RunMode.MULTIRUN:
+            raise ConfigError("resume goes on with one run: leave out -m; a sweep goes on when its line is typed anew.")
         others = [word for word in hydra.overrides.task if not word.startswith("resume=")]
         if others:
             raise ConfigError(
@@ -32,10 +38,13 @@ def train(settings: Settings) -> float:
             )
         settings = read_settings(folder)
     check_targets(settings)
+    if not is_complete(read_result(folder)):
+        rehearse(settings)
     try:
         result = fit_folds(settings, folder)
     except (KeyboardInterrupt, SystemExit):
-        console.print(f"\ninterrupted; go on with: python train.py resume={_shown(folder)}", soft_wrap=True)
+        word = shlex.quote(f"resume={_shown(folder)}")
+        console.print(f"\ninterrupted; go on with: python train.py {word}", soft_wrap=True, markup=False)
         raise KeyboardInterrupt from None
     print_result(result, _shown(folder), console)
     return float(result["score"])

@@ -13,9 +13,10 @@ from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from conftest import PROJECT, write_faces
-from facemask.config import Settings, check_targets, register, resolve
+from facemask.checks import check_targets, resolve
+from facemask.config import Settings, register
 from facemask.data.preprocessing import read_image
-from facemask.errors import ConfigError, RunError
+from facemask.errors import RunError
 from facemask.evaluation.predict import predict_probabilities
 from facemask.models.checkpoint import load_model
 from facemask.runs.record import Result, read_result
@@ -234,10 +235,55 @@ def test_divergence_is_recorded_and_named(fit: Fit, tmp_path: Path) -> None:
         assert "training diverged" in result["error"]
 
 
-def test_a_metric_that_is_not_there_is_refused_before_training(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Trainer, "fit", lambda *_, **__: pytest.fail("trained"))
-    with pytest.raises(ConfigError, match="monitor=val/auc is not a validation metric; did you mean val/auroc"):
-        fit("monitor=val/auc")
+def test_a_folder_whose_run_came_to_nothing_may_be_used_again(fit: Fit) -> None:
+    with pytest.raises(RunError, match="training diverged"):
+        fit("lr=1e30", "optim=sgd", "schedule=none", "epochs=1")
+    assert fit("epochs=1")[0]["status"] == "complete"
+    with pytest.raises(RunError, match="holds a run of another configuration"):
+        fit("epochs=2")
+
+
+def test_a_run_does_not_go_on_over_changed_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write_faces(tmp_path / "set", {"mask": 20, "no_mask": 20})
+    settings = configure(root, tmp_path, "fold=all")
+
+    def cut(self: Any, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        if self.fold == 1:
+            raise PowerCut
+
+    with monkeypatch.context() as patched:
+        patched.setattr("facemask.training.parts.EpochSeed.on_train_batch_end", cut)
+        with pytest.raises(PowerCut):
+            fit_folds(settings, tmp_path / "run")
+    (root / "mask/004.png").unlink()
+    with pytest.raises(RunError, match="have changed since .*fold-0 was begun .* delete .*run to begin anew"):
+        fit_folds(settings, tmp_path / "run")
+    write_faces(root, {"mask": 20, "no_mask": 20})
+    assert fit_folds(settings, tmp_path / "run")["status"] == "complete"
+
+
+def test_a_full_disk_is_one_sentence_and_the_run_goes_on_from_there(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = fit(name="whole")[1]
+    save = torch.save
+
+    def full(content: dict[str, Any], stream: Any) -> None:
+        if content["epoch"] == 2:
+            stream.write(b"the first bytes")
+            raise RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0")
+        save(content, stream)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("facemask.training.callbacks.torch.save", full)
+        with pytest.raises(RunError, match=r"ckpt cannot be written .* make room, then type resume=.*cut"):
+            fit(name="cut")
+    assert not list((whole.parent / "cut").rglob("*.partial"))
+    assert_same(whole, fit(name="cut")[1])
+
+
+@pytest.mark.parametrize("steps", [1, 3, 4, 8])
+def test_the_default_schedule_takes_any_number_of_steps(fit: Fit, steps: int) -> None:
+    result, _ = fit("epochs=1", "bs=2", f"trainer.limit_train_batches={steps}", name=str(steps))
+    assert result["status"] == "complete"
 
 
 def test_an_interrupted_run_says_so(fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from lightning.pytorch import Trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from conftest import PROJECT
-from facemask.config import Settings, register, resolve
+from facemask.checks import resolve
+from facemask.config import Settings, register
 from facemask.errors import ConfigError
 from facemask.training.fit import fit_folds
 from facemask.training.loggers import SAMPLES, _pick
@@ -36,7 +37,12 @@ def test_wandb_keeps_group_job_type_curves_pictures_and_exit_code(
     for fold, folder in enumerate(runs):
         records = list(read_records(folder))
         run = next(record.run for record in records if record.WhichOneof("record_type") == "run")
-        assert (run.run_group, run.job_type, run.display_name) == ("search/good", "fold", f"good fold {fold}")
+        assert (run.run_group, run.job_type, run.display_name) == (
+            "search",
+            "fold",
+            f"{tmp_path.name}/good fold {fold}",
+        )
+        assert run.run_id == (folder.parent.parent / "wandb_id").read_text()
         configured = {item.key for record in records for item in record.config.update}
         assert {"lr", "seed", "fold"} <= configured
         history = Counter(item.key or "/".join(item.nested_key) for record in records for item in record.history.item)
