@@ -117,6 +117,11 @@ class CutAt(Callback):
             raise PowerCut
 
 
+def cut_second_fold(self: Any, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+    if self.fold == 1:
+        raise PowerCut
+
+
 @pytest.mark.parametrize("schedule", ["onecycle", "plateau", "cosine", "none"])
 def test_a_run_cut_off_in_an_epoch_ends_where_an_uninterrupted_one_ends(
     fit: Fit, monkeypatch: pytest.MonkeyPatch, schedule: str
@@ -176,13 +181,8 @@ def test_a_complete_run_is_not_run_again(fit: Fit, monkeypatch: pytest.MonkeyPat
 
 def test_complete_folds_are_kept_when_a_later_one_was_cut_off(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fit("fold=all", "epochs=2", name="whole")[1]
-
-    def cut(self: Any, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        if self.fold == 1:
-            raise PowerCut
-
     with monkeypatch.context() as patched:
-        patched.setattr("facemask.training.parts.EpochSeed.on_train_batch_end", cut)
+        patched.setattr("facemask.training.parts.EpochSeed.on_train_batch_end", cut_second_fold)
         with pytest.raises(PowerCut):
             fit("fold=all", "epochs=2", name="cut")
     first = whole.parent / "cut/fold-0/best.ckpt"
@@ -246,13 +246,8 @@ def test_a_folder_whose_run_came_to_nothing_may_be_used_again(fit: Fit) -> None:
 def test_a_run_does_not_go_on_over_changed_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = write_faces(tmp_path / "set", {"mask": 20, "no_mask": 20})
     settings = configure(root, tmp_path, "fold=all")
-
-    def cut(self: Any, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        if self.fold == 1:
-            raise PowerCut
-
     with monkeypatch.context() as patched:
-        patched.setattr("facemask.training.parts.EpochSeed.on_train_batch_end", cut)
+        patched.setattr("facemask.training.parts.EpochSeed.on_train_batch_end", cut_second_fold)
         with pytest.raises(PowerCut):
             fit_folds(settings, tmp_path / "run")
     (root / "mask/004.png").unlink()
