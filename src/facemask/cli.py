@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from facemask.config import TrainConfig, did_you_mean, first_line
 from facemask.errors import FaceMaskError
+from facemask.runs.sweep_callback import SweepSummary
 
 Job = Callable[[DictConfig], float]
 MULTIRUN = ("-m", "--multirun")
@@ -66,7 +67,9 @@ def run(main: Callable[[], Any]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors instead of printing them its way
     try:
         main()
+        SweepSummary.report()
     except JobFailedError:
+        SweepSummary.report()
         fail("not every job of the sweep succeeded; the reasons are above.", code=1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -53,6 +53,12 @@ def test_the_cards_line_as_it_is_written(shop: Path) -> None:
         path.parent for path in (shop / "outputs/sweeps/card").rglob("result.json") if "fold-" not in str(path)
     )
     assert len(found) == 12
+    table = pd.read_csv(shop / "outputs/sweeps/card/summary.csv")
+    assert sorted(table["rank"]) == list(range(1, 13))
+    assert {tuple(row) for row in table[["lr", "bs"]].to_numpy()} == {
+        (lr, bs) for lr in (1e-2, 1e-3, 1e-4, 1e-5) for bs in (16, 32, 64)
+    }
+    assert "12 configurations" in done.out
     assert {folder.parent.name for folder in found} == {"mobilenetv2"}
     assert "bs=16,lr=0.0001,trainer=smoke" in {folder.name for folder in found}
     for folder in found:
@@ -112,8 +118,13 @@ def test_a_failing_job_does_not_stop_a_sweep(train: Run, shop: Path) -> None:
     assert "error: fold=9 does not exist with k=5" in done.err
     assert "error: not every job of the sweep succeeded; the reasons are above." in done.err
     assert "Traceback" not in done.err
-    found = [path for path in (shop / "outputs/sweeps/failing").rglob("result.json") if "fold-" not in str(path)]
-    assert len(found) == 2
+    sweep = shop / "outputs/sweeps/failing"
+    complete = [path for path in sweep.glob("*/*/result.json") if result(path.parent)["status"] == "complete"]
+    assert len(complete) == 2
+    assert "not complete: python train.py" in done.out
+    assert "fold=9 does not exist" in done.out
+    for name in ("summary.csv", "summary.md", "summary.html"):
+        assert "fold=9 does not exist" in (sweep / name).read_text()
 
 
 def test_a_folder_of_ones_own_with_ones_own_module(shop: Path, tmp_path: Path, faces: Path) -> None:

@@ -9,6 +9,7 @@ import math
 import os
 import platform
 import resource
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ import numpy as np
 import pandas as pd
 import torch
 from filelock import FileLock, Timeout
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
@@ -162,8 +164,20 @@ def environment(device: str) -> Result:
         "device": device,
         "libraries": {name: version(name) for name in LIBRARIES},
         "git": _git_revision(),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
+
+
+def command() -> str:
+    """Return the line that repeats this run: of a sweep, this job alone."""
+    words = HydraConfig.get().overrides.task if HydraConfig.initialized() else sys.argv[1:]
+    return f"python {Path(sys.argv[0]).name} {shlex.join(words)}".rstrip()
+
+
+def record_failure(folder: Path, error: str) -> None:
+    """Record a job that failed before it had a run folder: its folder then tells of the failure alone."""
+    if read_result(folder) is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_result(folder, {"status": "failed", "error": error, "command": command(), "folds": []})
 
 
 def peak_memory() -> int:

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from facemask.runs.record import Result
+from facemask.runs.summary import Summary
+from facemask.runs.summary_page import caption, cells
 
 COLUMNS = {"accuracy": "accuracy", "f1": "macro F1", "auroc": "AUROC"}
 
@@ -29,6 +31,21 @@ def print_result(result: Result, folder: Path, console: Console) -> None:
         table.add_row(name, f"mean of {len(folds)} folds", f"{total:,}", *cells, style="bold")
     console.print(table)
     console.print("\n".join(_notes(result, folder)), soft_wrap=True, highlight=False)
+
+
+def print_summary(summary: Summary, folder: Path, console: Console) -> None:
+    """Print a search's ranking, how sure it is, what failed, and where the rest is."""
+    header, rows = cells(summary)
+    shown = [header.index(name) for name in ("rank", "configuration", "folds", summary.monitor, "time")]
+    table = Table(title=f"{len(rows)} configurations", title_justify="left", box=box.SIMPLE_HEAD)
+    for i in shown:
+        table.add_column(header[i], justify="left" if header[i] == "configuration" else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(row[i] for i in shown), style="bold" if row[0] == "1" else None)
+    console.print(table)
+    failed = [f"not complete: {c.label}: {problem}" for c in summary.configurations for problem in c.problems]
+    notes = [caption(summary), summary.verdict, *failed, f"Summary: {folder / 'summary.html'}"]
+    console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)
 
 
 def _notes(result: Result, folder: Path) -> list[str]:

@@ -26,6 +26,7 @@ from facemask.runs.record import (
     METRICS,
     PREDICTIONS,
     Result,
+    command,
     config_hash,
     environment,
     is_complete,
@@ -68,6 +69,7 @@ def fit_folds(settings: Settings, folder: Path) -> Result:
             "k": settings["k"],
             "seed": settings["seed"],
             "config_hash": config_hash(settings),
+            "command": (previous or {}).get("command") or command(),
             "folds": [],
         }
         with _recorded(folder, result):

@@ -1,0 +1,195 @@
+"""A summary as files: a table for spreadsheets, one for notes, and a page with pictures that needs nothing else."""
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from filelock import FileLock
+from matplotlib.figure import Figure
+
+from facemask.runs.record import mean_and_std, write_atomically
+from facemask.runs.summary import Configuration, Summary, summarise
+from facemask.runs.summary_pictures import draw_boxes, draw_curves, draw_heat_map
+
+METRIC_COLUMNS = {"accuracy": "accuracy", "f1": "macro F1", "auroc": "AUROC"}
+STYLE = """
+:root { color-scheme: light dark }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1160px; padding: 1rem }
+h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2rem }
+div.wide { overflow-x: auto }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap }
+th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #8884 }
+th:nth-child(2), td:nth-child(2), td.text { text-align: left }
+td.text { white-space: normal }
+code { font-size: .85em; overflow-wrap: anywhere }
+img { display: block; background: white }
+"""
+
+
+def rebuild(folder: Path) -> Summary:
+    """Write ``summary.csv``, ``summary.md`` and ``summary.html`` of the runs below a folder; return the summary.
+
+    Jobs that end at once, in several processes, take turns.
+
+    Raises:
+        RunError: there is no run, or the runs cannot be compared.
+    """
+    with FileLock(folder / ".summary.lock"):
+        summary = summarise(folder)
+        write_atomically(folder / "summary.csv", to_csv(summary))
+        write_atomically(folder / "summary.md", to_markdown(summary))
+        write_atomically(folder / "summary.html", to_html(summary))
+    return summary
+
+
+def to_csv(summary: Summary) -> str:
+    """Return every figure at full precision, a row a configuration."""
+    rows = []
+    for c in summary.configurations:
+        row: dict[str, object] = {"rank": c.rank, "configuration": c.label, "model": c.model}
+        row |= _settings_of(c, summary.varied)
+        row |= {"folds": len(c.folds), "of": len(summary.asked), "monitor": summary.monitor}
+        if c.folds:
+            row |= {f"score_{kind}": value for kind, value in mean_and_std(c.scores()).items()}
+            for name in METRIC_COLUMNS:
+                row |= {f"{name}_{kind}": value for kind, value in c.metric(name).items()}
+            row |= {
+                "best_epochs": " ".join(str(c.folds[fold]["best_epoch"]) for fold in sorted(c.folds)),
+                "seconds": c.total("seconds"),
+                "parameters": _parameters(c),
+                "peak_memory_bytes": max(fold["peak_memory_bytes"] for fold in c.folds.values()),
+            }
+        rows.append(row | {"problems": " | ".join(c.problems), "command": c.command})
+    table = pd.DataFrame(rows)
+    table["rank"] = table["rank"].astype("Int64")
+    return table.to_csv(index=False)
+
+
+def to_markdown(summary: Summary) -> str:
+    """Return the ranking, what it is worth, and what failed."""
+    header, rows = cells(summary)
+    lines = [_row(header), _row(["---"] * len(header)), *(_row(row) for row in rows)]
+    failed = [f"- {c.label}: {problem}" for c in summary.configurations for problem in c.problems]
+    parts = [
+        f"{caption(summary)}",
+        "\n".join(lines),
+        summary.verdict,
+        "\n".join(["Not complete:", *failed]) if failed else "",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def to_html(summary: Summary) -> str:
+    """Return a page with the ranking, its pictures, the failures and the commands; it loads nothing from anywhere."""
+    header, rows = cells(summary)
+    pictures = [
+        ("Scores of the folds", draw_boxes(summary)),
+        ("Learning rate and batch size", draw_heat_map(summary)),
+        ("Learning curves", draw_curves(summary)),
+    ]
+    failed = [(c.label, problem) for c in summary.configurations for problem in c.problems]
+    commands = [(c.label, c.command) for c in summary.configurations if c.command]
+    body = [
+        f"<h1>{html.escape(summary.monitor)} of {len(summary.configurations)} configurations</h1>",
+        f"<p>{html.escape(caption(summary))}</p>",
+        _html_table(header, rows),
+        f"<p><strong>{html.escape(summary.verdict)}</strong></p>",
+        *(f"<h2>{title}</h2>\n{_image(figure, title)}" for title, figure in pictures if figure is not None),
+    ]
+    if failed:
+        body += ["<h2>Not complete</h2>", _html_texts(failed)]
+    if commands:
+        body += ["<h2>To repeat a row</h2>", _html_texts(commands, code=True)]
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+    title = f"<title>{html.escape(summary.monitor)} of {len(summary.configurations)} configurations</title>"
+    content = "\n".join(body)
+    top = f'<!doctype html>\n<html lang="en"><head>{head}{title}<style>{STYLE}</style></head>'
+    return f"{top}\n<body>\n{content}\n</body></html>\n"
+
+
+def cells(summary: Summary) -> tuple[list[str], list[list[str]]]:
+    """Return the ranking as words: the header, and a row a configuration."""
+    header = [
+        "rank",
+        "configuration",
+        "folds",
+        summary.monitor,
+        *_metrics(summary).values(),
+        "best epoch",
+        "time",
+        "parameters",
+        "peak memory",
+    ]
+    rows = []
+    for c in summary.configurations:
+        row = ["–" if c.rank is None else str(c.rank), c.label, f"{len(c.folds)} of {len(summary.asked)}"]
+        if c.folds:
+            epochs = [fold["best_epoch"] for fold in c.folds.values()]
+            row += [spread(mean_and_std(c.scores())), *(spread(c.metric(name)) for name in _metrics(summary))]
+            row += [f"{min(epochs)}" if min(epochs) == max(epochs) else f"{min(epochs)}–{max(epochs)}"]
+            row += [f"{c.total('seconds'):,.0f} s", f"{_parameters(c) / 1e6:.2f} M"]
+            row += [f"{max(fold['peak_memory_bytes'] for fold in c.folds.values()) / 2**30:.1f} GiB"]
+        else:
+            row += [""] * (len(header) - len(row))
+        rows.append(row)
+    return header, rows
+
+
+def spread(values: dict[str, float | None]) -> str:
+    """Return ``mean ± std``, or the mean alone where there is one value."""
+    mean, std = values["mean"], values["std"]
+    return f"{mean:.4f}" if std is None else f"{mean:.4f} ± {std:.4f}"
+
+
+def caption(summary: Summary) -> str:
+    """Return on what data, which split and how many samples the numbers are."""
+    spread = "; ± is the standard deviation over folds" if len(summary.asked) > 1 else ""
+    return f"{summary.data}{spread}. The best epoch is chosen on the same images; no test image was used."
+
+
+def _metrics(summary: Summary) -> dict[str, str]:
+    """Return the metrics shown beside the monitored one."""
+    return {name: title for name, title in METRIC_COLUMNS.items() if f"val/{name}" != summary.monitor}
+
+
+def _settings_of(c: Configuration, keys: Sequence[str]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for key in keys:
+        node: object = c.settings
+        for part in key.split("."):
+            node = node.get(part) if isinstance(node, dict) else None
+        values[key] = node
+    return values
+
+
+def _parameters(c: Configuration) -> int:
+    return int(next(iter(c.folds.values()))["weights"]["parameters"])
+
+
+def _row(words: Sequence[str]) -> str:
+    return "| " + " | ".join(word.replace("|", "\\|") for word in words) + " |"
+
+
+def _html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{html.escape(word)}</th>" for word in header)
+    lines = ["<tr>" + "".join(f"<td>{html.escape(word)}</td>" for word in row) + "</tr>" for row in rows]
+    return f'<div class="wide"><table><tr>{head}</tr>\n' + "\n".join(lines) + "\n</table></div>"
+
+
+def _html_texts(rows: Sequence[tuple[str, str]], code: bool = False) -> str:
+    before, after = ("<code>", "</code>") if code else ("", "")
+    lines = [
+        f'<tr><td class="text">{html.escape(label)}</td><td class="text">{before}{html.escape(text)}{after}</td></tr>'
+        for label, text in rows
+    ]
+    return '<div class="wide"><table>' + "\n".join(lines) + "</table></div>"
+
+
+def _image(figure: Figure, title: str) -> str:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="svg")
+    content = base64.b64encode(stream.getvalue()).decode()
+    return f'<div class="wide"><img alt="{title}" src="data:image/svg+xml;base64,{content}"></div>'

@@ -1,0 +1,117 @@
+"""The pictures of a summary: scores by fold, by learning rate and batch size, and by epoch."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from facemask.runs.record import METRICS, mean_and_std
+from facemask.runs.summary import Summary
+
+INK, LINE, BEST = "#1f5fa8", "#8c8c8c", "#c25b12"  # told apart in grey and by the colour-blind
+
+
+def draw_boxes(summary: Summary) -> Figure | None:
+    """Draw every fold's score, a row a configuration: a box where there are several, a point where there is one."""
+    shown = [c for c in summary.configurations if c.folds]
+    if not shown:
+        return None
+    figure = Figure(figsize=(9, 1 + 0.32 * len(shown)), layout="constrained")
+    axes = figure.subplots()
+    for y, c in enumerate(reversed(shown)):
+        scores, color = c.scores(), BEST if c.rank == 1 else INK if c.rank else LINE
+        if len(scores) > 1:
+            axes.boxplot(
+                [scores],
+                positions=[y],
+                orientation="horizontal",
+                widths=0.55,
+                showfliers=False,
+                boxprops={"color": color},
+                whiskerprops={"color": color},
+                capprops={"color": color},
+                medianprops={"color": color},
+            )
+        axes.plot(scores, [y] * len(scores), "o", color=color, markersize=4, alpha=0.8)
+    axes.set_yticks(range(len(shown)), [c.label for c in reversed(shown)], fontsize=8)
+    axes.set_xlabel(f"{summary.monitor}, a point a fold")
+    _plain(axes)
+    return figure
+
+
+def draw_heat_map(summary: Summary) -> Figure | None:
+    """Draw the mean score over learning rate and batch size, a panel a model, where both were varied."""
+    if not {"lr", "bs"} <= set(summary.varied):
+        return None
+    shown = [c for c in summary.configurations if c.folds]
+    models = sorted({c.model for c in shown})
+    if not shown:
+        return None
+    rates, sizes = (sorted({c.settings[key] for c in shown}) for key in ("lr", "bs"))
+    figure = Figure(figsize=(1.5 + (1 + 0.9 * len(sizes)) * len(models), 1.2 + 0.5 * len(rates)), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(models)))
+    values = [mean_and_std(c.scores())["mean"] or math.nan for c in shown]
+    for axes, model in zip(panels, models, strict=True):
+        grid = np.full((len(rates), len(sizes)), np.nan)
+        for row, lr in enumerate(rates):
+            for column, bs in enumerate(sizes):
+                here = [
+                    mean_and_std(c.scores())["mean"]
+                    for c in shown
+                    if (c.model, c.settings["lr"], c.settings["bs"]) == (model, lr, bs)
+                ]
+                if here:
+                    grid[row, column] = max(score for score in here if score is not None)
+        axes.imshow(grid, cmap="cividis", vmin=min(values), vmax=max(values), aspect="auto")
+        for (row, column), value in np.ndenumerate(grid):
+            if np.isfinite(value):
+                dark = value < (min(values) + max(values)) / 2
+                axes.text(
+                    column,
+                    row,
+                    f"{value:.3f}",
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color="white" if dark else "black",
+                )
+        axes.set_xticks(range(len(sizes)), [str(size) for size in sizes])
+        axes.set_yticks(range(len(rates)), [f"{rate:g}" for rate in rates])
+        axes.set_title(model, fontsize=9)
+        axes.set_xlabel("bs")
+        axes.set_ylabel("lr")
+    return figure
+
+
+def draw_curves(summary: Summary) -> Figure | None:
+    """Draw the monitored metric by epoch, a panel a configuration, a line a fold."""
+    shown = [c for c in summary.configurations if c.folds]
+    if not shown:
+        return None
+    columns = min(4, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    figure = Figure(figsize=(2.7 * columns, 0.4 + 1.8 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes in panels[len(shown) :]:
+        axes.set_visible(False)
+    for axes, c in zip(panels, shown, strict=False):
+        for folder in c.folders.values():
+            history = pd.read_csv(folder / METRICS)
+            if summary.monitor in history:
+                color = BEST if c.rank == 1 else INK
+                axes.plot(history["epoch"], history[summary.monitor], color=color, linewidth=1, alpha=0.8)
+        axes.set_title(c.label, fontsize=7)
+        axes.tick_params(labelsize=7)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+        _plain(axes)
+    figure.supxlabel("epoch", fontsize=8)
+    figure.supylabel(summary.monitor, fontsize=8)
+    return figure
+
+
+def _plain(axes: Axes) -> None:
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)

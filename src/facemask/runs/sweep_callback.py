@@ -1,0 +1,47 @@
+"""What Hydra calls around the jobs of a sweep. It skips a sweep's end when a job has failed, but no job's end."""
+
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+
+class SweepSummary(Callback):
+    """Rebuild the sweep's summary after every job, from the run folders: whichever process the job ran in."""
+
+    folder: ClassVar[Path | None] = None  # of the sweep that this process began
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Remember where the sweep goes."""
+        SweepSummary.folder = Path(config.hydra.sweep.dir)
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
+        """Record a job that failed before it had a run folder, and rebuild the summary."""
+        from facemask.runs.record import record_failure
+        from facemask.runs.summary_page import rebuild
+
+        if config.hydra.mode != RunMode.MULTIRUN:
+            return
+        if job_return.status == JobStatus.FAILED:
+            record_failure(Path(config.hydra.runtime.output_dir), str(job_return._return_value))
+        rebuild(Path(config.hydra.sweep.dir))
+
+    @classmethod
+    def report(cls) -> None:
+        """Print the summary of the sweep that this process began, if it began one."""
+        if cls.folder is None or not cls.folder.is_dir():
+            return
+        from rich.console import Console
+
+        from facemask.errors import RunError
+        from facemask.runs.summary import summarise
+        from facemask.runs.tables import print_summary
+
+        try:
+            print_summary(summarise(cls.folder), cls.folder, Console())
+        except RunError as error:
+            print(f"warning: no summary: {error}", file=sys.stderr)
