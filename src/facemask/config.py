@@ -15,6 +15,8 @@ from omegaconf import MISSING, OmegaConf
 from facemask.errors import ConfigError, FaceMaskError
 
 ALL_FOLDS = "all"
+# What may differ between two runs that are the same experiment.
+NEUTRAL = {"logger", "resume", "name", "sweep", "launcher", "data.num_workers", "data.store_dir"}
 NAME_LENGTH = 150  # characters of a folder's name; file systems allow 255 bytes
 Settings = dict[str, Any]  # a resolved configuration, or a node of one, as plain types
 
@@ -53,10 +55,10 @@ def monitor_mode(monitor: str) -> str:
 def folder_name(overrides: Iterable[str]) -> str:
     """Name a sweep's job by its values: the same values give the same name, however they were typed.
 
-    ``model`` is left out, having a folder of its own, and so is what a sweep is called.
+    ``model`` is left out, having a folder of its own, and so is all that no number depends on.
     """
     parsed = OverridesParser.create().parse_overrides(list(overrides))
-    values = {o.key_or_group: o.value() for o in parsed if o.key_or_group not in ("model", "name")}
+    values = {o.key_or_group: o.value() for o in parsed if o.key_or_group not in {"model", *NEUTRAL}}
     words = [f"{key}={value:.12g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items()]
     name = ",".join(sorted(words)) or "default"
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "=.,+-_") else "-" for c in name)[:NAME_LENGTH]

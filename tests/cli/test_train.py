@@ -127,6 +127,18 @@ def test_a_failing_job_does_not_stop_a_sweep(train: Run, shop: Path) -> None:
         assert "fold=9 does not exist" in (sweep / name).read_text()
 
 
+def test_folds_side_by_side_come_out_as_one_after_the_other(shop: Path) -> None:
+    words = [*SMALL, "sweep=cv", "k=3"]
+    for launcher in ("local", "joblib"):
+        line = [*words, f"launcher={launcher}", f"name={launcher}"]
+        done = type_fresh_command(PROJECT / "train.py", line, shop, OMP_NUM_THREADS="1")
+        assert done.code == 0, done.err
+        assert "3 of 3" in done.out
+    tables = [pd.read_csv(shop / f"outputs/sweeps/{name}/summary.csv") for name in ("local", "joblib")]
+    varying = ["seconds", "peak_memory_bytes", "command"]
+    pd.testing.assert_frame_equal(*(table.drop(columns=varying) for table in tables), check_exact=True)
+
+
 def test_a_folder_of_ones_own_with_ones_own_module(shop: Path, tmp_path: Path, faces: Path) -> None:
     shutil.copytree(faces, tmp_path / "my faces/für alle")
     (tmp_path / "mine.py").write_text(

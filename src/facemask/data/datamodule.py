@@ -1,5 +1,6 @@
 """The Lightning data module: index, splits, store and augmentation wired together."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,8 @@ from facemask.data.splits import (
 from facemask.data.store import check_readable, fingerprint, open_store
 from facemask.data.transforms import Augmentation
 
+# Named, because a launcher may have set another method for its own processes, which workers cannot be begun by.
+WORKERS = "fork" if sys.platform == "linux" else "spawn"
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -171,6 +174,7 @@ class FaceDataModule(LightningDataModule):
             drop_last=drop_last,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
+            multiprocessing_context=WORKERS if self.num_workers > 0 else None,
             generator=torch.Generator(),  # else every new iterator draws from the generator that dropout uses
         )
 

@@ -27,7 +27,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
-from facemask.config import Settings
+from facemask.config import NEUTRAL, Settings
 from facemask.errors import RunError
 
 CONFIG, RESULT, LOCK = "config.yaml", "result.json", ".lock"
@@ -35,8 +35,6 @@ BEST, LAST, METRICS, PREDICTIONS = "best.ckpt", "last.ckpt", "metrics.csv", "pre
 Status = Literal["running", "complete", "failed", "interrupted"]
 Result = dict[str, Any]
 
-# What may differ between two runs that are the same experiment.
-NEUTRAL = {"logger", "resume", "name", "data.num_workers", "data.store_dir"}
 LIBRARIES = [
     "torch",
     "torchvision",

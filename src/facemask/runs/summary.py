@@ -69,6 +69,12 @@ class Summary:
         return [c for c in self.configurations if c.rank is not None]
 
     @property
+    def title(self) -> str:
+        """What is ranked, and how many."""
+        n = len(self.configurations)
+        return f"{n} configuration{'s' if n > 1 else ''} by {self.monitor}"
+
+    @property
     def varied(self) -> list[str]:
         """The keys in which the configurations differ."""
         return varied_keys([c.settings for c in self.configurations])

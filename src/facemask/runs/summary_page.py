@@ -93,7 +93,7 @@ def to_html(summary: Summary) -> str:
     failed = [(c.label, problem) for c in summary.configurations for problem in c.problems]
     commands = [(c.label, c.command) for c in summary.configurations if c.command]
     body = [
-        f"<h1>{html.escape(summary.monitor)} of {len(summary.configurations)} configurations</h1>",
+        f"<h1>{html.escape(summary.title)}</h1>",
         f"<p>{html.escape(caption(summary))}</p>",
         _html_table(header, rows),
         f"<p><strong>{html.escape(summary.verdict)}</strong></p>",
@@ -104,7 +104,7 @@ def to_html(summary: Summary) -> str:
     if commands:
         body += ["<h2>To repeat a row</h2>", _html_texts(commands, code=True)]
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-    title = f"<title>{html.escape(summary.monitor)} of {len(summary.configurations)} configurations</title>"
+    title = f"<title>{html.escape(summary.title)}</title>"
     content = "\n".join(body)
     top = f'<!doctype html>\n<html lang="en"><head>{head}{title}<style>{STYLE}</style></head>'
     return f"{top}\n<body>\n{content}\n</body></html>\n"

@@ -37,7 +37,7 @@ def print_summary(summary: Summary, folder: Path, console: Console) -> None:
     """Print a search's ranking, how sure it is, what failed, and where the rest is."""
     header, rows = cells(summary)
     shown = [header.index(name) for name in ("rank", "configuration", "folds", summary.monitor, "time")]
-    table = Table(title=f"{len(rows)} configurations", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=summary.title, title_justify="left", box=box.SIMPLE_HEAD)
     for i in shown:
         table.add_column(header[i], justify="left" if header[i] == "configuration" else "right", overflow="fold")
     for row in rows:
