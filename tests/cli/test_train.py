@@ -16,6 +16,7 @@ from commands import type_fresh_command
 from conftest import PROJECT, Run
 
 CARD = "model=mobilenetv2 -m lr=1e-2,1e-3,1e-4,1e-5 bs=16,32,64"
+VARYING = ["seconds", "peak_memory_bytes", "command"]  # what two equal sweeps may differ in
 SMALL = ["model=cnn", "model.channels=[4,8]", "model.input_size=24", "epochs=3", "trainer.limit_train_batches=4"]
 
 
@@ -127,6 +128,19 @@ def test_a_failing_job_does_not_stop_a_sweep(train: Run, shop: Path) -> None:
         assert "fold=9 does not exist" in (sweep / name).read_text()
 
 
+def test_a_sweep_that_was_killed_goes_on_when_its_line_is_typed_again(train: Run, shop: Path) -> None:
+    line = [*SMALL, "-m", "fold=0,1", "lr=1e-2,1e-3"]
+    assert train(*line, "name=whole").code == 0
+    assert train("-m", *SMALL, "fold=0", "lr=1e-2,1e-3", "name=cut").code == 0
+    done = {file: file.stat().st_mtime_ns for file in (shop / "outputs/sweeps/cut").rglob("*.ckpt")}
+    assert len(done) == 4
+    assert train("epoch", *line, "name=cut", script="tests/cli/sabotage.py").code == -signal.SIGKILL
+    assert train(*line, "name=cut").code == 0
+    assert done == {file: file.stat().st_mtime_ns for file in done}
+    tables = [pd.read_csv(shop / f"outputs/sweeps/{name}/summary.csv") for name in ("whole", "cut")]
+    pd.testing.assert_frame_equal(*(table.drop(columns=VARYING) for table in tables), check_exact=True)
+
+
 def test_folds_side_by_side_come_out_as_one_after_the_other(shop: Path) -> None:
     words = [*SMALL, "sweep=cv", "k=3"]
     for launcher in ("local", "joblib"):
@@ -135,8 +149,7 @@ def test_folds_side_by_side_come_out_as_one_after_the_other(shop: Path) -> None:
         assert done.code == 0, done.err
         assert "3 of 3" in done.out
     tables = [pd.read_csv(shop / f"outputs/sweeps/{name}/summary.csv") for name in ("local", "joblib")]
-    varying = ["seconds", "peak_memory_bytes", "command"]
-    pd.testing.assert_frame_equal(*(table.drop(columns=varying) for table in tables), check_exact=True)
+    pd.testing.assert_frame_equal(*(table.drop(columns=VARYING) for table in tables), check_exact=True)
 
 
 def test_a_folder_of_ones_own_with_ones_own_module(shop: Path, tmp_path: Path, faces: Path) -> None:
