@@ -99,6 +99,7 @@ def test_control_c_tells_how_to_go_on(shop: Path, tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in what a script runs behind itself
     )
     deadline = time.monotonic() + 120
     while not (folder / "fold-0/last.ckpt").is_file():
@@ -129,11 +130,11 @@ def test_a_failing_job_does_not_stop_a_sweep(train: Run, shop: Path) -> None:
 
 
 def test_a_sweep_that_was_killed_goes_on_when_its_line_is_typed_again(train: Run, shop: Path) -> None:
-    line = [*SMALL, "-m", "fold=0,1", "lr=1e-2,1e-3"]
+    line = [*SMALL, "-m", "fold=0,1"]
     assert train(*line, "name=whole").code == 0
-    assert train("-m", *SMALL, "fold=0", "lr=1e-2,1e-3", "name=cut").code == 0
+    assert train("-m", *SMALL, "fold=0", "name=cut").code == 0
     done = {file: file.stat().st_mtime_ns for file in (shop / "outputs/sweeps/cut").rglob("*.ckpt")}
-    assert len(done) == 4
+    assert len(done) == 2
     assert train("epoch", *line, "name=cut", script="tests/cli/sabotage.py").code == -signal.SIGKILL
     assert train(*line, "name=cut").code == 0
     assert done == {file: file.stat().st_mtime_ns for file in done}
@@ -142,12 +143,12 @@ def test_a_sweep_that_was_killed_goes_on_when_its_line_is_typed_again(train: Run
 
 
 def test_folds_side_by_side_come_out_as_one_after_the_other(shop: Path) -> None:
-    words = [*SMALL, "sweep=cv", "k=3"]
+    words = [*SMALL, "sweep=cv", "k=2"]
     for launcher in ("local", "joblib"):
         line = [*words, f"launcher={launcher}", f"name={launcher}"]
         done = type_fresh_command(PROJECT / "train.py", line, shop, OMP_NUM_THREADS="1")
         assert done.code == 0, done.err
-        assert "3 of 3" in done.out
+        assert "2 of 2" in done.out
     tables = [pd.read_csv(shop / f"outputs/sweeps/{name}/summary.csv") for name in ("local", "joblib")]
     pd.testing.assert_frame_equal(*(table.drop(columns=VARYING) for table in tables), check_exact=True)
 
