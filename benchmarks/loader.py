@@ -105,7 +105,7 @@ def measure(passes: dict[str, Callable[[], int]], rounds: int) -> dict[str, floa
 
 
 def waiting(root: Path, folder: Path) -> Iterator[tuple[str, float, float]]:
-    """Train two epochs of two models; yield name, seconds and the share of them spent waiting for data."""
+    """Train an epoch of each model; yield its name, seconds and the share of them spent waiting for data."""
     for name, size in (("cnn", 64), ("mobilenetv2", 96), ("mobilenetv2", 224)):
         words = [f"model={name}", f"model.input_size={size}", "epochs=1", "trainer.enable_progress_bar=false"]
         words += ["model.pretrained=false"] if name != "cnn" else []

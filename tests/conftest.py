@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_dir
 from PIL import Image
 
 from commands import Outcome, type_command
+from facemask.checks import resolve
+from facemask.config import Settings, register
 
 PROJECT = Path(__file__).parent.parent
 REAL_DATA = PROJECT.parent / "shared" / "data"
@@ -35,6 +38,13 @@ def train(shop: Path) -> Run:
         return type_command(PROJECT / script, words, shop, environment)
 
     return run
+
+
+def compose_settings(*overrides: str) -> Settings:
+    """Compose and resolve a configuration, as the command line would."""
+    register()
+    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+        return resolve(compose("train", list(overrides)))
 
 
 def write_faces(root: Path, counts: dict[str, int], side: int = 12, seed: int = 0) -> Path:

@@ -135,7 +135,7 @@ def _check_arguments(path: str, node: Settings) -> None:
     hints |= OURS.get(path, {})
     if path == "model" and "_target_" in (node.get("net") or {}):  # what is not the module's is the network's
         hints = _hints(_import("model.net._target_", node["net"]["_target_"])) | hints
-    elif takes_anything(target):
+    elif _takes_anything(target):
         return
     for key, value in given.items():
         if key not in hints:
@@ -152,7 +152,7 @@ def _import(key: str, name: str) -> Callable[..., Any]:
     return target
 
 
-def takes_anything(target: Callable[..., Any]) -> bool:
+def _takes_anything(target: Callable[..., Any]) -> bool:
     """Return whether a callable takes keywords it does not name."""
     return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(target).parameters.values())
 

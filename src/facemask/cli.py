@@ -61,8 +61,9 @@ def _quote(word: str, is_sweep: bool) -> str:
 def run(main: Callable[[], Any]) -> None:
     """Run a Hydra command, ending with exit code 0, 1 (a job of a sweep failed), 2 (bad input) or 130 (Ctrl-C)."""
     for word in sys.argv[1:]:
-        if word.startswith("--") and word[2:].partition("=")[0].partition(".")[0] in KEYS:
-            fail(f"{word} is no flag; keys are set without dashes: {word[2:].partition('=')[0]}=VALUE", code=2)
+        key = word.removeprefix("--").partition("=")[0]
+        if word.startswith("--") and key.partition(".")[0] in KEYS:
+            fail(f"{word} is no flag; keys are set without dashes: {key}=VALUE", code=2)
     sys.argv[1:] = arrange(sys.argv[1:])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors instead of printing them its way
     try:

@@ -52,6 +52,11 @@ def monitor_mode(monitor: str) -> str:
     return "min" if monitor.endswith(("loss", "error")) else "max"
 
 
+def setting(key: str, value: Any) -> str:
+    """Return ``key=value``, a number in its shortest form."""
+    return f"{key}={value:.12g}" if isinstance(value, float) else f"{key}={value}"
+
+
 def folder_name(overrides: Iterable[str]) -> str:
     """Name a sweep's job by its values: the same values give the same name, however they were typed.
 
@@ -59,8 +64,7 @@ def folder_name(overrides: Iterable[str]) -> str:
     """
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     values = {o.key_or_group: o.value() for o in parsed if o.key_or_group not in {"model", *NEUTRAL}}
-    words = [f"{key}={value:.12g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items()]
-    name = ",".join(sorted(words)) or "default"
+    name = ",".join(sorted(setting(key, value) for key, value in values.items())) or "default"
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "=.,+-_") else "-" for c in name)[:NAME_LENGTH]
     if safe == name:
         return name

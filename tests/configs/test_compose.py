@@ -3,11 +3,9 @@
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
 
-from conftest import PROJECT
-from facemask.checks import check_targets, resolve
-from facemask.config import Settings, register
+from conftest import PROJECT, compose_settings
+from facemask.checks import check_targets
 from facemask.training.fit import fit_folds
 
 CONF = PROJECT / "conf"
@@ -15,16 +13,10 @@ CHOICES = sorted((group.name, file.stem) for group in CONF.iterdir() if group.is
 NEEDS = {"data=folder": ["data.root=somewhere"], "model=timm": ["model.name=resnet18"]}
 
 
-def settings(*overrides: str) -> Settings:
-    register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return resolve(compose("train", list(overrides)))
-
-
 @pytest.mark.parametrize(("group", "choice"), CHOICES, ids=lambda value: str(value))
 def test_every_choice_composes_and_passes_the_checks(group: str, choice: str) -> None:
     word = f"{group}={choice}"
-    check_targets(settings(word, *NEEDS.get(word, [])))
+    check_targets(compose_settings(word, *NEEDS.get(word, [])))
 
 
 def test_there_is_a_file_for_everything_the_readme_names() -> None:
@@ -58,7 +50,7 @@ SMOKE = [
 @pytest.mark.parametrize("overrides", SMOKE, ids=" ".join)
 def test_it_trains_a_few_batches(overrides: list[str], shop: Path, tmp_path: Path) -> None:
     where = [f"data.root={shop}/demo", f"data.store_dir={shop}/store", "data.num_workers=0"]
-    configured = settings("trainer=smoke", *where, *overrides)
+    configured = compose_settings("trainer=smoke", *where, *overrides)
     check_targets(configured)
     result = fit_folds(configured, tmp_path / "run")
     assert result["status"] == "complete"

@@ -4,13 +4,11 @@ import re
 import shlex
 
 import pytest
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from conftest import PROJECT
-from facemask.checks import check_targets, resolve
+from conftest import PROJECT, compose_settings
+from facemask.checks import check_targets
 from facemask.cli import MULTIRUN, arrange
-from facemask.config import register
 
 README = (PROJECT / "README.md").read_text()
 COMMANDS = sorted(set(re.findall(r"python train\.py[^`\n]*", README)))
@@ -31,9 +29,7 @@ def test_it_composes_and_passes_the_checks(command: str) -> None:
     for override in OverridesParser.create().parse_overrides(words):
         last = list(override.sweep_string_iterator())[-1] if override.is_sweep_override() else None
         chosen.append(f"{override.input_line.partition('=')[0]}={last}" if last else override.input_line)
-    register()
-    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        check_targets(resolve(compose("train", chosen)))
+    check_targets(compose_settings(*chosen))
 
 
 @pytest.mark.parametrize("target", [first or second for first, second in TARGETS])

@@ -3,19 +3,12 @@
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
 
-from conftest import PROJECT
-from facemask.checks import check_targets, resolve
-from facemask.config import Settings, build, did_you_mean, folder_name, monitor_mode, register
+from conftest import compose_settings
+from facemask.checks import check_targets
+from facemask.config import build, did_you_mean, folder_name, monitor_mode
 from facemask.errors import ConfigError
 from facemask.training.parts import rehearse
-
-
-def settings(*overrides: str) -> Settings:
-    register()
-    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        return resolve(compose("train", list(overrides)))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +58,7 @@ def settings(*overrides: str) -> Settings:
 )
 def test_what_cannot_be_meant_is_one_sentence(overrides: list[str], said: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
-        check_targets(settings(*overrides))
+        check_targets(compose_settings(*overrides))
     assert "\n" not in str(caught.value)
 
 
@@ -85,7 +78,7 @@ def test_what_cannot_be_meant_is_one_sentence(overrides: list[str], said: str) -
     ],
 )
 def test_what_can_be_meant_passes(overrides: list[str]) -> None:
-    check_targets(settings(*overrides))
+    check_targets(compose_settings(*overrides))
 
 
 def test_building_reports_what_a_constructor_refuses() -> None:
@@ -98,7 +91,7 @@ def test_building_reports_what_a_constructor_refuses() -> None:
 
 def test_building_reports_what_a_library_refuses() -> None:
     with pytest.raises(ConfigError, match="does not accept its settings"):
-        build(settings("augment.steps.flip.p=often")["augment"])
+        build(compose_settings("augment.steps.flip.p=often")["augment"])
 
 
 def test_losses_are_minimised_and_all_else_maximised() -> None:
@@ -132,13 +125,13 @@ def test_jobs_that_differ_have_folders_that_differ() -> None:
 )
 def test_a_rehearsal_finds_what_cannot_work_before_any_data_are_touched(overrides: list[str], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        rehearse(settings(*overrides))
+        rehearse(compose_settings(*overrides))
 
 
 def test_a_rehearsal_wants_logits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facemask.models.classifier.MaskClassifier.forward", lambda self, images: images.mean((2, 3)))
     with pytest.raises(ConfigError, match=r"the model returns \(2, 3\) for 2 images of 2 classes"):
-        rehearse(settings("model=cnn"))
+        rehearse(compose_settings("model=cnn"))
 
 
 def test_suggestions_are_short() -> None:

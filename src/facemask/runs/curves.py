@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-TRAIN, VAL, REST = "#8c8c8c", "#1f5fa8", "#c25b12"  # told apart in grey and by the colour-blind
+GREY, BLUE, ORANGE = "#8c8c8c", "#1f5fa8", "#c25b12"  # told apart in grey and by the colour-blind
 
 
 def draw_learning_curves(history: pd.DataFrame, best_epoch: int, title: str, file: Path) -> None:
@@ -24,16 +24,16 @@ def draw_learning_curves(history: pd.DataFrame, best_epoch: int, title: str, fil
     figure.suptitle(title, fontsize=11)
     loss, scores, seconds = figure.subplots(1, 3)
     epochs = history["epoch"]
-    _lines(loss, epochs, history, [("train/loss", TRAIN, "training"), ("val/loss", VAL, "validation")])
+    _lines(loss, epochs, history, [("train/loss", GREY, "training"), ("val/loss", BLUE, "validation")])
     loss.set_ylabel("cross-entropy")
     _lines(
         scores,
         epochs,
         history,
         [
-            ("train/accuracy", TRAIN, "accuracy, training"),
-            ("val/accuracy", VAL, "accuracy, validation"),
-            ("val/auroc", REST, "AUROC, validation"),
+            ("train/accuracy", GREY, "accuracy, training"),
+            ("val/accuracy", BLUE, "accuracy, validation"),
+            ("val/auroc", ORANGE, "AUROC, validation"),
         ],
     )
     scores.set_ylabel("score")
@@ -41,7 +41,7 @@ def draw_learning_curves(history: pd.DataFrame, best_epoch: int, title: str, fil
         seconds,
         epochs,
         history,
-        [("seconds", VAL, "whole epoch"), ("data_seconds", REST, "waiting for data")],
+        [("seconds", BLUE, "whole epoch"), ("data_seconds", ORANGE, "waiting for data")],
     )
     seconds.set_ylabel("seconds")
     seconds.set_ylim(bottom=0)
@@ -49,10 +49,15 @@ def draw_learning_curves(history: pd.DataFrame, best_epoch: int, title: str, fil
         axes.axvline(best_epoch, color="#444444", linewidth=0.8, linestyle=":", label=f"best epoch, {best_epoch}")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
+        plain(axes)
         axes.legend(fontsize=8, frameon=False)
     figure.savefig(file, dpi=120)
+
+
+def plain(axes: Axes) -> None:
+    """Give axes a faint grid and no frame."""
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _lines(axes: Axes, epochs: "pd.Series[int]", history: pd.DataFrame, curves: Sequence[tuple[str, str, str]]) -> None:

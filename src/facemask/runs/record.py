@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import pandas as pd
@@ -47,24 +47,31 @@ LIBRARIES = [
 ]
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader, or a crash, sees the old one or the new one and nothing between."""
+@contextmanager
+def replaced(path: Path) -> Iterator[BinaryIO]:
+    """Yield a stream whose content takes the place of a file: a reader, or a crash, finds the old or the new one."""
     partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with replaced(path) as stream:
+        stream.write(text.encode())
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a Parquet table, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as stream:
+    with replaced(path) as stream:
         table.to_parquet(stream, index=False)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
 
 
 def write_result(folder: Path, result: Result) -> None:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from facemask.config import ALL_FOLDS, Settings, monitor_mode
+import numpy as np
+
+from facemask.config import ALL_FOLDS, Settings, monitor_mode, setting
 from facemask.errors import FaceMaskError, RunError
 from facemask.runs.record import (
     CONFIG,
@@ -40,17 +42,38 @@ class Configuration:
     label: str = ""  # what sets it apart from the others
     rank: int | None = None
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """Every setting by its dotted key."""
+        return dict(_flatten(self.settings))
+
     def scores(self) -> list[float]:
         """Return the best monitored score of every complete fold, in the order of the folds."""
         return [self.folds[fold]["score"] for fold in sorted(self.folds)]
+
+    @property
+    def mean(self) -> float:
+        """The mean over folds of the monitored score; NaN where no fold is complete."""
+        return float(np.mean(self.scores())) if self.folds else math.nan
 
     def metric(self, name: str) -> dict[str, float | None]:
         """Return mean and std over folds of a validation metric."""
         return mean_and_std([fold["metrics"]["val"].get(name, math.nan) for fold in self.folds.values()])
 
-    def total(self, key: str) -> float:
-        """Return the sum over folds of one of their figures."""
-        return float(sum(fold[key] for fold in self.folds.values()))
+    @property
+    def seconds(self) -> float:
+        """The training time of all folds."""
+        return float(sum(fold["seconds"] for fold in self.folds.values()))
+
+    @property
+    def parameters(self) -> int:
+        """The size of the network."""
+        return int(next(iter(self.folds.values()))["weights"]["parameters"])
+
+    @property
+    def peak_memory(self) -> int:
+        """The most memory that any fold's process had held, bytes."""
+        return int(max(fold["peak_memory_bytes"] for fold in self.folds.values()))
 
 
 @dataclass
@@ -62,11 +85,7 @@ class Summary:
     asked: set[int]
     data: str  # on what, how many images
     verdict: str
-
-    @property
-    def ranked(self) -> list[Configuration]:
-        """The configurations that have every fold, best first."""
-        return [c for c in self.configurations if c.rank is not None]
+    varied: list[str]  # the keys in which the configurations differ
 
     @property
     def title(self) -> str:
@@ -75,9 +94,9 @@ class Summary:
         return f"{n} configuration{'s' if n > 1 else ''} by {self.monitor}"
 
     @property
-    def varied(self) -> list[str]:
-        """The keys in which the configurations differ."""
-        return varied_keys([c.settings for c in self.configurations])
+    def problems(self) -> list[tuple[str, str]]:
+        """What is not complete, and why."""
+        return [(c.label, problem) for c in self.configurations for problem in c.problems]
 
 
 def summarise(folder: Path) -> Summary:
@@ -89,7 +108,8 @@ def summarise(folder: Path) -> Summary:
     configurations = list(_gather(folder))
     if not configurations:
         raise RunError(f"{folder} holds no run; give a sweep's folder, such as outputs/sweeps/NAME.")
-    _label(configurations)
+    varied = varied_keys([c.settings for c in configurations])
+    _label(configurations, varied)
     monitors = {c.settings["monitor"] for c in configurations if c.settings}
     facts = [fold["data"] for c in configurations for fold in c.folds.values()]
     if len(monitors) > 1 or len({(fact["name"], fact["fingerprint"]) for fact in facts}) > 1:
@@ -101,7 +121,7 @@ def summarise(folder: Path) -> Summary:
     asked = set().union(*(c.asked for c in configurations))
     ranked = _rank(configurations, asked, monitor)
     data = _describe(configurations)
-    return Summary(configurations, monitor, asked, data, _verdict(ranked, monitor, asked))
+    return Summary(configurations, monitor, asked, data, _verdict(ranked, monitor, asked), varied)
 
 
 def _gather(folder: Path) -> Iterator[Configuration]:
@@ -165,15 +185,10 @@ def _flatten(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield f"{prefix}{key}", value
 
 
-def _label(configurations: Sequence[Configuration]) -> None:
-    keys = varied_keys([c.settings for c in configurations])
+def _label(configurations: Sequence[Configuration], varied: Sequence[str]) -> None:
     for c in configurations:
-        values = dict(_flatten(c.settings))
-        words = [
-            f"{key}={values[key]:g}" if isinstance(values[key], float) else f"{key}={values[key]}"
-            for key in keys
-            if key in values and not key.startswith("model.")
-        ]
+        values = c.values
+        words = [setting(key, values[key]) for key in varied if key in values and not key.startswith("model.")]
         c.label = " ".join([c.model, *words]).strip() or c.command or "did not start"
 
 
@@ -183,7 +198,7 @@ def _rank(configurations: list[Configuration], asked: set[int], monitor: str) ->
 
     def place(c: Configuration) -> tuple[bool, float]:
         is_ranked = set(c.folds) == asked and bool(asked)
-        return not is_ranked, sign * (mean_and_std(c.scores())["mean"] or 0.0) if c.folds else 0.0
+        return not is_ranked, sign * c.mean if c.folds else 0.0
 
     configurations.sort(key=place)
     ranked = [c for c in configurations if not place(c)[0]]
@@ -212,7 +227,6 @@ def _verdict(ranked: Sequence[Configuration], monitor: str, asked: set[int]) -> 
     best = ranked[0]
     if len(ranked) == 1:
         return f"{best.label} is the only complete configuration."
-    following = ranked[1]
     if len(asked) < 2:
         return (
             f"{best.label} is first by {monitor} on one fold: without other folds nothing tells how much of that is "
@@ -220,20 +234,16 @@ def _verdict(ranked: Sequence[Configuration], monitor: str, asked: set[int]) -> 
         )
     spread = mean_and_std(best.scores())["std"] or 0.0
     error = spread / math.sqrt(len(asked))
-    gap = abs((mean_and_std(best.scores())["mean"] or 0.0) - (mean_and_std(following.scores())["mean"] or 0.0))
+    gap = abs(best.mean - ranked[1].mean)
     if gap > error:
         return (
             f"{best.label} is first by {gap:.4f} in {monitor}, more than one standard error of its mean ({error:.4f})."
         )
-    near = [
-        c
-        for c in ranked
-        if abs((mean_and_std(c.scores())["mean"] or 0.0) - (mean_and_std(best.scores())["mean"] or 0.0)) <= error
-    ]
-    cheapest = min(near, key=lambda c: c.total("seconds"))
+    near = [c for c in ranked if abs(c.mean - best.mean) <= error]
+    cheapest = min(near, key=lambda c: c.seconds)
     return (
         f"{len(near)} configurations lie within one standard error ({error:.4f} in {monitor}) of the first; the "
-        f"cheapest of them to train is {cheapest.label} ({cheapest.total('seconds'):.0f} s)."
+        f"cheapest of them to train is {cheapest.label} ({cheapest.seconds:.0f} s)."
     )
 
 

@@ -11,7 +11,7 @@ from filelock import FileLock
 from matplotlib.figure import Figure
 
 from facemask.runs.record import mean_and_std, write_atomically
-from facemask.runs.summary import Configuration, Summary, summarise
+from facemask.runs.summary import Summary, summarise
 from facemask.runs.summary_pictures import draw_boxes, draw_curves, draw_heat_map
 
 METRIC_COLUMNS = {"accuracy": "accuracy", "f1": "macro F1", "auroc": "AUROC"}
@@ -50,7 +50,8 @@ def to_csv(summary: Summary) -> str:
     rows = []
     for c in summary.configurations:
         row: dict[str, object] = {"rank": c.rank, "configuration": c.label, "model": c.model}
-        row |= _settings_of(c, summary.varied)
+        values = c.values
+        row |= {key: values.get(key) for key in summary.varied}
         row |= {"folds": len(c.folds), "of": len(summary.asked), "monitor": summary.monitor}
         if c.folds:
             row |= {f"score_{kind}": value for kind, value in mean_and_std(c.scores()).items()}
@@ -58,9 +59,9 @@ def to_csv(summary: Summary) -> str:
                 row |= {f"{name}_{kind}": value for kind, value in c.metric(name).items()}
             row |= {
                 "best_epochs": " ".join(str(c.folds[fold]["best_epoch"]) for fold in sorted(c.folds)),
-                "seconds": c.total("seconds"),
-                "parameters": _parameters(c),
-                "peak_memory_bytes": max(fold["peak_memory_bytes"] for fold in c.folds.values()),
+                "seconds": c.seconds,
+                "parameters": c.parameters,
+                "peak_memory_bytes": c.peak_memory,
             }
         rows.append(row | {"problems": " | ".join(c.problems), "command": c.command})
     table = pd.DataFrame(rows)
@@ -72,9 +73,9 @@ def to_markdown(summary: Summary) -> str:
     """Return the ranking, what it is worth, and what failed."""
     header, rows = cells(summary)
     lines = [_row(header), _row(["---"] * len(header)), *(_row(row) for row in rows)]
-    failed = [f"- {c.label}: {problem}" for c in summary.configurations for problem in c.problems]
+    failed = [f"- {label}: {problem}" for label, problem in summary.problems]
     parts = [
-        f"{caption(summary)}",
+        caption(summary),
         "\n".join(lines),
         summary.verdict,
         "\n".join(["Not complete:", *failed]) if failed else "",
@@ -90,7 +91,6 @@ def to_html(summary: Summary) -> str:
         ("Learning rate and batch size", draw_heat_map(summary)),
         ("Learning curves", draw_curves(summary)),
     ]
-    failed = [(c.label, problem) for c in summary.configurations for problem in c.problems]
     commands = [(c.label, c.command) for c in summary.configurations if c.command]
     body = [
         f"<h1>{html.escape(summary.title)}</h1>",
@@ -99,8 +99,8 @@ def to_html(summary: Summary) -> str:
         f"<p><strong>{html.escape(summary.verdict)}</strong></p>",
         *(f"<h2>{title}</h2>\n{_image(figure, title)}" for title, figure in pictures if figure is not None),
     ]
-    if failed:
-        body += ["<h2>Not complete</h2>", _html_texts(failed)]
+    if summary.problems:
+        body += ["<h2>Not complete</h2>", _html_texts(summary.problems)]
     if commands:
         body += ["<h2>To repeat a row</h2>", _html_texts(commands, code=True)]
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -130,8 +130,8 @@ def cells(summary: Summary) -> tuple[list[str], list[list[str]]]:
             epochs = [fold["best_epoch"] for fold in c.folds.values()]
             row += [spread(mean_and_std(c.scores())), *(spread(c.metric(name)) for name in _metrics(summary))]
             row += [f"{min(epochs)}" if min(epochs) == max(epochs) else f"{min(epochs)}–{max(epochs)}"]
-            row += [f"{c.total('seconds'):,.0f} s", f"{_parameters(c) / 1e6:.2f} M"]
-            row += [f"{max(fold['peak_memory_bytes'] for fold in c.folds.values()) / 2**30:.1f} GiB"]
+            row += [f"{c.seconds:,.0f} s", f"{c.parameters / 1e6:.2f} M"]
+            row += [f"{c.peak_memory / 2**30:.1f} GiB"]
         else:
             row += [""] * (len(header) - len(row))
         rows.append(row)
@@ -153,20 +153,6 @@ def caption(summary: Summary) -> str:
 def _metrics(summary: Summary) -> dict[str, str]:
     """Return the metrics shown beside the monitored one."""
     return {name: title for name, title in METRIC_COLUMNS.items() if f"val/{name}" != summary.monitor}
-
-
-def _settings_of(c: Configuration, keys: Sequence[str]) -> dict[str, object]:
-    values: dict[str, object] = {}
-    for key in keys:
-        node: object = c.settings
-        for part in key.split("."):
-            node = node.get(part) if isinstance(node, dict) else None
-        values[key] = node
-    return values
-
-
-def _parameters(c: Configuration) -> int:
-    return int(next(iter(c.folds.values()))["weights"]["parameters"])
 
 
 def _row(words: Sequence[str]) -> str:

@@ -4,14 +4,12 @@ import math
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from facemask.runs.record import METRICS, mean_and_std
+from facemask.runs.curves import BLUE, GREY, ORANGE, plain
+from facemask.runs.record import METRICS
 from facemask.runs.summary import Summary
-
-INK, LINE, BEST = "#1f5fa8", "#8c8c8c", "#c25b12"  # told apart in grey and by the colour-blind
 
 
 def draw_boxes(summary: Summary) -> Figure | None:
@@ -22,7 +20,7 @@ def draw_boxes(summary: Summary) -> Figure | None:
     figure = Figure(figsize=(9, 1 + 0.32 * len(shown)), layout="constrained")
     axes = figure.subplots()
     for y, c in enumerate(reversed(shown)):
-        scores, color = c.scores(), BEST if c.rank == 1 else INK if c.rank else LINE
+        scores, color = c.scores(), ORANGE if c.rank == 1 else BLUE if c.rank else GREY
         if len(scores) > 1:
             axes.boxplot(
                 [scores],
@@ -38,12 +36,12 @@ def draw_boxes(summary: Summary) -> Figure | None:
         axes.plot(scores, [y] * len(scores), "o", color=color, markersize=4, alpha=0.8)
     axes.set_yticks(range(len(shown)), [c.label for c in reversed(shown)], fontsize=8)
     axes.set_xlabel(f"{summary.monitor}, a point a fold")
-    _plain(axes)
+    plain(axes)
     return figure
 
 
 def draw_heat_map(summary: Summary) -> Figure | None:
-    """Draw the mean score over learning rate and batch size, a panel a model, where both were varied."""
+    """Draw the mean score (the best, of several) by learning rate and batch size, a panel a model, if both vary."""
     if not {"lr", "bs"} <= set(summary.varied):
         return None
     shown = [c for c in summary.configurations if c.folds]
@@ -53,22 +51,18 @@ def draw_heat_map(summary: Summary) -> Figure | None:
     rates, sizes = (sorted({c.settings[key] for c in shown}) for key in ("lr", "bs"))
     figure = Figure(figsize=(1.5 + (1 + 0.9 * len(sizes)) * len(models), 1.2 + 0.5 * len(rates)), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(models)))
-    values = [mean_and_std(c.scores())["mean"] or math.nan for c in shown]
+    lowest, highest = min(c.mean for c in shown), max(c.mean for c in shown)
     for axes, model in zip(panels, models, strict=True):
         grid = np.full((len(rates), len(sizes)), np.nan)
         for row, lr in enumerate(rates):
             for column, bs in enumerate(sizes):
-                here = [
-                    mean_and_std(c.scores())["mean"]
-                    for c in shown
-                    if (c.model, c.settings["lr"], c.settings["bs"]) == (model, lr, bs)
-                ]
-                if here:
-                    grid[row, column] = max(score for score in here if score is not None)
-        axes.imshow(grid, cmap="cividis", vmin=min(values), vmax=max(values), aspect="auto")
+                point = (model, lr, bs)
+                here = [c.mean for c in shown if (c.model, c.settings["lr"], c.settings["bs"]) == point]
+                grid[row, column] = max(here, default=np.nan)
+        axes.imshow(grid, cmap="cividis", vmin=lowest, vmax=highest, aspect="auto")
         for (row, column), value in np.ndenumerate(grid):
             if np.isfinite(value):
-                dark = value < (min(values) + max(values)) / 2
+                dark = value < (lowest + highest) / 2
                 axes.text(
                     column,
                     row,
@@ -101,17 +95,12 @@ def draw_curves(summary: Summary) -> Figure | None:
         for folder in c.folders.values():
             history = pd.read_csv(folder / METRICS)
             if summary.monitor in history:
-                color = BEST if c.rank == 1 else INK
+                color = ORANGE if c.rank == 1 else BLUE
                 axes.plot(history["epoch"], history[summary.monitor], color=color, linewidth=1, alpha=0.8)
         axes.set_title(c.label, fontsize=7)
         axes.tick_params(labelsize=7)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
-        _plain(axes)
+        plain(axes)
     figure.supxlabel("epoch", fontsize=8)
     figure.supylabel(summary.monitor, fontsize=8)
     return figure
-
-
-def _plain(axes: Axes) -> None:
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)

@@ -21,11 +21,11 @@ class SweepSummary(Callback):
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Record a job that failed before it had a run folder, and rebuild the summary."""
+        if config.hydra.mode != RunMode.MULTIRUN:
+            return
         from facemask.runs.record import record_failure
         from facemask.runs.summary_page import rebuild
 
-        if config.hydra.mode != RunMode.MULTIRUN:
-            return
         if job_return.status == JobStatus.FAILED:
             record_failure(Path(config.hydra.runtime.output_dir), str(job_return._return_value))
         rebuild(Path(config.hydra.sweep.dir))

@@ -8,27 +8,25 @@ from rich.table import Table
 
 from facemask.runs.record import Result
 from facemask.runs.summary import Summary
-from facemask.runs.summary_page import caption, cells
-
-COLUMNS = {"accuracy": "accuracy", "f1": "macro F1", "auroc": "AUROC"}
+from facemask.runs.summary_page import METRIC_COLUMNS, caption, cells
 
 
 def print_result(result: Result, folder: Path, console: Console) -> None:
     """Print what a run is worth: on what data, which split, how many samples, and how sure."""
     folds, name = result["folds"], result["data"]["name"]
     table = Table(title=f"{result['model']} on {name}", title_justify="left", box=box.SIMPLE_HEAD)
-    for column in ("set", "split", "n", *COLUMNS.values()):
+    for column in ("set", "split", "n", *METRIC_COLUMNS.values()):
         table.add_column(column, justify="left" if column in ("set", "split") else "right")
     for fold in folds:
         values, intervals = fold["metrics"]["val"], fold["intervals"]
-        cells = [f"{values[m]:.3f}\n{intervals[m][0]:.3f}-{intervals[m][1]:.3f}" for m in COLUMNS]
-        table.add_row(name, f"validation\nfold {fold['fold']} of {result['k']}", f"{fold['n']['val']:,}", *cells)
+        scores = [f"{values[m]:.3f}\n{intervals[m][0]:.3f}-{intervals[m][1]:.3f}" for m in METRIC_COLUMNS]
+        table.add_row(name, f"validation\nfold {fold['fold']} of {result['k']}", f"{fold['n']['val']:,}", *scores)
     if len(folds) > 1:
-        means = [result["metrics"]["val"][m] for m in COLUMNS]
+        means = [result["metrics"]["val"][m] for m in METRIC_COLUMNS]
         total = sum(fold["n"]["val"] for fold in folds)
-        cells = [f"{mean['mean']:.3f} ± {mean['std']:.3f}" for mean in means]
+        scores = [f"{mean['mean']:.3f} ± {mean['std']:.3f}" for mean in means]
         table.add_section()
-        table.add_row(name, f"mean of {len(folds)} folds", f"{total:,}", *cells, style="bold")
+        table.add_row(name, f"mean of {len(folds)} folds", f"{total:,}", *scores, style="bold")
     console.print(table)
     console.print("\n".join(_notes(result, folder)), soft_wrap=True, highlight=False)
 
@@ -43,7 +41,7 @@ def print_summary(summary: Summary, folder: Path, console: Console) -> None:
     for row in rows:
         table.add_row(*(row[i] for i in shown), style="bold" if row[0] == "1" else None)
     console.print(table)
-    failed = [f"not complete: {c.label}: {problem}" for c in summary.configurations for problem in c.problems]
+    failed = [f"not complete: {label}: {problem}" for label, problem in summary.problems]
     notes = [caption(summary), summary.verdict, *failed, f"Summary: {folder / 'summary.html'}"]
     console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)
 

@@ -1,6 +1,5 @@
 """What happens around the epochs: fresh random numbers, a row of metrics, two checkpoints."""
 
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from lightning.pytorch.profilers import Profiler
 from facemask.config import first_line, monitor_mode
 from facemask.errors import RunError
 from facemask.models.checkpoint import MODEL, RECORD
-from facemask.runs.record import BEST, LAST, METRICS, write_atomically
+from facemask.runs.record import BEST, LAST, METRICS, replaced, write_atomically
 from facemask.seeding import EPOCH, derive_seed
 
 
@@ -60,7 +59,7 @@ class History(Checkpoint):
         wait: the trainer's profiler.
     """
 
-    def __init__(self, folder: Path, wait: "DataWait") -> None:
+    def __init__(self, folder: Path, wait: DataWait) -> None:
         self.file, self.wait = folder / METRICS, wait
         self.rows: list[dict[Any, Any]] = []
 
@@ -189,15 +188,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             RunError: there is no room for it.
         """
         path = Path(path)
-        partial = path.with_name(path.name + ".partial")
         try:
-            with partial.open("wb") as stream:
+            with replaced(path) as stream:
                 torch.save(checkpoint, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(path)
         except (OSError, RuntimeError) as error:  # torch's zip writer turns a full disk into a RuntimeError
-            partial.unlink(missing_ok=True)
             raise RunError(
                 f"{path} cannot be written ({first_line(error)}); make room, then type resume={path.parent.parent}"
             ) from error

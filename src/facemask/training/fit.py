@@ -93,7 +93,9 @@ def fit_fold(settings: Settings, fold: int, folder: Path) -> Result:
     if previous is not None and is_complete(previous):
         return previous
     folder.mkdir(parents=True, exist_ok=True)
-    result: Result = {"fold": fold} | {key: value for key, value in (previous or {}).items() if key == "data"}
+    result: Result = {"fold": fold}
+    if previous is not None and "data" in previous:  # what it was begun on must outlive a failure to go on
+        result["data"] = previous["data"]
     with _recorded(folder, result):
         data = build_data(settings, fold)
         _check_unchanged(data, folder.parent)

@@ -11,11 +11,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 
-from conftest import PROJECT
-from facemask.checks import resolve
-from facemask.config import Settings, build, register
+from conftest import compose_settings
+from facemask.config import Settings, build
 from facemask.data.transforms import Affine, Augmentation, merge_affine
 from facemask.errors import ConfigError
 
@@ -24,9 +22,7 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
 
 @cache
 def node(name: str) -> Settings:
-    register()
-    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        settings: Settings = resolve(compose("train", [f"augment={name}"]))["augment"]
+    settings: Settings = compose_settings(f"augment={name}")["augment"]
     return settings
 
 

@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from conftest import PROJECT, write_faces
-from facemask.checks import check_targets, resolve
-from facemask.config import Settings, register
+from conftest import compose_settings, write_faces
+from facemask.checks import check_targets
+from facemask.config import Settings
 from facemask.data.preprocessing import read_image
 from facemask.errors import RunError
 from facemask.evaluation.predict import predict_probabilities
@@ -35,10 +34,8 @@ FAST = [
 
 
 def configure(root: Path, folder: Path, *overrides: str) -> Settings:
-    register()
     common = ["data=folder", f"data.root={root}", f"data.store_dir={folder}/store", "data.num_workers=0", "epochs=4"]
-    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        settings = resolve(compose("train", [*common, *FAST, *overrides]))
+    settings = compose_settings(*common, *FAST, *overrides)
     check_targets(settings)
     return settings
 

@@ -5,13 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 from lightning.pytorch import Trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from conftest import PROJECT
-from facemask.checks import resolve
-from facemask.config import Settings, register
+from conftest import compose_settings
+from facemask.config import Settings
 from facemask.errors import ConfigError
 from facemask.training.fit import fit_folds
 from facemask.training.loggers import SAMPLES, _pick
@@ -21,10 +19,8 @@ TINY = ["model=cnn", "model.channels=[4]", "model.input_size=16", "data.store_si
 
 
 def configure(faces: Path, folder: Path, *overrides: str) -> Settings:
-    register()
     common = ["data=folder", f"data.root={faces}", f"data.store_dir={folder}/store", "data.num_workers=0"]
-    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        return resolve(compose("train", [*common, *TINY, *overrides]))
+    return compose_settings(*common, *TINY, *overrides)
 
 
 def test_wandb_keeps_group_job_type_curves_pictures_and_exit_code(
