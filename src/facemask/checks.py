@@ -65,6 +65,8 @@ def _check_ranges(settings: Settings) -> None:
     for key, low in (("bs", 1), ("epochs", 1), ("k", 2), ("seed", 0), ("split_seed", 0)):
         if settings[key] < low:
             raise ConfigError(f"{key}={settings[key]} is too small; it must be {low} or more.")
+    if not settings["race_margin"] >= 0:
+        raise ConfigError(f"race_margin={settings['race_margin']} is not a number of standard errors; give 0 or more.")
     for key in ("seed", "split_seed"):
         if settings[key] >= 2**32:
             raise ConfigError(f"{key}={settings[key]} is too large; it must be below 2**32.")

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from facemask.config import TrainConfig, did_you_mean, first_line
 from facemask.errors import FaceMaskError
-from facemask.runs.sweep_callback import SweepSummary
+from facemask.runs.sweep_callback import JobNotStartedError, SweepSummary, is_stopped, stop
 
 Job = Callable[[DictConfig], float]
 MULTIRUN = ("-m", "--multirun")
@@ -69,8 +69,10 @@ def run(main: Callable[[], Any]) -> None:
     try:
         main()
         SweepSummary.report()
-    except JobFailedError:
+    except (JobFailedError, JobNotStartedError):
         SweepSummary.report()
+        if is_stopped(SweepSummary.folder):
+            fail("a job failed, for the reason above, and with fail_fast=true no more were begun.", code=1)
         fail("not every job of the sweep succeeded; the reasons are above.", code=1)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -87,11 +89,15 @@ def run(main: Callable[[], Any]) -> None:
 
 def run_job(job: Job, config: DictConfig) -> float:
     """Run one job, and tell at once why it failed: Hydra would go on with a sweep and tell of the first alone."""
-    is_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    hydra = HydraConfig.get()
+    is_sweep, folder = hydra.mode == RunMode.MULTIRUN, Path(hydra.runtime.output_dir)
+    if is_sweep and is_stopped(Path(hydra.sweep.dir)):
+        _remove_if_empty(folder)
+        raise JobNotStartedError("another job of the sweep has failed")
     try:
         return job(config)
     except FaceMaskError as error:
-        _remove_if_empty(Path(HydraConfig.get().runtime.output_dir))
+        _remove_if_empty(folder)
         if not is_sweep:
             if os.environ.get(TRACE):
                 raise
@@ -99,12 +105,15 @@ def run_job(job: Job, config: DictConfig) -> float:
         if os.environ.get(TRACE):
             traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
-        raise JobFailedError(str(error)) from error
+        failure = JobFailedError(str(error))
     except Exception as error:
         if not is_sweep:
             raise
         traceback.print_exc()
-        raise JobFailedError(str(error)) from error
+        failure = JobFailedError(f"{type(error).__name__}: {error}")
+    if config.get("fail_fast"):
+        stop(Path(hydra.sweep.dir))
+    raise failure
 
 
 def _remove_if_empty(folder: Path) -> None:

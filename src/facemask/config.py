@@ -16,7 +16,18 @@ from facemask.errors import ConfigError, FaceMaskError
 
 ALL_FOLDS = "all"
 # What may differ between two runs that are the same experiment.
-NEUTRAL = {"logger", "resume", "name", "sweep", "launcher", "data.num_workers", "data.store_dir"}
+NEUTRAL = {
+    "logger",
+    "resume",
+    "name",
+    "sweep",
+    "launcher",
+    "race",
+    "race_margin",
+    "fail_fast",
+    "data.num_workers",
+    "data.store_dir",
+}
 NAME_LENGTH = 150  # characters of a folder's name; file systems allow 255 bytes
 Settings = dict[str, Any]  # a resolved configuration, or a node of one, as plain types
 
@@ -37,6 +48,9 @@ class TrainConfig:
     )
     resume: str | None = None  # a run folder to continue
     name: str = "${data.name}"  # names a sweep's folder
+    race: bool = False  # stop a sweep's configurations that are clearly behind, before they have run all their folds
+    race_margin: float = 2.0  # how many standard errors behind that is
+    fail_fast: bool = False  # begin no more jobs of a sweep once one has failed
     data: Any = MISSING
     augment: Any = MISSING
     model: Any = MISSING

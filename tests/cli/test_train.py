@@ -129,6 +129,26 @@ def test_a_failing_job_does_not_stop_a_sweep(train: Run, shop: Path) -> None:
         assert "fold=9 does not exist" in (sweep / name).read_text()
 
 
+def test_fail_fast_begins_no_job_after_one_has_failed(train: Run, shop: Path) -> None:
+    line = [*SMALL, "trainer=smoke", "-m", "fold=0,9,1", "name=fast"]
+    done = train(*line, "fail_fast=true")
+    assert done.code == 1
+    assert "error: a job failed, for the reason above, and with fail_fast=true no more were begun." in done.err
+    sweep = shop / "outputs/sweeps/fast"
+    results = [result(file.parent) for file in sweep.glob("*/*/result.json")]
+    assert sorted(job["status"] for job in results) == ["complete", "failed"]
+    assert len(list(sweep.glob("*/*"))) == 2
+    assert "fold=9 does not exist" in done.out
+    assert train(*line).code == 1
+    assert len(list(sweep.glob("*/*/predictions.parquet"))) == 2
+
+
+def test_a_race_is_of_a_sweep(train: Run) -> None:
+    done = train("race=true", "trainer=smoke")
+    assert done.code == 2
+    assert "error: race=true compares the configurations of a sweep, and this is a single run; add -m." in done.err
+
+
 def test_a_sweep_that_was_killed_goes_on_when_its_line_is_typed_again(train: Run, shop: Path) -> None:
     line = [*SMALL, "-m", "fold=0,1"]
     assert train(*line, "name=whole").code == 0

@@ -6,74 +6,14 @@ ranked: a mean over fewer folds is a mean over other images.
 
 import math
 import sys
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from facemask.config import ALL_FOLDS, Settings, monitor_mode, setting
+from facemask.config import monitor_mode
 from facemask.errors import FaceMaskError, RunError
-from facemask.runs.record import (
-    CONFIG,
-    RESULT,
-    Result,
-    config_hash,
-    is_complete,
-    mean_and_std,
-    read_result,
-    read_settings,
-)
-
-
-@dataclass
-class Configuration:
-    """One point of a search: what was set, and what came out of its folds."""
-
-    settings: Settings
-    model: str = ""
-    command: str = ""
-    asked: set[int] = field(default_factory=set)
-    folds: dict[int, Result] = field(default_factory=dict)  # the complete ones
-    folders: dict[int, Path] = field(default_factory=dict)  # of the complete ones
-    problems: list[str] = field(default_factory=list)
-    label: str = ""  # what sets it apart from the others
-    rank: int | None = None
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """Every setting by its dotted key."""
-        return dict(_flatten(self.settings))
-
-    def scores(self) -> list[float]:
-        """Return the best monitored score of every complete fold, in the order of the folds."""
-        return [self.folds[fold]["score"] for fold in sorted(self.folds)]
-
-    @property
-    def mean(self) -> float:
-        """The mean over folds of the monitored score; NaN where no fold is complete."""
-        return float(np.mean(self.scores())) if self.folds else math.nan
-
-    def metric(self, name: str) -> dict[str, float | None]:
-        """Return mean and std over folds of a validation metric."""
-        return mean_and_std([fold["metrics"]["val"].get(name, math.nan) for fold in self.folds.values()])
-
-    @property
-    def seconds(self) -> float:
-        """The training time of all folds."""
-        return float(sum(fold["seconds"] for fold in self.folds.values()))
-
-    @property
-    def parameters(self) -> int:
-        """The size of the network."""
-        return int(next(iter(self.folds.values()))["weights"]["parameters"])
-
-    @property
-    def peak_memory(self) -> int:
-        """The most memory that any fold's process had held, bytes."""
-        return int(max(fold["peak_memory_bytes"] for fold in self.folds.values()))
+from facemask.runs.configurations import Configuration, asked_folds, gather, varied_keys
+from facemask.runs.record import mean_and_std
 
 
 @dataclass
@@ -105,11 +45,9 @@ def summarise(folder: Path) -> Summary:
     Raises:
         RunError: there is none, or they cannot be compared: other data, or another monitor.
     """
-    configurations = list(_gather(folder))
+    configurations = gather(folder)
     if not configurations:
         raise RunError(f"{folder} holds no run; give a sweep's folder, such as outputs/sweeps/NAME.")
-    varied = varied_keys([c.settings for c in configurations])
-    _label(configurations, varied)
     monitors = {c.settings["monitor"] for c in configurations if c.settings}
     facts = [fold["data"] for c in configurations for fold in c.folds.values()]
     if len(monitors) > 1 or len({(fact["name"], fact["fingerprint"]) for fact in facts}) > 1:
@@ -118,78 +56,11 @@ def summarise(folder: Path) -> Summary:
             "summarise their folders one by one."
         )
     monitor = monitors.pop() if monitors else "val/auroc"
-    asked = set().union(*(c.asked for c in configurations))
+    asked = asked_folds(configurations)
     ranked = _rank(configurations, asked, monitor)
-    data = _describe(configurations)
-    return Summary(configurations, monitor, asked, data, _verdict(ranked, monitor, asked), varied)
-
-
-def _gather(folder: Path) -> Iterator[Configuration]:
-    """Group the runs below a folder by configuration, in the order of their folders' names."""
-    groups: dict[str, list[tuple[Path, Settings, Result]]] = defaultdict(list)
-    for file in sorted(folder.rglob(RESULT)):
-        run = file.parent
-        if (run.parent / RESULT).is_file():  # a fold of a run
-            continue
-        result = read_result(run)
-        if result is None:
-            continue
-        settings = read_settings(run) if (run / CONFIG).is_file() else {}
-        same = {key: value for key, value in settings.items() if key != "fold"}
-        groups[config_hash(same) if settings else str(run)].append((run, settings, result))
-    for runs in groups.values():
-        yield _merge(runs)
-
-
-def _merge(runs: Sequence[tuple[Path, Settings, Result]]) -> Configuration:
-    merged = Configuration(runs[0][1])
-    for run, settings, result in runs:
-        merged.model = merged.model or result.get("model", "")
-        merged.command = merged.command or result.get("command", "")
-        if settings:
-            merged.asked |= set(range(settings["k"])) if settings["fold"] == ALL_FOLDS else {int(settings["fold"])}
-        for done in result.get("folds", []):
-            if is_complete(done):
-                merged.folds[done["fold"]] = done
-                merged.folders[done["fold"]] = run / f"fold-{done['fold']}"
-        if result["status"] != "complete":
-            merged.problems.append(result.get("error") or f"running, or cut off: the same line goes on with it ({run})")
-    return merged
-
-
-def varied_keys(all_settings: Sequence[Settings]) -> list[str]:
-    """Return the keys that tell configurations apart; of those that always change together, the shortest."""
-    flat = [dict(_flatten(settings)) for settings in all_settings if settings]
-    keys = sorted(
-        {key for values in flat for key in values} - {"fold", "name", "resume"}, key=lambda k: (k.count("."), k)
-    )
-    by_values: dict[str, str] = {}
-    for key in keys:
-        values = [values.get(key) for values in flat]
-        if any(value != values[0] for value in values):
-            by_values.setdefault(_partition(values), key)
-    return list(by_values.values())
-
-
-def _partition(values: Sequence[Any]) -> str:
-    """Return which of the values are equal, whatever they are: keys with the same partition say the same."""
-    seen: dict[str, int] = {}
-    return ",".join(str(seen.setdefault(repr(value), len(seen))) for value in values)
-
-
-def _flatten(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _label(configurations: Sequence[Configuration], varied: Sequence[str]) -> None:
-    for c in configurations:
-        values = c.values
-        words = [setting(key, values[key]) for key in varied if key in values and not key.startswith("model.")]
-        c.label = " ".join([c.model, *words]).strip() or c.command or "did not start"
+    verdict = " ".join([_verdict(ranked, monitor, asked), *_savings(configurations, asked)])
+    varied = varied_keys([c.settings for c in configurations])
+    return Summary(configurations, monitor, asked, _describe(configurations), verdict, varied)
 
 
 def _rank(configurations: list[Configuration], asked: set[int], monitor: str) -> list[Configuration]:
@@ -245,6 +116,14 @@ def _verdict(ranked: Sequence[Configuration], monitor: str, asked: set[int]) -> 
         f"{len(near)} configurations lie within one standard error ({error:.4f} in {monitor}) of the first; the "
         f"cheapest of them to train is {cheapest.label} ({cheapest.seconds:.0f} s)."
     )
+
+
+def _savings(configurations: Sequence[Configuration], asked: set[int]) -> list[str]:
+    """Say what racing has saved, if there was a race."""
+    pruned = [c for c in configurations if c.is_pruned]
+    saved = sum(len(asked) - len(c.folds) for c in pruned)
+    n = len(configurations) * len(asked)
+    return [f"Racing stopped {len(pruned)} of them early, which saved {saved} of {n} fits."] if pruned else []
 
 
 def main() -> None:

@@ -9,6 +9,22 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+STOPPED = ".stopped"  # a file in the sweep's folder, which jobs in other processes see, on other machines too
+
+
+class JobNotStartedError(Exception):
+    """A job of a sweep was left out, because another had failed and ``fail_fast`` was set."""
+
+
+def stop(sweep: Path) -> None:
+    """Have no more jobs of a sweep begin."""
+    (sweep / STOPPED).touch()
+
+
+def is_stopped(sweep: Path | None) -> bool:
+    """Return whether no more jobs of a sweep are to begin."""
+    return sweep is not None and (sweep / STOPPED).exists()
+
 
 class SweepSummary(Callback):
     """Rebuild the sweep's summary after every job, from the run folders: whichever process the job ran in."""
@@ -16,17 +32,21 @@ class SweepSummary(Callback):
     folder: ClassVar[Path | None] = None  # of the sweep that this process began
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Remember where the sweep goes."""
+        """Remember where the sweep goes, and forget what stopped it before."""
         SweepSummary.folder = Path(config.hydra.sweep.dir)
+        (SweepSummary.folder / STOPPED).unlink(missing_ok=True)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Record a job that failed before it had a run folder, and rebuild the summary."""
-        if config.hydra.mode != RunMode.MULTIRUN:
+        failed = job_return.status == JobStatus.FAILED
+        if config.hydra.mode != RunMode.MULTIRUN or (
+            failed and isinstance(job_return._return_value, JobNotStartedError)
+        ):
             return
         from facemask.runs.record import record_failure
         from facemask.runs.summary_page import rebuild
 
-        if job_return.status == JobStatus.FAILED:
+        if failed:
             record_failure(Path(config.hydra.runtime.output_dir), str(job_return._return_value))
         rebuild(Path(config.hydra.sweep.dir))
 

@@ -20,6 +20,7 @@ from facemask.evaluation.predict import predict_probabilities
 from facemask.models.checkpoint import load_model, read_checkpoint
 from facemask.models.weights import InitialWeights, state_digest
 from facemask.runs.curves import draw_learning_curves
+from facemask.runs.race import judge
 from facemask.runs.record import (
     BEST,
     LAST,
@@ -45,13 +46,15 @@ from facemask.training.parts import build_data, build_fold_model, build_trainer,
 CURVES = "learning_curves.png"
 
 
-def fit_folds(settings: Settings, folder: Path) -> Result:
+def fit_folds(settings: Settings, folder: Path, sweep: Path | None = None) -> Result:
     """Fit the fold, or the folds, that a configuration asks for, going on where an earlier call was cut off.
 
     Args:
         settings: a validated configuration.
         folder: the run folder. If it holds a run of this configuration, its complete folds are kept, and the one
             that was cut off is taken up at its last complete epoch and ends where it would have ended.
+        sweep: the folder of the sweep that the run is part of, if it is. With ``race``, the run ends as ``pruned`` as
+            soon as it is clearly behind the sweep's best, see :func:`facemask.runs.race.judge`.
 
     Returns:
         The content of ``result.json``.
@@ -61,7 +64,8 @@ def fit_folds(settings: Settings, folder: Path) -> Result:
     """
     folds = range(settings["k"]) if settings["fold"] == ALL_FOLDS else [int(settings["fold"])]
     with open_run(folder, settings) as previous:
-        if previous is not None and is_complete(previous):
+        rivals = sweep if settings["race"] else None
+        if previous is not None and (is_complete(previous) or (rivals and previous["status"] == "pruned")):
             return previous
         result: Result = {
             "model": model_name(settings),
@@ -74,13 +78,16 @@ def fit_folds(settings: Settings, folder: Path) -> Result:
         }
         with _recorded(folder, result):
             for fold in folds:
+                if rivals and (pruned := judge(rivals, settings)):
+                    result |= {"status": "pruned", "pruned": pruned.reason, "score": pruned.score}
+                    break
                 done = fit_fold(settings, fold, folder / f"fold-{fold}")
                 result["folds"].append(done)
                 result |= {key: done[key] for key in ("data", "weights", "environment")}
                 write_result(folder, result)
-            result |= _summary(result["folds"])
-            tables = [pd.read_parquet(folder / f"fold-{fold}" / PREDICTIONS).assign(fold=fold) for fold in folds]
-            write_table(folder / PREDICTIONS, pd.concat(tables, ignore_index=True))
+            if result["folds"]:
+                result |= _summary(result["folds"])
+                write_table(folder / PREDICTIONS, _all_predictions(result["folds"], folder))
     return result
 
 
@@ -206,6 +213,11 @@ def _score(monitor: str, result: Result, logged: float | None) -> float:
     return float(score)
 
 
+def _all_predictions(folds: Sequence[Result], folder: Path) -> pd.DataFrame:
+    tables = [pd.read_parquet(folder / f"fold-{f['fold']}" / PREDICTIONS).assign(fold=f["fold"]) for f in folds]
+    return pd.concat(tables, ignore_index=True)
+
+
 def _summary(folds: Sequence[Result]) -> Result:
     """Return means and standard deviations over folds."""
     names = folds[0]["metrics"]["val"]
@@ -244,6 +256,6 @@ def _recorded(folder: Path, result: Result) -> Iterator[None]:
         }
         raise
     else:
-        result["status"] = "complete"
+        result["status"] = "complete" if result["status"] == "running" else result["status"]
     finally:
         write_result(folder, result)

@@ -37,16 +37,22 @@ def train(settings: Settings) -> float:
                 f"resume={settings['resume']} goes on with that run's configuration; leave out {others[0]}."
             )
         settings = read_settings(folder)
+    sweep = Path(hydra.sweep.dir) if hydra.mode == RunMode.MULTIRUN else None
+    if settings["race"] and sweep is None:
+        raise ConfigError("race=true compares the configurations of a sweep, and this is a single run; add -m.")
     check_targets(settings)
     if not is_complete(read_result(folder)):
         rehearse(settings)
     try:
-        result = fit_folds(settings, folder)
+        result = fit_folds(settings, folder, sweep)
     except (KeyboardInterrupt, SystemExit):
         word = shlex.quote(f"resume={_shown(folder)}")
         console.print(f"\ninterrupted; go on with: python train.py {word}", soft_wrap=True, markup=False)
         raise KeyboardInterrupt from None
-    print_result(result, _shown(folder), console)
+    if result["folds"]:
+        print_result(result, _shown(folder), console)
+    if result["status"] == "pruned":
+        console.print(f"pruned: {result['pruned']}.", soft_wrap=True, highlight=False, markup=False)
     return float(result["score"])
 
 

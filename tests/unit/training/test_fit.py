@@ -308,3 +308,22 @@ def test_every_augmentation_optimiser_and_balance_trains(fit: Fit) -> None:
     ):
         result, _ = fit(*options, "epochs=1", name=str(number))
         assert result["status"] == "complete"
+
+
+def test_a_race_ends_what_is_clearly_behind_and_a_call_without_it_goes_on(faces: Path, tmp_path: Path) -> None:
+    sweep = tmp_path / "sweep"
+
+    def run(name: str, *overrides: str) -> Result:
+        words = ["fold=all", "monitor=val/loss", "race_margin=0", *overrides]
+        return fit_folds(configure(faces, tmp_path, *words), sweep / name, sweep)
+
+    assert run("good", "race=true", "lr=1e-3")["status"] == "complete"
+    pruned = run("bad", "race=true", "lr=30", "epochs=1")
+    assert pruned["status"] == "pruned"
+    assert len(pruned["folds"]) == 2
+    assert read_result(sweep / "bad") == pruned
+    assert len(pd.read_parquet(sweep / "bad/predictions.parquet")["fold"].unique()) == 2
+    assert run("bad", "race=true", "lr=30", "epochs=1") == pruned
+    whole = run("bad", "lr=30", "epochs=1")
+    assert whole["status"] == "complete"
+    assert whole["folds"][:2] == pruned["folds"]
