@@ -111,6 +111,11 @@ def _check_contradictions(settings: Settings) -> None:
             f"model.freeze={freeze} without pretrained weights would keep random ones for ever; "
             "set model.pretrained=true, or model.freeze=none."
         )
+    if freeze != "backbone" and augment and augment.get("views") is not None:
+        raise ConfigError(
+            f"augment.views={augment['views']} is of images that a frozen backbone sees but once, and "
+            f"model.freeze={freeze}; leave out augment.views, or set model.freeze=backbone."
+        )
     for mixing in ("mixup", "cutmix"):
         if freeze == "backbone" and augment and augment.get(mixing, 0) > 0:
             raise ConfigError(

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from facemask.config import TrainConfig, did_you_mean, first_line
 from facemask.errors import FaceMaskError
-from facemask.runs.sweep_callback import JobNotStartedError, SweepSummary, is_stopped, stop
+from facemask.runs.sweep_callback import JobNotStartedError, SweepSummary, has_failed
 
 Job = Callable[[DictConfig], float]
 MULTIRUN = ("-m", "--multirun")
@@ -67,13 +67,11 @@ def run(main: Callable[[], Any]) -> None:
     sys.argv[1:] = arrange(sys.argv[1:])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors instead of printing them its way
     try:
-        main()
+        with suppress(JobFailedError, JobNotStartedError):  # told of already, and again below
+            main()
         SweepSummary.report()
-    except (JobFailedError, JobNotStartedError):
-        SweepSummary.report()
-        if is_stopped(SweepSummary.folder):
-            fail("a job failed, for the reason above, and with fail_fast=true no more were begun.", code=1)
-        fail("not every job of the sweep succeeded; the reasons are above.", code=1)
+        if has_failed(SweepSummary.folder):
+            fail("not every job of the sweep succeeded; the reasons are above.", code=1)
     except KeyboardInterrupt:
         sys.exit(130)
     except ValueError as error:  # what Hydra raises of its own checks
@@ -91,9 +89,9 @@ def run_job(job: Job, config: DictConfig) -> float:
     """Run one job, and tell at once why it failed: Hydra would go on with a sweep and tell of the first alone."""
     hydra = HydraConfig.get()
     is_sweep, folder = hydra.mode == RunMode.MULTIRUN, Path(hydra.runtime.output_dir)
-    if is_sweep and is_stopped(Path(hydra.sweep.dir)):
+    if is_sweep and config.get("fail_fast") and has_failed(Path(hydra.sweep.dir)):
         _remove_if_empty(folder)
-        raise JobNotStartedError("another job of the sweep has failed")
+        raise JobNotStartedError("not begun, because another job had failed and fail_fast=true")
     try:
         return job(config)
     except FaceMaskError as error:
@@ -111,8 +109,6 @@ def run_job(job: Job, config: DictConfig) -> float:
             raise
         traceback.print_exc()
         failure = JobFailedError(f"{type(error).__name__}: {error}")
-    if config.get("fail_fast"):
-        stop(Path(hydra.sweep.dir))
     raise failure
 
 

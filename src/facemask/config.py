@@ -66,6 +66,11 @@ def monitor_mode(monitor: str) -> str:
     return "min" if monitor.endswith(("loss", "error")) else "max"
 
 
+def direction(monitor: str) -> str:
+    """Return the same in Optuna's words: ``minimize`` or ``maximize``."""
+    return f"{monitor_mode(monitor)}imize"
+
+
 def setting(key: str, value: Any) -> str:
     """Return ``key=value``, a number in its shortest form."""
     return f"{key}={value:.12g}" if isinstance(value, float) else f"{key}={value}"
@@ -94,6 +99,7 @@ def register() -> None:
     """Make the schema and the resolvers known to Hydra; to be called before it composes."""
     ConfigStore.instance().store(name="train_schema", node=TrainConfig)
     OmegaConf.register_new_resolver("monitor_mode", monitor_mode, replace=True)
+    OmegaConf.register_new_resolver("direction", direction, replace=True)
     OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
     OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
 

@@ -133,7 +133,6 @@ def test_fail_fast_begins_no_job_after_one_has_failed(train: Run, shop: Path) ->
     line = [*SMALL, "trainer=smoke", "-m", "fold=0,9,1", "name=fast"]
     done = train(*line, "fail_fast=true")
     assert done.code == 1
-    assert "error: a job failed, for the reason above, and with fail_fast=true no more were begun." in done.err
     sweep = shop / "outputs/sweeps/fast"
     results = [result(file.parent) for file in sweep.glob("*/*/result.json")]
     assert sorted(job["status"] for job in results) == ["complete", "failed"]

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from facemask.data.dataset import EpochSampler, FaceDataset, Key, as_is
+from facemask.data.dataset import EpochSampler, FaceDataset, FeatureArray, FeatureDataset, Features, Key, as_is
 from facemask.data.index import index
 from facemask.data.preprocessing import Preprocessing
 from facemask.data.splits import (
@@ -31,6 +31,7 @@ from facemask.data.transforms import Augmentation
 
 # Named, because a launcher may have set another method for its own processes, which workers cannot be begun by.
 WORKERS = "fork" if sys.platform == "linux" else "spawn"
+FEATURES_AT_ONCE = 1024  # of which no head minds, in validation
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -62,6 +63,7 @@ class FaceDataModule(LightningDataModule):
     """
 
     preprocessing: Preprocessing  # set once the network is known
+    features: Features | None = None  # set to feed a head the features of its frozen backbone in place of images
     first_epoch = 0  # set to go on with a run
 
     def __init__(
@@ -108,14 +110,14 @@ class FaceDataModule(LightningDataModule):
         self.class_names: list[str] = sorted(table["label"].unique())
         self.test_samples = table[table["split"] == "test"]  # never decoded here: testing is another command's
         train = subset(table[table["split"] == "train"], self.fraction, self.split_seed)
-        self._store = open_store(self.root, train["path"].tolist(), self.store_size, self.store_dir)
-        self.unreadable = check_readable(self._store, self.max_unreadable)
+        self.store = open_store(self.root, train["path"].tolist(), self.store_size, self.store_dir)
+        self.unreadable = check_readable(self.store, self.max_unreadable)
         self.samples = self._readable_samples(train)
         self._pick_fold(self.samples)
 
     def _readable_samples(self, train: pd.DataFrame) -> pd.DataFrame:
         """Return the training part, with each image's size, row of the store and fold."""
-        samples = train.merge(self._store.samples.assign(row=range(len(train))), on="path", validate="1:1")
+        samples = train.merge(self.store.samples.assign(row=range(len(train))), on="path", validate="1:1")
         samples = samples[samples.pop("error") == ""].reset_index(drop=True)
         return samples.assign(fold=assign_folds(samples, self.k, self.split_seed))
 
@@ -137,7 +139,7 @@ class FaceDataModule(LightningDataModule):
     def fingerprint(self) -> str:
         """A short hash of the training part: pixels, labels and groups, which is what folds are dealt from."""
         assert self.samples is not None
-        return fingerprint(self._store, self.samples)
+        return fingerprint(self.store, self.samples)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the number of images of each class, in the training part as used and in the test part."""
@@ -147,34 +149,46 @@ class FaceDataModule(LightningDataModule):
 
     def images(self, samples: pd.DataFrame) -> npt.NDArray[np.uint8]:
         """Return the stored images of some samples, uint8[N, S, S, 3]."""
-        return np.asarray(self._store.images[samples["row"].to_numpy()])
+        return np.asarray(self.store.images[samples["row"].to_numpy()])
+
+    def inputs(self, samples: pd.DataFrame) -> npt.NDArray[np.uint8] | FeatureArray:
+        """Return what stands for some samples: their features where these are set, else their images."""
+        if self.features is None:
+            return self.images(samples)
+        features: FeatureArray = np.load(self.features.clean, mmap_mode="r")[samples["row"].to_numpy()]
+        return features
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Shuffled, augmented batches of the other folds."""
         n = len(self.train_samples)
         lone = n > self.batch_size and n % self.batch_size == 1  # batch norm cannot learn from one image
-        return self._loader(
-            self.train_samples, self.augmentation, EpochSampler(n, self.seed, self.first_epoch), drop_last=lone
-        )
+        return self._loader(self.train_samples, EpochSampler(n, self.seed, self.first_epoch), True, drop_last=lone)
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Batches of this fold, as they are, in the order of ``val_samples``."""
-        return self._loader(self.val_samples, None, EpochSampler(len(self.val_samples)), drop_last=False)
+        return self._loader(self.val_samples, EpochSampler(len(self.val_samples)), False, drop_last=False)
 
     def _loader(
-        self, samples: pd.DataFrame, augmentation: Augmentation | None, sampler: Sampler[Key], drop_last: bool
+        self, samples: pd.DataFrame, sampler: Sampler[Key], is_training: bool, drop_last: bool
     ) -> DataLoader[tuple[Tensor, Tensor]]:
-        rows = samples["row"].to_numpy()
+        augmentation = self.augmentation if is_training else None
+        rows, labels = samples["row"].to_numpy(), self._labels(samples)
+        batch_size, num_workers = self.batch_size, self.num_workers
+        dataset: FaceDataset | FeatureDataset = FaceDataset(self.store.images, labels, rows, augmentation, self.seed)
+        if self.features is not None:
+            views = self.features.views if is_training else [self.features.clean]
+            dataset, num_workers = FeatureDataset(views, labels, rows), 0  # a worker costs more than it fetches
+            batch_size = batch_size if is_training else FEATURES_AT_ONCE
         return DataLoader(
-            FaceDataset(self._store.images, self._labels(samples), rows, augmentation, self.seed),
-            batch_size=self.batch_size,
+            dataset,
+            batch_size=batch_size,
             sampler=sampler,
-            num_workers=self.num_workers,
+            num_workers=num_workers,
             collate_fn=as_is,
             drop_last=drop_last,
             pin_memory=torch.cuda.is_available(),
-            persistent_workers=self.num_workers > 0,
-            multiprocessing_context=WORKERS if self.num_workers > 0 else None,
+            persistent_workers=num_workers > 0,
+            multiprocessing_context=WORKERS if num_workers > 0 else None,
             generator=torch.Generator(),  # else every new iterator draws from the generator that dropout uses
         )
 
@@ -184,6 +198,8 @@ class FaceDataModule(LightningDataModule):
     def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
         """Resize and normalise on the device, and mix the batch in training."""
         images, labels = batch
+        if self.features is not None:
+            return batch
         images = self.preprocessing.normalise(images)
         if self.augmentation is not None and self.trainer is not None and self.trainer.training:
             return self.augmentation.mix(images, labels, len(self.class_names))

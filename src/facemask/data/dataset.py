@@ -1,6 +1,8 @@
 """Batches out of the store: which images, in which order, augmented how."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from torch.utils.data import Dataset, Sampler
 from facemask.data.transforms import Augmentation
 from facemask.seeding import SHUFFLE, derive_seed
 
+FeatureArray = npt.NDArray[np.float32]
 Key = tuple[int, int]  # (epoch, position): tells a worker process the epoch without any shared state
 
 
@@ -63,6 +66,48 @@ class FaceDataset(Dataset[tuple[Tensor, Tensor]]):
             for i, (epoch, position) in enumerate(keys):
                 batch[i] = self.augmentation(batch[i], self.seed, epoch, position)
         return torch.from_numpy(batch), torch.from_numpy(self.labels[positions])
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a frozen backbone makes of every row of the store.
+
+    Attributes:
+        clean: a file of float32[N, F], of the images as they are.
+        views: files of the augmented ones; a training epoch sees one of them, the next sees the next.
+    """
+
+    clean: Path
+    views: Sequence[Path]
+
+
+class FeatureDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Features in place of images.
+
+    Args:
+        views: files of float32[N, F], one for each epoch in turn.
+        labels: int64[M], class of each position.
+        rows: int64[M], row of the store at each position.
+    """
+
+    def __init__(self, views: Sequence[Path], labels: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> None:
+        self.views = [np.load(view, mmap_mode="r") for view in views]
+        self.labels, self.rows = labels, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
+        """Return one image's features, float32[F], and its label, int64[]."""
+        features, labels = self.__getitems__([key])
+        return features[0], labels[0]
+
+    def __getitems__(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
+        """Return a batch: features, float32[B, F], and labels, int64[B]."""
+        epoch = keys[0][0]  # a batch is of one epoch
+        positions = [position for _, position in keys]
+        features = self.views[epoch % len(self.views)][self.rows[positions]]
+        return torch.from_numpy(features), torch.from_numpy(self.labels[positions])
 
 
 def as_is(batch: Any) -> Any:

@@ -75,18 +75,18 @@ def _images_below(folder: Path, root: Path) -> Iterator[str]:
             continue
         seen.add(real)
         subfolders[:] = [name for name in subfolders if not _is_hidden(name)]
+        below = Path(directory).relative_to(root).as_posix()
         for name in names:
-            path = Path(directory, name)
-            if not _is_hidden(name) and _is_image(path):
-                yield path.relative_to(root).as_posix()
+            if not _is_hidden(name) and _is_image(directory, name):
+                yield f"{below}/{name}"
 
 
-def _is_image(path: Path) -> bool:
+def _is_image(directory: str, name: str) -> bool:
     """Trust a known suffix (a damaged file is found when it is decoded); look inside files with any other."""
-    if path.suffix.lower() in _readable_suffixes():
+    if os.path.splitext(name)[1].lower() in _readable_suffixes():
         return True
     try:
-        with Image.open(path):
+        with Image.open(os.path.join(directory, name)):
             return True
     except (OSError, ValueError, Image.DecompressionBombError):
         return False

@@ -4,6 +4,7 @@ Tables have at least the columns ``path``, ``label``, ``group`` and ``split`` of
 """
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
@@ -144,13 +145,7 @@ def _grouped_folds(table: pd.DataFrame, k: int, seed: int, key: str) -> npt.NDAr
                 f"class {label!r} has {count} groups of images, too few for {k} parts ({key}); "
                 "add images or ask for fewer parts."
             )
-    if len(set(groups)) < len(table):
-        parts = StratifiedGroupKFold(k, shuffle=True, random_state=seed).split(labels, labels, groups)
-    else:  # the plain splitter balances better, and is not slow on 40,000 groups
-        parts = StratifiedKFold(k, shuffle=True, random_state=seed).split(labels, labels)
-    folds = np.empty(len(table), dtype=np.int64)
-    for fold, (_, held_out) in enumerate(parts):
-        folds[held_out] = fold
+    folds = _deal(tuple(labels), tuple(groups), k, seed)
     for fold in range(k):
         missing = sorted(set(labels) - set(labels[folds == fold]))
         if missing:
@@ -158,4 +153,16 @@ def _grouped_folds(table: pd.DataFrame, k: int, seed: int, key: str) -> npt.NDAr
                 f"class {missing[0]!r} has too few groups to be in each of {k} parts ({key}); add images, ask for "
                 "fewer parts, or try another split_seed."
             )
+    return folds
+
+
+@lru_cache(maxsize=4)  # every fold of every job asks for the same
+def _deal(labels: tuple[str, ...], groups: tuple[str, ...], k: int, seed: int) -> npt.NDArray[np.int64]:
+    if len(set(groups)) < len(groups):
+        parts = StratifiedGroupKFold(k, shuffle=True, random_state=seed).split(labels, labels, groups)
+    else:  # the plain splitter balances better, and is not slow on 40,000 groups
+        parts = StratifiedKFold(k, shuffle=True, random_state=seed).split(labels, labels)
+    folds = np.empty(len(labels), dtype=np.int64)
+    for fold, (_, held_out) in enumerate(parts):
+        folds[held_out] = fold
     return folds

@@ -123,6 +123,7 @@ class Augmentation:
         mixup: alpha of MixUp's Beta distribution (Zhang et al. 2018, arXiv:1710.09412); 0 turns it off.
         cutmix: alpha of CutMix's Beta distribution (Yun et al. 2019, arXiv:1905.04899); 0 turns it off. With both,
             each batch gets one of them, by the toss of a coin.
+        views: how often each image is augmented where a frozen backbone sees it but once; 0 for anew in every epoch.
 
     Raises:
         ConfigError: ``without`` names a step that is not there.
@@ -134,6 +135,7 @@ class Augmentation:
         without: Sequence[str] = (),
         mixup: NonNegative = 0.0,
         cutmix: NonNegative = 0.0,
+        views: Annotated[int, Field(ge=0)] | None = None,
     ) -> None:
         unknown = sorted(set(without) - set(steps))
         if unknown:
@@ -142,7 +144,7 @@ class Augmentation:
                 f"{', '.join(steps) or 'none'}."
             )
         self.names = [name for name in steps if name not in without]
-        self.mixup, self.cutmix = mixup, cutmix
+        self.mixup, self.cutmix, self.views = mixup, cutmix, views
         self._steps = merge_affine([steps[name] for name in self.names])
         self._stream, self._random = np.random.Philox(), random.Random()
         for step in self._steps:

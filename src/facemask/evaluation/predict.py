@@ -9,25 +9,26 @@ from facemask.data.preprocessing import Preprocessing
 
 
 def predict_probabilities(
-    model: nn.Module, preprocessing: Preprocessing, images: npt.NDArray[np.uint8], batch_size: int = 64
+    model: nn.Module,
+    preprocessing: Preprocessing,
+    inputs: npt.NDArray[np.uint8] | npt.NDArray[np.float32],
+    batch_size: int = 32,
 ) -> npt.NDArray[np.float32]:
     """Return class probabilities, float32[N, C].
 
     Args:
         model: maps float32[N, 3, S, S] to logits, float32[N, C]; run in evaluation mode where it is.
         preprocessing: the model's own.
-        images: uint8[N, store_size, store_size, 3], as :meth:`Preprocessing.square` makes them.
+        inputs: uint8[N, store_size, store_size, 3] images, as :meth:`Preprocessing.square` makes them; or features,
+            float32[N, F], that the model's frozen backbone made of them.
         batch_size: images at a time.
     """
     device = next(model.parameters()).device
     model.eval()
+    parts = []
     with torch.inference_mode():
-        parts = [
-            model(preprocessing.normalise(torch.from_numpy(images[i : i + batch_size]).to(device)))
-            .float()
-            .softmax(dim=1)
-            .cpu()
-            .numpy()
-            for i in range(0, len(images), batch_size)
-        ]
+        for start in range(0, len(inputs), batch_size):
+            batch = torch.from_numpy(inputs[start : start + batch_size]).to(device)
+            logits = model(batch if batch.ndim == 2 else preprocessing.normalise(batch))
+            parts.append(logits.float().softmax(dim=1).cpu().numpy())
     return np.concatenate(parts)

@@ -1,7 +1,7 @@
 """The Lightning module: any network, its loss, metrics, optimiser and schedule."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -60,9 +60,17 @@ class MaskClassifier(LightningModule):
         self.class_weights = None if class_weights is None else torch.from_numpy(class_weights)
         names = class_names or [str(i) for i in range(num_classes)]
         self.train_metrics, self.val_metrics = EpochMetrics(names), EpochMetrics(names)
+        self.train()  # Lightning keeps each layer's mode as it finds it, and never switches to training by itself
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits, float32[N, C], of normalised images, float32[N, 3, S, S]."""
+        """Return logits, float32[N, C].
+
+        Args:
+            images: float32[N, 3, S, S], normalised; or float32[N, F], what a frozen backbone made of them.
+        """
+        if images.ndim == 2:
+            head: nn.Module = self.net.get_submodule("head")
+            return cast(Tensor, head(images))
         logits: Tensor = self.net(images.contiguous(memory_format=self.memory_format))
         return logits
 

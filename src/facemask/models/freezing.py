@@ -4,7 +4,7 @@ from torch import nn
 
 from facemask.errors import ConfigError
 
-UNTIL = "until="
+NOTHING, BACKBONE, UNTIL = "none", "backbone", "until="
 
 
 def freeze(net: nn.Module, what: str) -> list[nn.Module]:
@@ -22,12 +22,12 @@ def freeze(net: nn.Module, what: str) -> list[nn.Module]:
     Raises:
         ConfigError: there is no such stage, or the network has no backbone.
     """
-    if what == "none":
+    if what == NOTHING:
         return []
     backbone = getattr(net, "backbone", None)
     if not isinstance(backbone, nn.Module):
         raise ConfigError(f"model.freeze={what} needs a network with a 'backbone'; {type(net).__name__} has none.")
-    if what == "backbone":
+    if what == BACKBONE:
         frozen = [backbone]
     elif what.startswith(UNTIL):
         frozen = _until(backbone, what.removeprefix(UNTIL))

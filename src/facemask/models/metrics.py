@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import (
@@ -37,6 +38,7 @@ class EpochMetrics(nn.Module):
             }
         )
         self._loss = MeanMetric()
+        self._batches: list[tuple[Tensor, Tensor, Tensor]] = []
 
     @property
     def names(self) -> list[str]:
@@ -45,12 +47,19 @@ class EpochMetrics(nn.Module):
         return ["loss", "accuracy", "f1", "auroc", *per_class]
 
     def update(self, loss: Tensor, probabilities: Tensor, labels: Tensor) -> None:
-        """Add a batch: its mean loss, float[]; probabilities, float[N, C]; and labels, int[N]."""
-        self._loss.update(loss, weight=len(labels))
-        self._metrics.update(probabilities, labels)
+        """Add a batch: its mean loss, float[]; probabilities, float[N, C]; and labels, int[N].
+
+        It is only kept here: five metrics updated batch by batch would take longer than a step of a small head.
+        """
+        self._batches.append((loss, probabilities, labels))
 
     def compute(self) -> dict[str, Tensor]:
         """Return each metric of :attr:`names` over all batches since the last call, and forget them."""
+        losses, probabilities, labels = zip(*self._batches, strict=True)
+        sizes = torch.tensor([len(batch) for batch in labels], device=labels[0].device)
+        self._loss.update(torch.stack(losses), weight=sizes)
+        self._metrics.update(torch.cat(probabilities), torch.cat(labels))
+        self._batches.clear()
         values = {"loss": self._loss.compute()}
         for name, value in self._metrics.compute().items():
             if value.ndim == 0:

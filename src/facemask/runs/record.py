@@ -10,6 +10,7 @@ import os
 import platform
 import resource
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -71,6 +72,17 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a Parquet table, whole or not at all."""
     with replaced(path) as stream:
         table.to_parquet(stream, index=False)
+
+
+def same_file(original: Path, other: Path) -> None:
+    """Have a second name for a file take the place of another file; where there are no links, a copy of it."""
+    partial = other.with_name(other.name + ".partial")
+    partial.unlink(missing_ok=True)
+    try:
+        partial.hardlink_to(original)
+    except OSError:
+        shutil.copyfile(original, partial)
+    partial.replace(other)
 
 
 def write_result(folder: Path, result: Result) -> None:

@@ -9,21 +9,16 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-STOPPED = ".stopped"  # a file in the sweep's folder, which jobs in other processes see, on other machines too
+FAILED = ".failed"  # a file in the sweep's folder, which jobs in other processes see, on other machines too
 
 
 class JobNotStartedError(Exception):
     """A job of a sweep was left out, because another had failed and ``fail_fast`` was set."""
 
 
-def stop(sweep: Path) -> None:
-    """Have no more jobs of a sweep begin."""
-    (sweep / STOPPED).touch()
-
-
-def is_stopped(sweep: Path | None) -> bool:
-    """Return whether no more jobs of a sweep are to begin."""
-    return sweep is not None and (sweep / STOPPED).exists()
+def has_failed(sweep: Path | None) -> bool:
+    """Return whether a job of a sweep has failed since the sweep was begun, or gone on with."""
+    return sweep is not None and (sweep / FAILED).exists()
 
 
 class SweepSummary(Callback):
@@ -32,9 +27,13 @@ class SweepSummary(Callback):
     folder: ClassVar[Path | None] = None  # of the sweep that this process began
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Remember where the sweep goes, and forget what stopped it before."""
+        """Remember where the sweep goes, forget how it failed before, and go on with its study if it has one."""
         SweepSummary.folder = Path(config.hydra.sweep.dir)
-        (SweepSummary.folder / STOPPED).unlink(missing_ok=True)
+        (SweepSummary.folder / FAILED).unlink(missing_ok=True)
+        if "study_name" in config.hydra.sweeper:
+            from facemask.runs.study import go_on
+
+            go_on(config.hydra.sweeper, SweepSummary.folder)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Record a job that failed before it had a run folder, and rebuild the summary."""
@@ -48,6 +47,7 @@ class SweepSummary(Callback):
 
         if failed:
             record_failure(Path(config.hydra.runtime.output_dir), str(job_return._return_value))
+            (Path(config.hydra.sweep.dir) / FAILED).touch()
         rebuild(Path(config.hydra.sweep.dir))
 
     @classmethod

@@ -40,6 +40,7 @@ from facemask.runs.record import (
     write_table,
 )
 from facemask.seeding import INITIAL_WEIGHTS, derive_seed
+from facemask.training.features import frozen_features, threads_for
 from facemask.training.loggers import log_best, opened_loggers
 from facemask.training.parts import build_data, build_fold_model, build_trainer, model_name
 
@@ -116,11 +117,13 @@ def fit_fold(settings: Settings, fold: int, folder: Path) -> Result:
             trainer, checkpoints = build_trainer(settings, fold, folder, record, loggers)
             device = str(trainer.strategy.root_device)
             result["environment"] = environment(device)
+            data.features = frozen_features(settings, data, model, record, device)
             if settings["trainer"].get("compile"):
                 model.compile()
             last = folder / LAST if (folder / LAST).is_file() else None
             data.first_epoch = read_checkpoint(last)["epoch"] + 1 if last else 0
-            trainer.fit(model, datamodule=data, ckpt_path=last, weights_only=True)
+            with threads_for(data.features):
+                trainer.fit(model, datamodule=data, ckpt_path=last, weights_only=True)
             result["best_epoch"] = checkpoints.best_epoch
             result |= _evaluate(folder, data, device, settings["seed"], loggers)
         result["score"] = _score(settings["monitor"], result, checkpoints.best_score)
@@ -180,8 +183,7 @@ def _facts(data: FaceDataModule, model: LightningModule, initial: InitialWeights
 def _evaluate(folder: Path, data: FaceDataModule, device: str, seed: int, loggers: Sequence[Logger]) -> Result:
     """Score the best checkpoint, read back from disk as any later reader would, and keep its predictions."""
     model, record = load_model(folder / BEST)
-    images = data.images(data.val_samples)
-    probabilities = predict_probabilities(model.to(device), record, images)
+    probabilities = predict_probabilities(model.to(device), record, data.inputs(data.val_samples))
     names = list(record.class_names)
     predictions = data.val_samples[["path", "group", "label", "width", "height"]].reset_index(drop=True)
     for c, name in enumerate(names):
@@ -189,7 +191,7 @@ def _evaluate(folder: Path, data: FaceDataModule, device: str, seed: int, logger
     write_table(folder / PREDICTIONS, predictions)
     truth = np.array([names.index(label) for label in predictions["label"]])
     metrics = classification_metrics(truth, probabilities, names)
-    log_best(loggers, metrics, predictions, images, names, seed)
+    log_best(loggers, metrics, predictions, data.images(data.val_samples), names, seed)
     history = pd.read_csv(folder / METRICS)
     return {
         "metrics": {"val": metrics},

@@ -1,5 +1,6 @@
 """What ``train.py`` does: check, fit, show."""
 
+import gc
 import shlex
 from pathlib import Path
 
@@ -25,6 +26,8 @@ def train(settings: Settings) -> float:
     Raises:
         FaceMaskError: the configuration or the data cannot be used.
     """
+    if not gc.get_freeze_count():
+        gc.freeze()  # what has been imported stays: a collection after each fold need not walk through it
     console = Console()
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)

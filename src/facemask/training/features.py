@@ -1,0 +1,147 @@
+"""What a frozen backbone makes of every image, computed once and kept: heads are then trained in seconds."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from lightning.pytorch import LightningModule
+from rich.console import Console
+from rich.progress import track
+
+from facemask.config import Settings
+from facemask.data.datamodule import FaceDataModule
+from facemask.data.dataset import FeatureArray, Features
+from facemask.data.preprocessing import Preprocessing
+from facemask.errors import ConfigError, DataError
+from facemask.models.classifier import MaskClassifier
+from facemask.models.freezing import BACKBONE
+from facemask.models.weights import state_digest
+from facemask.runs.record import replaced
+
+FORMAT = 1  # raise it when the features of an unchanged image would change
+VIEWS = 4  # augmented views of each image, where augment.views does not say
+BATCH = 32  # on a CPU twice as fast as 64, whose activations no longer fit its cache
+MIXING = ("views", "mixup", "cutmix")  # keys of augment that do not change a view
+
+
+def frozen_features(
+    settings: Settings, data: FaceDataModule, model: LightningModule, record: Preprocessing, device: str
+) -> Features | None:
+    """Return the features of all training images, computing what is not kept yet; None where they cannot serve.
+
+    They lie beside the store, a file a view, so that folds, jobs and later sweeps share them. A head sees the views in
+    turn, one an epoch, in place of an endless supply. ``augment.views=0`` keeps nothing: then the backbone runs anew
+    in every epoch.
+
+    Args:
+        settings: the whole configuration.
+        data: its tables read.
+        model: the model to be trained.
+        record: how it wants to be fed.
+        device: where to compute.
+
+    Raises:
+        ConfigError: the network does more with an image than ``head(backbone(image))``.
+        DataError: the files cannot be written.
+    """
+    augmentation = data.augmentation
+    views = VIEWS if augmentation is None or augmentation.views is None else augmentation.views
+    if settings["model"].get("freeze") != BACKBONE or not isinstance(model, MaskClassifier) or views == 0:
+        return None
+    extractor = Extractor(data, model, record, device)
+    clean = extractor.open(None)
+    if augmentation is None or not augmentation.names:
+        return Features(clean, [clean])
+    steps = {key: value for key, value in settings["augment"].items() if key not in MIXING}
+    return Features(clean, [extractor.open(view, f"view {view + 1} of {views}", steps) for view in range(views)])
+
+
+@contextmanager
+def threads_for(features: Features | None) -> Iterator[None]:
+    """Train a head on one thread: it is too small to share, and one gives the same digits on every machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if features is None else 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class Extractor:
+    """Runs a backbone over the images of a data set, or reads what an earlier run has kept of that.
+
+    Args:
+        data: its tables read.
+        model: the model whose backbone is meant.
+        record: how it wants to be fed.
+        device: where to compute.
+    """
+
+    def __init__(self, data: FaceDataModule, model: MaskClassifier, record: Preprocessing, device: str) -> None:
+        self.data, self.model, self.record, self.device = data, model, record, device
+        self.folder = data.store_dir / "features"
+        self.facts = {
+            "format": FORMAT,
+            "images": data.store.digest,
+            "backbone": [type(model.net.backbone).__name__, state_digest(model.net.get_submodule("backbone"))],
+            "input": [record.input_size, *record.mean, *record.std],
+        }
+
+    def open(self, view: int | None, title: str = "as they are", steps: Settings | None = None) -> Path:
+        """Return the file of the features, float32[N, F], of every row of the store.
+
+        Args:
+            view: the number of an augmented view; None for the images as they are.
+            title: what to call it.
+            steps: what the augmentation is made of.
+        """
+        facts = self.facts | ({} if view is None else {"view": view, "seed": self.data.seed, "steps": steps})
+        file = self.folder / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]}.npy"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(file.with_suffix(".lock")):  # of several jobs, one computes
+                if not file.is_file():
+                    with replaced(file) as stream:
+                        np.save(stream, self._compute(view, title))
+        except OSError as error:
+            raise DataError(
+                f"{file} cannot be written ({error.strerror}); make room, point data.store_dir elsewhere, or keep no "
+                "features: augment.views=0."
+            ) from error
+        return file
+
+    def _compute(self, view: int | None, title: str) -> FeatureArray:
+        images, augmentation = self.data.store.images, self.data.augmentation
+        backbone = self.model.net.get_submodule("backbone")
+        self.model.to(self.device).eval()
+        parts = []
+        console = Console(stderr=True)
+        starts = range(0, len(images), BATCH)
+        with torch.inference_mode():
+            title = f"Features of {len(images):,} images, {title}, once"
+            for start in track(starts, title, console=console, transient=console.is_terminal):
+                batch = np.array(images[start : start + BATCH])
+                if view is not None and augmentation is not None:
+                    for i in range(len(batch)):
+                        batch[i] = augmentation(batch[i], self.data.seed, view, start + i)
+                inputs = self.record.normalise(torch.from_numpy(batch).to(self.device))
+                inputs = inputs.contiguous(memory_format=self.model.memory_format)
+                features = backbone(inputs)
+                if start == 0:
+                    self._check(inputs, features)
+                parts.append(features.float().cpu().numpy())
+        self.model.train()
+        return np.concatenate(parts)
+
+    def _check(self, inputs: torch.Tensor, features: torch.Tensor) -> None:
+        """Refuse a network for which features are not all that its head sees."""
+        if features.ndim != 2 or not torch.allclose(self.model(features), self.model(inputs), atol=1e-4):
+            raise ConfigError(
+                f"{type(self.model.net).__name__} is more than its head on its backbone's features, so these cannot be "
+                "kept; set augment.views=0."
+            )
