@@ -71,9 +71,9 @@ def direction(monitor: str) -> str:
     return f"{monitor_mode(monitor)}imize"
 
 
-def setting(key: str, value: Any) -> str:
-    """Return ``key=value``, a number in its shortest form."""
-    return f"{key}={value:.12g}" if isinstance(value, float) else f"{key}={value}"
+def setting(key: str, value: Any, digits: int = 12) -> str:
+    """Return ``key=value``, a number in its shortest form, of so many significant digits at most."""
+    return f"{key}={value:.{digits}g}" if isinstance(value, float) else f"{key}={value}"
 
 
 def folder_name(overrides: Iterable[str]) -> str:

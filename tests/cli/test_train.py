@@ -161,15 +161,32 @@ def test_a_sweep_that_was_killed_goes_on_when_its_line_is_typed_again(train: Run
     pd.testing.assert_frame_equal(*(table.drop(columns=VARYING) for table in tables), check_exact=True)
 
 
-def test_folds_side_by_side_come_out_as_one_after_the_other(shop: Path) -> None:
-    words = [*SMALL, "sweep=cv", "k=2"]
-    for launcher in ("local", "joblib"):
-        line = [*words, f"launcher={launcher}", f"name={launcher}"]
+def test_jobs_side_by_side_come_out_as_one_after_the_other(shop: Path) -> None:
+    words = [*SMALL, "trainer=smoke", "k=2", "fold=all", "-m", "lr=1e-2,1e-3"]
+    slurm = ["launcher=slurm", "hydra/launcher=submitit_local", "hydra.launcher.cpus_per_task=1"]
+    launchers = {"local": ["launcher=local"], "joblib": ["launcher=joblib"], "slurm": slurm}
+    for name, launcher in launchers.items():
+        line = [*words, *launcher, f"name={name}"]
         done = type_fresh_command(PROJECT / "train.py", line, shop, OMP_NUM_THREADS="1")
         assert done.code == 0, done.err
         assert "2 of 2" in done.out
-    tables = [pd.read_csv(shop / f"outputs/sweeps/{name}/summary.csv") for name in ("local", "joblib")]
-    pd.testing.assert_frame_equal(*(table.drop(columns=VARYING) for table in tables), check_exact=True)
+    table, *others = (pd.read_csv(shop / f"outputs/sweeps/{name}/summary.csv") for name in launchers)
+    for other in others:
+        pd.testing.assert_frame_equal(table.drop(columns=VARYING), other.drop(columns=VARYING), check_exact=True)
+
+
+def test_a_study_goes_on_where_it_was_killed(train: Run, shop: Path) -> None:
+    line = [*SMALL, "sweep=optuna", "fold=0", "name=study"]
+    killed = train("epoch", *line, "hydra.sweeper.n_trials=1", script="tests/cli/sabotage.py")
+    assert killed.code == -signal.SIGKILL, killed.err
+    for trials, said in ((2, "0 trials are done, 2 are left"), (3, "2 trials are done, 1 are left")):
+        done = train(*line, f"hydra.sweeper.n_trials={trials}")
+        assert done.code == 0, done.err
+        assert f"Going on with the study study: {said}." in done.out
+        assert f"{trials} configurations by val/auroc" in done.out  # the first is the one that was cut off
+    done = train(*line, "hydra.sweeper.n_trials=3")
+    assert "3 trials are done, 0 are left" in done.out
+    assert "epoch 1" not in done.out
 
 
 def test_a_folder_of_ones_own_with_ones_own_module(shop: Path, tmp_path: Path, faces: Path) -> None:

@@ -122,17 +122,17 @@ def _merge(runs: Sequence[tuple[Path, Settings, Result]]) -> Configuration:
 
 
 def varied_keys(all_settings: Sequence[Settings]) -> list[str]:
-    """Return the keys that tell configurations apart; of those that always change together, the shortest."""
+    """Return the keys that tell configurations apart: the top-level ones, and what does not follow from others."""
     flat = [dict(_flatten(settings)) for settings in all_settings if settings]
     neutral = {"fold", *NEUTRAL}
     found = {key for values in flat for key in values if not {key, key.partition(".")[0]} & neutral}
     keys = sorted(found, key=lambda key: (key.count("."), key))
-    by_values: dict[str, str] = {}
+    by_values: dict[str, list[str]] = {}
     for key in keys:
         values = [values.get(key) for values in flat]
-        if any(value != values[0] for value in values):
-            by_values.setdefault(_partition(values), key)
-    return list(by_values.values())
+        if any(value != values[0] for value in values) and ("." not in key or _partition(values) not in by_values):
+            by_values[_partition(values)] = [*by_values.get(_partition(values), []), key]
+    return [key for keys in by_values.values() for key in keys]
 
 
 def _partition(values: Sequence[Any]) -> str:
@@ -153,5 +153,6 @@ def label(configurations: Sequence[Configuration], varied: Sequence[str]) -> Non
     """Name each by its model and the values that vary."""
     for c in configurations:
         values = c.values
-        words = [setting(key, values[key]) for key in varied if key in values and not key.startswith("model.")]
+        shown = [key for key in varied if key in values and not key.startswith("model.")]
+        words = [setting(key, values[key], digits=4) for key in shown]
         c.label = " ".join([c.model, *words]).strip() or c.command or "did not start"

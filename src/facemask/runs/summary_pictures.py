@@ -1,14 +1,17 @@
 """The pictures of a summary: scores by fold, by learning rate and batch size, and by epoch."""
 
 import math
+from collections.abc import Sequence
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from facemask.runs.configurations import Configuration
 from facemask.runs.curves import BLUE, GREY, ORANGE, plain
-from facemask.runs.record import METRICS
+from facemask.runs.record import METRICS, mean_and_std
 from facemask.runs.summary import Summary
 
 
@@ -41,7 +44,10 @@ def draw_boxes(summary: Summary) -> Figure | None:
 
 
 def draw_heat_map(summary: Summary) -> Figure | None:
-    """Draw the mean score (the best, of several) by learning rate and batch size, a panel a model, if both vary."""
+    """Draw the mean score (the best, of several) by learning rate and batch size, a panel a model, if both vary.
+
+    Where a search drew its rates from a range, they make no map: then they are points.
+    """
     if not {"lr", "bs"} <= set(summary.varied):
         return None
     shown = [c for c in summary.configurations if c.folds]
@@ -49,6 +55,8 @@ def draw_heat_map(summary: Summary) -> Figure | None:
     if not shown:
         return None
     rates, sizes = (sorted({c.settings[key] for c in shown}) for key in ("lr", "bs"))
+    if len(rates) * len(sizes) > 2 * len(shown):  # rates drawn from a range, not from a list
+        return _draw_points(summary, shown)
     figure = Figure(figsize=(1.5 + (1 + 0.9 * len(sizes)) * len(models), 1.2 + 0.5 * len(rates)), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(models)))
     lowest, highest = min(c.mean for c in shown), max(c.mean for c in shown)
@@ -77,6 +85,31 @@ def draw_heat_map(summary: Summary) -> Figure | None:
         axes.set_title(model, fontsize=9)
         axes.set_xlabel("bs")
         axes.set_ylabel("lr")
+    return figure
+
+
+def _draw_points(summary: Summary, shown: Sequence[Configuration]) -> Figure:
+    """Draw the mean score over the learning rate, a marker a batch size, with the standard deviation over folds."""
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    axes = figure.subplots()
+    for marker, size in zip(cycle("osD^v"), sorted({c.settings["bs"] for c in shown}), strict=False):
+        points = [c for c in shown if c.settings["bs"] == size]
+        axes.errorbar(
+            [c.settings["lr"] for c in points],
+            [c.mean for c in points],
+            yerr=[mean_and_std(c.scores())["std"] or 0.0 for c in points],
+            fmt=marker,
+            markersize=5,
+            capsize=2,
+            elinewidth=0.8,
+            alpha=0.85,
+            label=f"bs={size}",
+        )
+    axes.set_xscale("log")
+    axes.set_xlabel("lr")
+    axes.set_ylabel(f"{summary.monitor}, mean ± standard deviation over folds", fontsize=8)
+    axes.legend(fontsize=8, frameon=False)
+    plain(axes)
     return figure
 
 

@@ -4,6 +4,7 @@ import gc
 import shlex
 from pathlib import Path
 
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from rich.console import Console
@@ -44,6 +45,8 @@ def train(settings: Settings) -> float:
     if settings["race"] and sweep is None:
         raise ConfigError("race=true compares the configurations of a sweep, and this is a single run; add -m.")
     check_targets(settings)
+    if cores := hydra.launcher.get("cpus_per_task"):  # a cluster's share of its machine, which torch cannot know
+        torch.set_num_threads(cores)
     if not is_complete(read_result(folder)):
         rehearse(settings)
     try:

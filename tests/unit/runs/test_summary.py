@@ -102,3 +102,4 @@ def test_keys_that_change_together_are_named_once_by_the_shortest() -> None:
         for lr, name in ((1, "a"), (1, "bb"), (2, "a"))
     ]
     assert varied_keys(runs) == ["lr", "model.name"]
+    assert varied_keys([{"lr": lr, "bs": lr} for lr in (1, 2)]) == ["bs", "lr"]
