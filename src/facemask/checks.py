@@ -93,14 +93,22 @@ def _check_trainer(trainer: Settings) -> None:
     for key in ("max_epochs", "limit_train_batches", "limit_val_batches"):
         if isinstance(value := trainer.get(key), int | float) and value <= 0:
             raise ConfigError(f"trainer.{key}={value} leaves nothing to do; it must be more than 0.")
-    for key in ("devices", "num_nodes", "check_val_every_n_epoch"):
-        value = trainer.get(key, 1)
-        if value != 1 and not (isinstance(value, list) and len(value) == 1):
+    if "strategy" not in trainer and _length(devices := trainer.get("devices", 1)) != 1:
+        raise ConfigError(
+            f"trainer.devices={devices} takes several processes; type trainer=ddp trainer.devices={devices}"
+        )
+    for key in ("num_nodes", "check_val_every_n_epoch"):
+        if trainer.get(key, 1) != 1:
             raise ConfigError(
-                f"trainer.{key}={value} is not supported: a run uses one device, and validates each epoch."
+                f"trainer.{key}={trainer[key]} is not supported: a run uses one machine, and validates each epoch."
             )
     if str(trainer.get("precision", PRECISIONS[0])) not in (*PRECISIONS, "32"):
         raise ConfigError(f"trainer.precision={trainer['precision']} is not one of {', '.join(PRECISIONS)}.")
+
+
+def _length(devices: Any) -> Any:
+    """Return how many devices a number, or a list of their numbers, means."""
+    return len(devices) if isinstance(devices, list) else devices
 
 
 def _check_contradictions(settings: Settings) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from commands import type_fresh_command
-from conftest import PROJECT, Run
+from conftest import PROJECT, Run, write_faces
 
 CARD = "model=mobilenetv2 -m lr=1e-2,1e-3,1e-4,1e-5 bs=16,32,64"
 VARYING = ["seconds", "peak_memory_bytes", "command"]  # what two equal sweeps may differ in
@@ -173,6 +173,34 @@ def test_jobs_side_by_side_come_out_as_one_after_the_other(shop: Path) -> None:
     table, *others = (pd.read_csv(shop / f"outputs/sweeps/{name}/summary.csv") for name in launchers)
     for other in others:
         pd.testing.assert_frame_equal(table.drop(columns=VARYING), other.drop(columns=VARYING), check_exact=True)
+
+
+def test_two_processes_come_out_as_one(shop: Path, tmp_path: Path) -> None:
+    root = write_faces(tmp_path / "faces", {"mask": 18, "no_mask": 15})
+    words = ["data=folder", f"data.root={root}", f"data.store_dir={tmp_path}/store", "k=3", "bs=8", "epochs=2"]
+    words += ["data.test_fraction=0"]
+    # Batch norm sees other batches in each process, and dropout draws anew: here both rest.
+    words += ["model.freeze=backbone", "augment.views=0", "model.dropout=0", "model.input_size=32", "lr=0.1"]
+    ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
+    for name, trainer in (("one", ["trainer.accelerator=cpu"]), ("two", ddp)):
+        done = type_fresh_command(PROJECT / "train.py", [*words, *trainer, f"hydra.run.dir={tmp_path}/{name}"], shop)
+        assert done.code == 0, done.err
+        assert done.out.count("epoch 1/2") == 1
+        assert "sync_dist" not in done.err
+    assert result(tmp_path / "two")["folds"][0]["n"]["val"] % 2 == 1
+    histories = [pd.read_csv(tmp_path / f"{name}/fold-0/metrics.csv").filter(like="/") for name in ("one", "two")]
+    pd.testing.assert_frame_equal(*histories, check_exact=False, atol=1e-4)
+    tables = [pd.read_parquet(tmp_path / f"{name}/predictions.parquet") for name in ("one", "two")]
+    pd.testing.assert_frame_equal(*tables, check_exact=False, atol=1e-4)
+
+
+def test_two_processes_tell_a_user_what_one_would(shop: Path, tmp_path: Path) -> None:
+    ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
+    diverging = ["lr=1e30", "optim=sgd", "schedule=none", f"hydra.run.dir={tmp_path}/run"]
+    done = type_fresh_command(PROJECT / "train.py", [*SMALL, *ddp, *diverging], shop)
+    assert done.code == 2, done.err
+    assert "error: training diverged: " in done.err
+    assert result(tmp_path / "run")["status"] == "failed"
 
 
 def test_a_study_goes_on_where_it_was_killed(train: Run, shop: Path) -> None:

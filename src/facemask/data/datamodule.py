@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,9 @@ import torch
 from lightning.pytorch import LightningDataModule
 from pydantic import Field
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
-from facemask.data.dataset import EpochSampler, FaceDataset, FeatureArray, FeatureDataset, Features, Key, as_is
+from facemask.data.dataset import EpochSampler, FaceDataset, FeatureArray, FeatureDataset, Features, as_is
 from facemask.data.index import index
 from facemask.data.preprocessing import Preprocessing
 from facemask.data.splits import (
@@ -46,7 +46,7 @@ class FaceDataModule(LightningDataModule):
         root: the folder of images, see :func:`facemask.data.index.index`.
         store_dir: where decoded images are kept.
         store_size: side of the decoded images, pixels.
-        batch_size: images a step.
+        batch_size: images a step, shared out among the processes where there are several.
         augmentation: applied to the training part; None for none.
         k: number of folds.
         fold: the fold validated on, in [0, k); the others are trained on.
@@ -95,6 +95,10 @@ class FaceDataModule(LightningDataModule):
         self.fraction, self.test_fraction, self.min_side = fraction, test_fraction, min_side
         self.balance, self.max_unreadable, self.hint, self.create = balance, max_unreadable, hint, create
         self.samples: pd.DataFrame | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process reads the tables and maps the files anew, instead of being sent the pixels.
+        return {key: value for key, value in self.__dict__.items() if key != "store"} | {"samples": None}
 
     def prepare_data(self) -> None:
         """Make the set if it makes itself, and decode it; one process does it for all."""
@@ -160,32 +164,32 @@ class FaceDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Shuffled, augmented batches of the other folds."""
-        n = len(self.train_samples)
-        lone = n > self.batch_size and n % self.batch_size == 1  # batch norm cannot learn from one image
-        return self._loader(self.train_samples, EpochSampler(n, self.seed, self.first_epoch), True, drop_last=lone)
+        return self._loader(self.train_samples, is_training=True)
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Batches of this fold, as they are, in the order of ``val_samples``."""
-        return self._loader(self.val_samples, EpochSampler(len(self.val_samples)), False, drop_last=False)
+        return self._loader(self.val_samples, is_training=False)
 
-    def _loader(
-        self, samples: pd.DataFrame, sampler: Sampler[Key], is_training: bool, drop_last: bool
-    ) -> DataLoader[tuple[Tensor, Tensor]]:
+    def _loader(self, samples: pd.DataFrame, is_training: bool) -> DataLoader[tuple[Tensor, Tensor]]:
+        rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        seed, first = (self.seed, self.first_epoch) if is_training else (None, 0)
+        sampler = EpochSampler(len(samples), seed, first, rank, processes, is_even=is_training)
         augmentation = self.augmentation if is_training else None
         rows, labels = samples["row"].to_numpy(), self._labels(samples)
-        batch_size, num_workers = self.batch_size, self.num_workers
+        batch_size, num_workers = self.batch_size // processes, self.num_workers
         dataset: FaceDataset | FeatureDataset = FaceDataset(self.store.images, labels, rows, augmentation, self.seed)
         if self.features is not None:
             views = self.features.views if is_training else [self.features.clean]
             dataset, num_workers = FeatureDataset(views, labels, rows), 0  # a worker costs more than it fetches
             batch_size = batch_size if is_training else FEATURES_AT_ONCE
+        lone = len(sampler) > batch_size and len(sampler) % batch_size == 1
         return DataLoader(
             dataset,
             batch_size=batch_size,
             sampler=sampler,
             num_workers=num_workers,
             collate_fn=as_is,
-            drop_last=drop_last,
+            drop_last=is_training and lone,  # batch norm cannot learn from one image
             pin_memory=torch.cuda.is_available(),
             persistent_workers=num_workers > 0,
             multiprocessing_context=WORKERS if num_workers > 0 else None,

@@ -120,14 +120,29 @@ class EpochSampler(Sampler[Key]):
 
     Lightning calls :meth:`set_epoch` before each epoch.
 
+    Of several processes, each takes every so-manieth position of the same order, so that their n-th batches together
+    are the n-th batch of one process.
+
     Args:
         n: number of positions.
         seed: seed of the shuffling; None keeps the order.
         first_epoch: the epoch a resumed run begins with.
+        rank: of this process.
+        processes: that share the positions.
+        is_even: leave out the last positions that do not go round: in training, all processes must take equal steps.
     """
 
-    def __init__(self, n: int, seed: int | None = None, first_epoch: int = 0) -> None:
+    def __init__(
+        self,
+        n: int,
+        seed: int | None = None,
+        first_epoch: int = 0,
+        rank: int = 0,
+        processes: int = 1,
+        is_even: bool = False,
+    ) -> None:
         self.n, self.seed, self.epoch, self.first_epoch = n, seed, first_epoch, first_epoch
+        self.share = slice(rank, n - n % processes if is_even else n, processes)
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next pass the given epoch's; never one before the first.
@@ -137,10 +152,10 @@ class EpochSampler(Sampler[Key]):
         self.epoch = max(epoch, self.first_epoch)
 
     def __len__(self) -> int:
-        return self.n
+        return len(range(self.n)[self.share])
 
     def __iter__(self) -> Iterator[Key]:
         order = np.arange(self.n)
         if self.seed is not None:
             order = np.random.default_rng(derive_seed(SHUFFLE, self.seed, self.epoch)).permutation(self.n)
-        return ((self.epoch, int(position)) for position in order)
+        return ((self.epoch, int(position)) for position in order[self.share])

@@ -99,11 +99,11 @@ class MaskClassifier(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Log the training metrics of the epoch."""
-        self.log_dict({f"train/{name}": value for name, value in self.train_metrics.compute().items()})
+        self.log_dict({f"train/{name}": value for name, value in self.train_metrics.compute().items()}, sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation metrics of the epoch."""
-        self.log_dict({f"val/{name}": value for name, value in self.val_metrics.compute().items()})
+        self.log_dict({f"val/{name}": value for name, value in self.val_metrics.compute().items()}, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """Return the optimiser of the layers that learn, with its schedule."""

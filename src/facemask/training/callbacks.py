@@ -29,7 +29,8 @@ class EpochSeed(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Seed the generators of Python, NumPy and torch."""
-        drawn = derive_seed(EPOCH, self.seed, self.fold, trainer.current_epoch)
+        others = [trainer.global_rank] if trainer.global_rank else []  # not what another process draws
+        drawn = derive_seed(EPOCH, self.seed, self.fold, trainer.current_epoch, *others)
         lightning.seed_everything(drawn, verbose=False)
 
 
@@ -93,7 +94,7 @@ class History(Checkpoint):
         row: dict[Any, Any] = {"epoch": trainer.current_epoch + 1, **own}
         row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items()) if name not in own}
         self.rows.append(row)
-        pl_module.log_dict(own)
+        pl_module.log_dict(own, sync_dist=True)
         if trainer.is_global_zero:
             write_atomically(self.file, pd.DataFrame(self.rows).to_csv(index=False))
 
@@ -110,6 +111,8 @@ class EpochLines(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the epoch's loss and monitored metric."""
+        if not trainer.is_global_zero:
+            return
         shown = [name for name in ("train/loss", self.monitor) if name in trainer.callback_metrics]
         values = "  ".join(f"{name} {float(trainer.callback_metrics[name]):.4f}" for name in shown)
         print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {values}", flush=True)

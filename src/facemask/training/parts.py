@@ -1,7 +1,5 @@
 """The parts of a fit, each built from its node of the configuration."""
 
-import logging
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,15 +24,7 @@ from facemask.training.callbacks import (
     EpochSeed,
     History,
 )
-
-# What Lightning says of choices that are meant.
-MEANT = [
-    "The '.*_dataloader' does not have many workers",  # decoded images need few
-    "The number of training batches .* is smaller than the logging interval",
-    "No (negative|positive) samples in targets",  # of one class, in a part too small to have them all
-    "Found .* module.* in eval mode at the start of training",  # frozen layers
-    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # between Lightning and torch
-]
+from facemask.training.processes import InEachProcess, quieten
 
 
 def model_name(settings: Settings) -> str:
@@ -88,14 +78,15 @@ def build_trainer(
     settings: Settings, fold: int, folder: Path, record: Preprocessing, loggers: Sequence[Logger]
 ) -> tuple[Trainer, Checkpoints]:
     """Build the trainer of a fold, and the callback that keeps its checkpoints."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for message in MEANT:
-        warnings.filterwarnings("ignore", message)
+    quieten()
     options = {key: value for key, value in settings["trainer"].items() if key != "compile"}
+    if "strategy" in options and torch.cuda.is_available() and options.get("accelerator") != "cpu":
+        options.setdefault("sync_batchnorm", True)  # which torch has for GPUs only
     checkpoints = Checkpoints(folder, settings["monitor"], record.to_dict(), settings["model"])
     wait = DataWait()
     callbacks: list[Callback] = [
         EpochSeed(settings["seed"], fold),
+        InEachProcess(),
         *(build(node) for node in (settings["callbacks"] or {}).values()),
         EpochLines(settings["monitor"]),
         History(folder, wait),
@@ -115,6 +106,10 @@ def build_trainer(
         )
     except MisconfigurationException as error:
         raise ConfigError(f"the trainer cannot be set up like this: {str(error).splitlines()[0]}") from error
+    if settings["bs"] % trainer.world_size:
+        raise ConfigError(
+            f"bs={settings['bs']} cannot be shared out among {trainer.world_size} processes; choose another."
+        )
     return trainer, checkpoints
 
 

@@ -44,6 +44,10 @@ def train(settings: Settings) -> float:
     sweep = Path(hydra.sweep.dir) if hydra.mode == RunMode.MULTIRUN else None
     if settings["race"] and sweep is None:
         raise ConfigError("race=true compares the configurations of a sweep, and this is a single run; add -m.")
+    if "strategy" in settings["trainer"] and sweep and not hydra.launcher._target_.endswith("BasicLauncher"):
+        raise ConfigError(
+            "trainer=ddp takes all devices for one run at a time; leave out the launcher, or trainer=ddp."
+        )
     check_targets(settings)
     if cores := hydra.launcher.get("cpus_per_task"):  # a cluster's share of its machine, which torch cannot know
         torch.set_num_threads(cores)

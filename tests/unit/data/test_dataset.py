@@ -59,6 +59,17 @@ def test_every_epoch_has_every_image_once_in_another_order() -> None:
     assert [position for _, position in EpochSampler(5)] == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize(("n", "processes"), [(10, 2), (11, 2), (11, 3)])
+def test_processes_share_out_every_image_once(n: int, processes: int) -> None:
+    whole = [position for _, position in EpochSampler(n, seed=1)]
+    ranks = range(processes)
+    shares = [[position for _, position in EpochSampler(n, 1, rank=r, processes=processes)] for r in ranks]
+    assert sorted(position for share in shares for position in share) == list(range(n))
+    assert [share[0] for share in shares] == whole[:processes]  # the first batches together are the first of one
+    even = [EpochSampler(n, 1, rank=r, processes=processes, is_even=True) for r in ranks]
+    assert {len(sampler) for sampler in even} == {len(list(sampler)) for sampler in even} == {n // processes}
+
+
 def test_augmenting_never_touches_the_store() -> None:
     before = IMAGES.copy()
     batches(0, range(1))
