@@ -61,6 +61,11 @@ class TrainConfig:
     logger: Any = field(default_factory=dict)
 
 
+def is_neutral(key: str) -> bool:
+    """Return whether no number depends on a key, or on the group that it is in."""
+    return not {key, key.partition(".")[0]}.isdisjoint(NEUTRAL)
+
+
 def monitor_mode(monitor: str) -> str:
     """Return ``min`` for a loss or an error, and ``max`` for everything else."""
     return "min" if monitor.endswith(("loss", "error")) else "max"
@@ -82,7 +87,7 @@ def folder_name(overrides: Iterable[str]) -> str:
     ``model`` is left out, having a folder of its own, and so is all that no number depends on.
     """
     parsed = OverridesParser.create().parse_overrides(list(overrides))
-    values = {o.key_or_group: o.value() for o in parsed if o.key_or_group not in {"model", *NEUTRAL}}
+    values = {o.key_or_group: o.value() for o in parsed if o.key_or_group != "model" and not is_neutral(o.key_or_group)}
     name = ",".join(sorted(setting(key, value) for key, value in values.items())) or "default"
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "=.,+-_") else "-" for c in name)[:NAME_LENGTH]
     if safe == name:

@@ -57,6 +57,16 @@ def in_a_checkpoint() -> None:
     torch.save = torch_save
 
 
-{"store": in_the_store, "epoch": in_an_epoch, "checkpoint": in_a_checkpoint}[sys.argv.pop(1)]()
+def by_an_error() -> None:
+    """Raise what nobody foresaw, in the run with seven images a step."""
+
+    def on_train_epoch_start(self: Any, trainer: Any, module: Any) -> None:
+        if trainer.datamodule.batch_size == 7:
+            raise ZeroDivisionError("nobody foresaw this")
+
+    callbacks.EpochSeed.on_train_epoch_start = on_train_epoch_start  # type: ignore[method-assign]
+
+
+{"store": in_the_store, "epoch": in_an_epoch, "checkpoint": in_a_checkpoint, "error": by_an_error}[sys.argv.pop(1)]()
 sys.argv[0] = str(PROJECT / "train.py")
 runpy.run_path(sys.argv[0], run_name="__main__")

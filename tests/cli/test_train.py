@@ -14,6 +14,7 @@ import pytest
 
 from commands import type_fresh_command
 from conftest import PROJECT, Run, write_faces
+from wandb_reader import read_records
 
 CARD = "model=mobilenetv2 -m lr=1e-2,1e-3,1e-4,1e-5 bs=16,32,64"
 VARYING = ["seconds", "peak_memory_bytes", "command"]  # what two equal sweeps may differ in
@@ -127,6 +128,43 @@ def test_a_failing_job_does_not_stop_a_sweep(train: Run, shop: Path) -> None:
     assert "fold=9 does not exist" in done.out
     for name in ("summary.csv", "summary.md", "summary.html"):
         assert "fold=9 does not exist" in (sweep / name).read_text()
+
+
+def test_what_diverges_and_what_raises_is_named_and_the_rest_is_ranked_here_and_at_wandb(
+    train: Run, shop: Path
+) -> None:
+    words = [*SMALL, "optim=sgd", "schedule=none", "logger=wandb", "logger.wandb.mode=offline"]
+    grid = ["-m", "lr=1e-3,1e30", "bs=7,8", "name=grid"]
+    done = train("error", *words, *grid, script="tests/cli/sabotage.py", WANDB_MODE="offline")
+    assert done.code == 1, done.err
+    assert "ZeroDivisionError: nobody foresaw this" in done.err
+    sweep = shop / "outputs/sweeps/grid"
+    table = pd.read_csv(sweep / "summary.csv").set_index(["lr", "bs"])
+    assert table["rank"].notna().sum() == 1
+    assert table.loc[(1e-3, 8), "rank"] == 1
+    for bs in (7, 8):
+        reason = table.loc[(1e30, bs), "problems"]
+        assert reason == "ZeroDivisionError: nobody foresaw this" if bs == 7 else "training diverged" in reason
+    page = (sweep / "summary.html").read_text()
+    assert "nobody foresaw this" in page
+    assert "training diverged" in page
+
+    (folder,) = (sweep / "wandb").glob("offline-run-*")
+    records = list(read_records(folder))
+    run = next(record.run for record in records if record.WhichOneof("record_type") == "run")
+    assert (run.run_group, run.job_type, run.display_name) == ("grid", "summary", "grid summary")
+    assert [r.exit.exit_code for r in records if r.WhichOneof("record_type") == "exit"] == [1]
+    logged = {item.key or "/".join(item.nested_key) for record in records for item in record.history.item}
+    assert {"ranking/nrows", "Scores of the folds/format"} <= logged
+    figures = {item.key: item.value_json for record in records for item in record.summary.update}
+    assert json.loads(figures["best/val/auroc_mean"]) == pytest.approx(table.loc[(1e-3, 8), "score_mean"])
+    codes = {}
+    for fold in sweep.glob("*/*/fold-0"):
+        (folder,) = (fold / "wandb").glob("offline-run-*")
+        exits = [r.exit.exit_code for r in read_records(folder) if r.WhichOneof("record_type") == "exit"]
+        codes[fold.parent.name.partition(",model")[0]] = exits
+    names = {(bs, lr): f"bs={bs},epochs=3,lr={lr}" for bs in (7, 8) for lr in ("0.001", "1e+30")}
+    assert codes == {name: [0 if values == (8, "0.001") else 1] for values, name in names.items()}
 
 
 def test_fail_fast_begins_no_job_after_one_has_failed(train: Run, shop: Path) -> None:

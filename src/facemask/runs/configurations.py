@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from facemask.config import ALL_FOLDS, NEUTRAL, Settings, setting
+from facemask.config import ALL_FOLDS, Settings, is_neutral, setting
 from facemask.runs.record import (
     CONFIG,
     RESULT,
@@ -124,9 +124,8 @@ def _merge(runs: Sequence[tuple[Path, Settings, Result]]) -> Configuration:
 def varied_keys(all_settings: Sequence[Settings]) -> list[str]:
     """Return the keys that tell configurations apart: the top-level ones, and what does not follow from others."""
     flat = [dict(_flatten(settings)) for settings in all_settings if settings]
-    neutral = {"fold", *NEUTRAL}
-    found = {key for values in flat for key in values if not {key, key.partition(".")[0]} & neutral}
-    keys = sorted(found, key=lambda key: (key.count("."), key))
+    found = {key for values in flat for key in values if not is_neutral(key)}
+    keys = sorted(found - {"fold"}, key=lambda key: (key.count("."), key))
     by_values: dict[str, list[str]] = {}
     for key in keys:
         values = [values.get(key) for values in flat]

@@ -9,6 +9,7 @@ import math
 import os
 import platform
 import resource
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -194,6 +195,14 @@ def record_failure(folder: Path, error: str) -> None:
     if read_result(folder) is None:
         folder.mkdir(parents=True, exist_ok=True)
         write_result(folder, {"status": "failed", "error": error, "command": command(), "folds": []})
+
+
+def wandb_id(folder: Path) -> str:
+    """Return the id of a folder's run at W&B, kept there so that what goes on goes on with the same curves."""
+    file = folder / "wandb_id"
+    if not file.is_file():
+        write_atomically(file, secrets.token_hex(4))
+    return file.read_text()
 
 
 def peak_memory() -> int:

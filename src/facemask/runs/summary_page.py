@@ -47,6 +47,11 @@ def rebuild(folder: Path) -> Summary:
 
 def to_csv(summary: Summary) -> str:
     """Return every figure at full precision, a row a configuration."""
+    return to_table(summary).to_csv(index=False)
+
+
+def to_table(summary: Summary) -> pd.DataFrame:
+    """Return the same as a table."""
     rows = []
     for c in summary.configurations:
         row: dict[str, object] = {"rank": c.rank, "configuration": c.label, "model": c.model}
@@ -66,7 +71,7 @@ def to_csv(summary: Summary) -> str:
         rows.append(row | {"problems": " | ".join(c.problems), "command": c.command})
     table = pd.DataFrame(rows)
     table["rank"] = table["rank"].astype("Int64")
-    return table.to_csv(index=False)
+    return table
 
 
 def to_markdown(summary: Summary) -> str:
@@ -86,18 +91,13 @@ def to_markdown(summary: Summary) -> str:
 def to_html(summary: Summary) -> str:
     """Return a page with the ranking, its pictures, the failures and the commands; it loads nothing from anywhere."""
     header, rows = cells(summary)
-    pictures = [
-        ("Scores of the folds", draw_boxes(summary)),
-        ("Learning rate and batch size", draw_heat_map(summary)),
-        ("Learning curves", draw_curves(summary)),
-    ]
     commands = [(c.label, c.command) for c in summary.configurations if c.command]
     body = [
         f"<h1>{html.escape(summary.title)}</h1>",
         f"<p>{html.escape(caption(summary))}</p>",
         _html_table(header, rows),
         f"<p><strong>{html.escape(summary.verdict)}</strong></p>",
-        *(f"<h2>{title}</h2>\n{_image(figure, title)}" for title, figure in pictures if figure is not None),
+        *(f"<h2>{title}</h2>\n{_image(figure, title)}" for title, figure in pictures(summary)),
     ]
     if summary.problems:
         body += ["<h2>Not complete</h2>", _html_texts(summary.problems)]
@@ -108,6 +108,16 @@ def to_html(summary: Summary) -> str:
     content = "\n".join(body)
     top = f'<!doctype html>\n<html lang="en"><head>{head}{title}<style>{STYLE}</style></head>'
     return f"{top}\n<body>\n{content}\n</body></html>\n"
+
+
+def pictures(summary: Summary) -> list[tuple[str, Figure]]:
+    """Return what can be drawn of a summary, each with its title."""
+    drawn = {
+        "Scores of the folds": draw_boxes(summary),
+        "Learning rate and batch size": draw_heat_map(summary),
+        "Learning curves": draw_curves(summary),
+    }
+    return [(title, figure) for title, figure in drawn.items() if figure is not None]
 
 
 def cells(summary: Summary) -> tuple[list[str], list[list[str]]]:

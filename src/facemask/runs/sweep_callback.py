@@ -52,7 +52,7 @@ class SweepSummary(Callback):
 
     @classmethod
     def report(cls) -> None:
-        """Print the summary of the sweep that this process began, if it began one."""
+        """Print the summary of the sweep that this process began, if it began one, and log it where its jobs log."""
         if cls.folder is None or not cls.folder.is_dir():
             return
         from rich.console import Console
@@ -60,8 +60,11 @@ class SweepSummary(Callback):
         from facemask.errors import RunError
         from facemask.runs.summary import summarise
         from facemask.runs.tables import print_summary
+        from facemask.runs.wandb_summary import log_summary
 
         try:
-            print_summary(summarise(cls.folder), cls.folder, Console())
+            summary = summarise(cls.folder)
+            print_summary(summary, cls.folder, Console())
+            log_summary(summary, cls.folder, has_failed(cls.folder))
         except RunError as error:
             print(f"warning: no summary: {error}", file=sys.stderr)

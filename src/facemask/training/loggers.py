@@ -1,6 +1,5 @@
 """TensorBoard and Weights & Biases beside the run folder: opened before training, always closed."""
 
-import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 
 from facemask.config import Settings, build, first_line
 from facemask.errors import ConfigError
-from facemask.runs.record import write_atomically
+from facemask.runs.record import wandb_id
 from facemask.seeding import PICTURES, derive_seed
 
 SAMPLES = 32  # pictures shown: half at random, half the most confident mistakes
@@ -48,7 +47,7 @@ def _open(node: Settings, settings: Settings, fold: int, folder: Path) -> Logger
     is_wandb = node["_target_"].endswith(WandbLogger.__name__)
     if is_wandb:
         run = "/".join(folder.parent.parts[-2:])  # of a sweep's job: its model and values
-        facts |= {"name": f"{run} fold {fold}", "group": node.get("group") or settings["name"], "id": _wandb_id(folder)}
+        facts |= {"name": f"{run} fold {fold}", "group": node.get("group") or settings["name"], "id": wandb_id(folder)}
     try:
         logger: Logger = build(node, **facts)
         logger.log_hyperparams(settings | {"fold": fold})  # which opens it
@@ -64,14 +63,6 @@ def _open(node: Settings, settings: Settings, fold: int, folder: Path) -> Logger
             ) from error
         raise
     return logger
-
-
-def _wandb_id(folder: Path) -> str:
-    """Return the id of a fold's W&B run, kept in its folder so that a resumed fold goes on with the same curves."""
-    file = folder / "wandb_id"
-    if not file.is_file():
-        write_atomically(file, secrets.token_hex(4))
-    return file.read_text()
 
 
 def _close(logger: Logger, succeeded: bool) -> None:
