@@ -29,6 +29,13 @@ OF_HYDRA = {
     "Config group override": "a group cannot be null; choose one of its files, such as schedule=none.",
     "Only one of --run": "--cfg shows one configuration; leave out -m, and give each key one value.",
 }
+# What brings Hydra's plugins, by the choice that needs them.
+PLUGINS = {
+    "hydra/launcher=joblib": "joblib",
+    "hydra/launcher=submitit_slurm": "slurm",
+    "hydra/launcher=ray": "ray",
+    "hydra/sweeper=optuna": "optuna",
+}
 KEYS = {f.name for f in fields(TrainConfig)}
 TRACE = "FACEMASK_TRACE"  # set in the environment, it shows the stack trace of any error
 
@@ -134,6 +141,8 @@ def explain(error: Exception) -> str:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         if not group:
             return f"there is no configuration file conf/{choice}.yaml."
+        if extra := PLUGINS.get(f"{group}={choice}"):
+            return f"{group}={choice} is not installed; type: pip install -e '.[{extra}]'"
         return f"{group}={choice}: there is no such {group}{did_you_mean(choice, error.options or [])}"
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
         return _explain_key(str(error), cause)

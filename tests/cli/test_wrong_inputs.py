@@ -86,9 +86,16 @@ WRONG: list[tuple[str, Prepare, str]] = [
     ("--lr 1e-3", nothing, "--lr is no flag; keys are set without dashes: lr=VALUE"),
     ("--config-name foo", nothing, "there is no configuration file conf/foo.yaml."),
     ("-m bs=16,32 --cfg job", nothing, "--cfg shows one configuration; leave out -m"),
-    ("trainer.devices=2", nothing, "trainer.devices=2 is not supported: a run uses one device"),
+    ("trainer.devices=2", nothing, "trainer.devices=2 takes several processes; type trainer=ddp trainer.devices=2"),
+    ("+trainer.num_nodes=2", nothing, "trainer.num_nodes=2 is not supported: a run uses one machine"),
+    ("trainer=ddp trainer.accelerator=cpu trainer.devices=2 bs=5", nothing, "bs=5 cannot be shared out among 2"),
+    ("race=true", nothing, "race=true compares the configurations of a sweep, and this is a single run; add -m."),
+    ("race_margin=-1", nothing, "race_margin=-1.0 is not a number of standard errors; give 0 or more."),
+    ("-m launcher=ray lr=1,2", nothing, "hydra/launcher=ray is not installed; type: pip install -e '.[ray]'"),
     # contradictions
     ("model.freeze=backbone augment.mixup=0.2", nothing, "augment.mixup=0.2 blends pictures"),
+    ("augment.views=3", nothing, "augment.views=3 is of images that a frozen backbone sees but once"),
+    ("model.freeze=until=blocks.1 augment.views=3", nothing, "leave out augment.views, or set model.freeze=backbone"),
     ("model.freeze=backbone model.pretrained=false", nothing, "without pretrained weights would keep random ones"),
     ("model=cnn model.input_size=8", nothing, "the model cannot be trained with bs=32 and 8 pixels"),
     (

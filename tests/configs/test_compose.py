@@ -11,11 +11,14 @@ from facemask.training.fit import fit_folds
 CONF = PROJECT / "conf"
 CHOICES = sorted((group.name, file.stem) for group in CONF.iterdir() if group.is_dir() for file in group.glob("*.yaml"))
 NEEDS = {"data=folder": ["data.root=somewhere"], "model=timm": ["model.name=resnet18"]}
+PLUGINS = {"launcher=ray": "hydra_plugins.hydra_ray_launcher"}  # it wants an environment of its own
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES, ids=lambda value: str(value))
 def test_every_choice_composes_and_passes_the_checks(group: str, choice: str) -> None:
     word = f"{group}={choice}"
+    if plugin := PLUGINS.get(word):
+        pytest.importorskip(plugin)
     check_targets(compose_settings(word, *NEEDS.get(word, [])))
 
 
@@ -27,7 +30,9 @@ def test_there_is_a_file_for_everything_the_readme_names() -> None:
         | {"efficientnet_lite0", "resnet50"},
         "optim": {"adam", "adamw", "sgd"},
         "schedule": {"none", "plateau", "cosine", "onecycle"},
-        "trainer": {"default", "smoke"},
+        "trainer": {"default", "smoke", "ddp"},
+        "sweep": {"cv", "grid", "optuna"},
+        "launcher": {"local", "joblib", "slurm", "ray"},
         "callbacks": {"default", "none"},
         "logger": {"csv", "tensorboard", "wandb"},
     }
@@ -41,7 +46,7 @@ SMOKE = [
     *[[f"optim={o}", f"schedule={s}", "model=cnn"] for o, s in (("sgd", "none"), ("adam", "cosine"))],
     ["schedule=plateau", "callbacks=none", "model=cnn", "monitor=val/loss"],
     ["model=timm", "model.name=resnet18", "model.pretrained=false", "model.head=mlp", "model.channels_last=false"],
-    ["model.freeze=backbone"],
+    ["model.freeze=backbone", "augment.views=1"],
     ["trainer.precision=bf16-mixed", "trainer.gradient_clip_val=1.0", "model=cnn"],
     ["data.balance=oversample", "model.label_smoothing=0.1", "model=cnn"],
 ]

@@ -47,7 +47,7 @@ from facemask.training.parts import rehearse
         (["model.freeze=backbone", "augment.cutmix=1"], "augment.cutmix=1 blends pictures"),
         (["model.freeze=backbone", "model.pretrained=false"], "without pretrained weights would keep random ones"),
         (["+model.freeze=backbone", "model=cnn"], "model.freeze=backbone without pretrained weights"),
-        (["trainer.devices=2"], "trainer.devices=2 is not supported: a run uses one device"),
+        (["trainer.devices=2"], "trainer.devices=2 takes several processes; type trainer=ddp"),
         (["trainer.precision=bf16-true"], "trainer.precision=bf16-true is not one of 32-true, bf16-mixed, 16-mixed"),
         (["trainer.limit_val_batches=0"], "trainer.limit_val_batches=0 leaves nothing to do"),
         (["trainer.max_epochs=0"], "trainer.max_epochs=0 leaves nothing to do"),

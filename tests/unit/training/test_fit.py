@@ -1,6 +1,11 @@
 """The same configuration gives the same numbers, however it is run, and cut off, and continued."""
 
+import gc
+import multiprocessing
+import os
 import shutil
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -308,6 +313,21 @@ def test_every_augmentation_optimiser_and_balance_trains(fit: Fit) -> None:
     ):
         result, _ = fit(*options, "epochs=1", name=str(number))
         assert result["status"] == "complete"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="open files are counted in /proc")
+def test_fits_leave_no_process_no_open_file_and_no_temporary_folder(faces: Path, tmp_path: Path) -> None:
+    def left() -> tuple[int, int, set[str]]:
+        gc.collect()
+        temporary = {name for name in os.listdir(tempfile.gettempdir()) if not name.startswith("pytest")}
+        return len(multiprocessing.active_children()), len(os.listdir("/proc/self/fd")), temporary
+
+    configured = configure(faces, tmp_path, "fold=all", "data.num_workers=1", "epochs=1")
+    fit_folds(configured, tmp_path / "first")
+    before = left()
+    for i in range(2):
+        fit_folds(configured, tmp_path / f"run{i}")
+    assert left() == before
 
 
 def test_a_race_ends_what_is_clearly_behind_and_a_call_without_it_goes_on(faces: Path, tmp_path: Path) -> None:
