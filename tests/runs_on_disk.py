@@ -27,6 +27,7 @@ def write_run(
         "bs": 32,
         "k": 3,
         "seed": 0,
+        "split_seed": 0,
     }
     config |= {"monitor": "val/auroc", "fold": fold, "data": {"name": "faces"}} | settings
     folds = []

@@ -93,7 +93,10 @@ def _check_trainer(trainer: Settings) -> None:
     for key in ("max_epochs", "limit_train_batches", "limit_val_batches"):
         if isinstance(value := trainer.get(key), int | float) and value <= 0:
             raise ConfigError(f"trainer.{key}={value} leaves nothing to do; it must be more than 0.")
-    if "strategy" not in trainer and _length(devices := trainer.get("devices", 1)) != 1:
+    strategy = trainer.get("strategy")
+    if strategy is not None and not (isinstance(strategy, dict) and strategy.get("start_method") == "spawn"):
+        raise ConfigError(f"trainer.strategy={strategy} is not supported; type trainer=ddp for several processes.")
+    if strategy is None and _length(devices := trainer.get("devices", 1)) != 1:
         raise ConfigError(
             f"trainer.devices={devices} takes several processes; type trainer=ddp trainer.devices={devices}"
         )

@@ -73,23 +73,38 @@ def run(main: Callable[[], Any]) -> None:
             fail(f"{word} is no flag; keys are set without dashes: {key}=VALUE", code=2)
     sys.argv[1:] = arrange(sys.argv[1:])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors instead of printing them its way
+    failed = False
     try:
-        with suppress(JobFailedError, JobNotStartedError):  # told of already, and again below
+        try:
             main()
+        except (JobFailedError, JobNotStartedError):  # told of already, and again below
+            failed = True
         SweepSummary.report()
-        if has_failed(SweepSummary.folder):
+        if failed or has_failed(SweepSummary.folder):
             fail("not every job of the sweep succeeded; the reasons are above.", code=1)
     except KeyboardInterrupt:
         sys.exit(130)
     except ValueError as error:  # what Hydra raises of its own checks
         said = next((sentence for words, sentence in OF_HYDRA.items() if words in str(error)), None)
         if said is None:
+            _fail_sweep(error)
             raise
         fail(said, code=2)
     except (FaceMaskError, HydraException, OmegaConfBaseException, OSError) as error:
         if os.environ.get(TRACE):
             raise
         fail(explain(error), code=2)
+    except Exception as error:
+        _fail_sweep(error)
+        raise
+
+
+def _fail_sweep(error: Exception) -> None:
+    """End a sweep whose sweeper or launcher gave up: a cluster that ran out of time, a search without one success."""
+    if SweepSummary.folder is not None and not os.environ.get(TRACE):
+        SweepSummary.report()
+        sentence = first_line(error)
+        fail(f"the sweep broke off ({type(error).__name__}: {sentence}); the same line goes on with it.", code=1)
 
 
 def run_job(job: Job, config: DictConfig) -> float:

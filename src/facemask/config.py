@@ -49,7 +49,7 @@ class TrainConfig:
     resume: str | None = None  # a run folder to continue
     name: str = "${data.name}"  # names a sweep's folder
     race: bool = False  # stop a sweep's configurations that are clearly behind, before they have run all their folds
-    race_margin: float = 2.0  # how many standard errors behind that is
+    race_margin: float = 2.0  # how many standard errors behind that is; with few folds, as many as are as unlikely
     fail_fast: bool = False  # begin no more jobs of a sweep once one has failed
     data: Any = MISSING
     augment: Any = MISSING

@@ -232,6 +232,17 @@ def test_two_processes_come_out_as_one(shop: Path, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(*tables, check_exact=False, atol=1e-4)
 
 
+def test_the_checkpoint_of_two_processes_is_what_they_validated(shop: Path, tmp_path: Path) -> None:
+    ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", f"hydra.run.dir={tmp_path}/run"]
+    done = type_fresh_command(PROJECT / "train.py", [*SMALL, *ddp, "logger=tensorboard"], shop)
+    assert done.code == 0, done.err
+    fold = result(tmp_path / "run")["folds"][0]
+    history = pd.read_csv(tmp_path / "run/fold-0/metrics.csv").set_index("epoch")
+    for name in ("loss", "accuracy", "auroc"):  # logged by both, each with half of the images; and read back by one
+        assert fold["metrics"]["val"][name] == pytest.approx(history.loc[fold["best_epoch"], f"val/{name}"], abs=1e-4)
+    assert list((tmp_path / "run/fold-0/tensorboard").iterdir())
+
+
 def test_two_processes_tell_a_user_what_one_would(shop: Path, tmp_path: Path) -> None:
     ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     diverging = ["lr=1e30", "optim=sgd", "schedule=none", f"hydra.run.dir={tmp_path}/run"]
@@ -239,6 +250,15 @@ def test_two_processes_tell_a_user_what_one_would(shop: Path, tmp_path: Path) ->
     assert done.code == 2, done.err
     assert "error: training diverged: " in done.err
     assert result(tmp_path / "run")["status"] == "failed"
+
+
+def test_a_search_without_one_success_ends_in_its_summary(train: Run, shop: Path) -> None:
+    done = train(*SMALL, "sweep=optuna", "hydra.sweeper.n_trials=2", "data.fraction=0.001", "name=hopeless")
+    assert done.code == 1
+    assert "error: the sweep broke off (" in done.err
+    assert "Traceback" not in done.err
+    assert "2 configurations by val/auroc" in done.out
+    assert "No configuration is complete" in done.out
 
 
 def test_a_study_goes_on_where_it_was_killed(train: Run, shop: Path) -> None:

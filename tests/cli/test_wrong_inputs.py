@@ -89,6 +89,7 @@ WRONG: list[tuple[str, Prepare, str]] = [
     ("trainer.devices=2", nothing, "trainer.devices=2 takes several processes; type trainer=ddp trainer.devices=2"),
     ("+trainer.num_nodes=2", nothing, "trainer.num_nodes=2 is not supported: a run uses one machine"),
     ("trainer=ddp trainer.accelerator=cpu trainer.devices=2 bs=5", nothing, "bs=5 cannot be shared out among 2"),
+    ("+trainer.strategy=ddp", nothing, "trainer.strategy=ddp is not supported; type trainer=ddp for several processes"),
     ("race=true", nothing, "race=true compares the configurations of a sweep, and this is a single run; add -m."),
     ("race_margin=-1", nothing, "race_margin=-1.0 is not a number of standard errors; give 0 or more."),
     ("-m launcher=ray lr=1,2", nothing, "hydra/launcher=ray is not installed; type: pip install -e '.[ray]'"),

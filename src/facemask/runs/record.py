@@ -206,8 +206,12 @@ def wandb_id(folder: Path) -> str:
 
 
 def peak_memory() -> int:
-    """Return the most memory this process has held so far, bytes, on the accelerator included."""
-    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    """Return the most memory that this process, or one that it began and that has ended, has held so far, bytes.
+
+    With what this process held on its accelerator; torch does not tell of the others'.
+    """
+    largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    resident = largest * (1 if sys.platform == "darwin" else 1024)
     return resident + (torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0)
 
 

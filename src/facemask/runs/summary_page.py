@@ -26,6 +26,7 @@ th:nth-child(2), td:nth-child(2), td.text { text-align: left }
 td.text { white-space: normal }
 code { font-size: .85em; overflow-wrap: anywhere }
 img { display: block; background: white }
+@media (max-width: 600px) { td:nth-child(2) { white-space: normal; min-width: 8rem } }
 """
 
 
@@ -125,8 +126,8 @@ def cells(summary: Summary) -> tuple[list[str], list[list[str]]]:
     header = [
         "rank",
         "configuration",
-        "folds",
         summary.monitor,
+        "folds",
         *_metrics(summary).values(),
         "best epoch",
         "time",
@@ -135,10 +136,11 @@ def cells(summary: Summary) -> tuple[list[str], list[list[str]]]:
     ]
     rows = []
     for c in summary.configurations:
-        row = ["–" if c.rank is None else str(c.rank), c.label, f"{len(c.folds)} of {len(summary.asked)}"]
+        row = ["–" if c.rank is None else str(c.rank), c.label]
+        row += [spread(mean_and_std(c.scores())) if c.folds else "", f"{len(c.folds)} of {len(summary.asked)}"]
         if c.folds:
             epochs = [fold["best_epoch"] for fold in c.folds.values()]
-            row += [spread(mean_and_std(c.scores())), *(spread(c.metric(name)) for name in _metrics(summary))]
+            row += [spread(c.metric(name)) for name in _metrics(summary)]
             row += [f"{min(epochs)}" if min(epochs) == max(epochs) else f"{min(epochs)}–{max(epochs)}"]
             row += [f"{c.seconds:,.0f} s", f"{c.parameters / 1e6:.2f} M"]
             row += [f"{c.peak_memory / 2**30:.1f} GiB"]

@@ -31,9 +31,13 @@ class SweepSummary(Callback):
         SweepSummary.folder = Path(config.hydra.sweep.dir)
         (SweepSummary.folder / FAILED).unlink(missing_ok=True)
         if "study_name" in config.hydra.sweeper:
+            from facemask.errors import RunError
             from facemask.runs.study import go_on
 
-            go_on(config.hydra.sweeper, SweepSummary.folder)
+            try:
+                go_on(config.hydra.sweeper, SweepSummary.folder)
+            except RunError as error:  # Hydra would make a warning of it
+                sys.exit(f"error: {error}")
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Record a job that failed before it had a run folder, and rebuild the summary."""
@@ -46,8 +50,8 @@ class SweepSummary(Callback):
         from facemask.runs.summary_page import rebuild
 
         if failed:
-            record_failure(Path(config.hydra.runtime.output_dir), str(job_return._return_value))
             (Path(config.hydra.sweep.dir) / FAILED).touch()
+            record_failure(Path(config.hydra.runtime.output_dir), str(job_return._return_value))
         rebuild(Path(config.hydra.sweep.dir))
 
     @classmethod

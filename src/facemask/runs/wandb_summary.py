@@ -31,6 +31,7 @@ def log_summary(summary: Summary, folder: Path, has_failed: bool) -> None:
         return
     import wandb  # takes a second to import, and most sweeps do without
 
+    run = None
     try:
         run = wandb.init(
             project=node["project"],
@@ -43,14 +44,17 @@ def log_summary(summary: Summary, folder: Path, has_failed: bool) -> None:
             dir=str(folder),
             config={"data": summary.data, "monitor": summary.monitor, "folds": sorted(summary.asked)},
         )
+        table = to_table(summary).astype(object)
+        ranking = wandb.Table(dataframe=table.where(table.notna(), None), allow_mixed_types=True)
+        run.log(
+            {"ranking": ranking, **{title: wandb.Image(_rasterised(figure)) for title, figure in pictures(summary)}}
+        )
+        run.summary.update(_figures(summary))
+        run.finish(exit_code=1 if has_failed else 0)
     except Exception as error:  # its errors have no base class in common, and the sweep itself is safe on disk
         print(f"warning: no summary run at Weights & Biases: {first_line(error)}", file=sys.stderr)
-        return
-    table = to_table(summary).astype(object)
-    media = {title: wandb.Image(_rasterised(figure)) for title, figure in pictures(summary)}
-    run.log({"ranking": wandb.Table(dataframe=table.where(table.notna(), None)), **media})
-    run.summary.update(_figures(summary))
-    run.finish(exit_code=1 if has_failed else 0)
+        if run is not None:
+            run.finish(exit_code=1)
 
 
 def _wandb_node(settings: Settings) -> Settings | None:

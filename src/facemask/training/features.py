@@ -54,6 +54,7 @@ def frozen_features(
     if settings["model"].get("freeze") != BACKBONE or not isinstance(model, MaskClassifier) or views == 0:
         return None
     extractor = Extractor(data, model, record, device)
+    extractor.check()
     clean = extractor.open(None)
     if augmentation is None or not augmentation.names:
         return Features(clean, [clean])
@@ -91,6 +92,27 @@ class Extractor:
             "backbone": [type(model.net.backbone).__name__, state_digest(model.net.get_submodule("backbone"))],
             "input": [record.input_size, *record.mean, *record.std],
         }
+
+    def check(self) -> None:
+        """Refuse a network for which features are not all that its head sees; what is kept cannot tell.
+
+        Raises:
+            ConfigError: it does more with an image than ``head(backbone(image))``.
+        """
+        net, images = self.model.net, torch.from_numpy(np.array(self.data.store.images[:2]))
+        is_whole = False
+        if hasattr(net, "head"):
+            self.model.eval()
+            with torch.inference_mode():
+                inputs = self.record.normalise(images)
+                features = net.get_submodule("backbone")(inputs)
+                is_whole = features.ndim == 2 and torch.allclose(self.model(features), self.model(inputs), atol=1e-4)
+            self.model.train()
+        if not is_whole:
+            raise ConfigError(
+                f"{type(net).__name__} is not its head on its backbone's features, so these cannot be kept; set "
+                "augment.views=0."
+            )
 
     def open(self, view: int | None, title: str = "as they are", steps: Settings | None = None) -> Path:
         """Return the file of the features, float32[N, F], of every row of the store.
@@ -132,16 +154,6 @@ class Extractor:
                 inputs = self.record.normalise(torch.from_numpy(batch).to(self.device))
                 inputs = inputs.contiguous(memory_format=self.model.memory_format)
                 features = backbone(inputs)
-                if start == 0:
-                    self._check(inputs, features)
                 parts.append(features.float().cpu().numpy())
         self.model.train()
         return np.concatenate(parts)
-
-    def _check(self, inputs: torch.Tensor, features: torch.Tensor) -> None:
-        """Refuse a network for which features are not all that its head sees."""
-        if features.ndim != 2 or not torch.allclose(self.model(features), self.model(inputs), atol=1e-4):
-            raise ConfigError(
-                f"{type(self.model.net).__name__} is more than its head on its backbone's features, so these cannot be "
-                "kept; set augment.views=0."
-            )

@@ -43,7 +43,7 @@ from facemask.seeding import INITIAL_WEIGHTS, derive_seed
 from facemask.training.features import frozen_features, threads_for
 from facemask.training.loggers import log_best, opened_loggers
 from facemask.training.parts import build_data, build_fold_model, build_trainer, model_name
-from facemask.training.processes import log_history, raised_here
+from facemask.training.processes import logged_afterwards, raised_here
 
 CURVES = "learning_curves.png"
 
@@ -115,7 +115,7 @@ def fit_fold(settings: Settings, fold: int, folder: Path) -> Result:
         result |= _facts(data, model, initial)
         write_result(folder, result)
         with opened_loggers(settings, fold, folder) as loggers:
-            several = "strategy" in settings["trainer"]
+            several = settings["trainer"].get("strategy") is not None
             trainer, checkpoints = build_trainer(settings, fold, folder, record, [] if several else loggers)
             device = str(trainer.strategy.root_device)
             result["environment"] = environment(device)
@@ -124,11 +124,10 @@ def fit_fold(settings: Settings, fold: int, folder: Path) -> Result:
                 model.compile()
             last = folder / LAST if (folder / LAST).is_file() else None
             data.first_epoch = read_checkpoint(last)["epoch"] + 1 if last else 0
-            with threads_for(data.features), raised_here():
+            late = loggers if several else []
+            with threads_for(data.features), raised_here(), logged_afterwards(folder, data.first_epoch, late):
                 trainer.fit(model, datamodule=data, ckpt_path=last, weights_only=True)
             checkpoints.load_state_dict(read_checkpoint(folder / LAST)["callbacks"][checkpoints.state_key])
-            if several:
-                log_history(folder, data.first_epoch, loggers)
             result["best_epoch"] = checkpoints.best_epoch
             result |= _evaluate(folder, data, device, settings["seed"], loggers)
         result["score"] = _score(settings["monitor"], result, checkpoints.best_score)

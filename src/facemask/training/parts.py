@@ -80,7 +80,7 @@ def build_trainer(
     """Build the trainer of a fold, and the callback that keeps its checkpoints."""
     quieten()
     options = {key: value for key, value in settings["trainer"].items() if key != "compile"}
-    if "strategy" in options and torch.cuda.is_available() and options.get("accelerator") != "cpu":
+    if options.get("strategy") and torch.cuda.is_available() and options.get("accelerator") != "cpu":
         options.setdefault("sync_batchnorm", True)  # which torch has for GPUs only
     checkpoints = Checkpoints(folder, settings["monitor"], record.to_dict(), settings["model"])
     wait = DataWait()

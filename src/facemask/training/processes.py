@@ -67,15 +67,21 @@ def raised_here() -> Iterator[None]:
         raise getattr(errors, kind)(sentence) from error
 
 
-def log_history(folder: Path, first_epoch: int, loggers: Sequence[Logger]) -> None:
-    """Log the epochs of a fit whose processes had no loggers: these do not follow into other processes.
+@contextmanager
+def logged_afterwards(folder: Path, first_epoch: int, loggers: Sequence[Logger]) -> Iterator[None]:
+    """Log the epochs of a fit whose processes have no loggers, which do not follow there, however it ends.
 
     Args:
         folder: the fold's.
         first_epoch: number of epochs that an earlier call has logged.
-        loggers: open in this process.
+        loggers: open in this process; none where the fit logs by itself.
     """
-    history = pd.read_csv(folder / METRICS)
-    for row in history[history["epoch"] > first_epoch].to_dict("records"):
-        for logger in loggers:
-            logger.log_metrics({str(name): value for name, value in row.items()}, step=int(row["epoch"]))
+    try:
+        yield
+    finally:
+        if loggers and (folder / METRICS).is_file():
+            history = pd.read_csv(folder / METRICS)
+            for row in history[history["epoch"] > first_epoch].to_dict("records"):
+                epoch = int(row["epoch"]) - 1  # as Lightning counts them when it logs by itself
+                for logger in loggers:
+                    logger.log_metrics({str(name): value for name, value in row.items()} | {"epoch": epoch}, step=epoch)

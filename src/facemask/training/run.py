@@ -44,7 +44,7 @@ def train(settings: Settings) -> float:
     sweep = Path(hydra.sweep.dir) if hydra.mode == RunMode.MULTIRUN else None
     if settings["race"] and sweep is None:
         raise ConfigError("race=true compares the configurations of a sweep, and this is a single run; add -m.")
-    if "strategy" in settings["trainer"] and sweep and not hydra.launcher._target_.endswith("BasicLauncher"):
+    if settings["trainer"].get("strategy") and sweep and not hydra.launcher._target_.endswith("BasicLauncher"):
         raise ConfigError(
             "trainer=ddp takes all devices for one run at a time; leave out the launcher, or trainer=ddp."
         )

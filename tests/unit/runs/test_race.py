@@ -1,6 +1,7 @@
 """A configuration leaves the race only when it is clearly behind, on the same folds, one that has run them all."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,8 +26,8 @@ def test_one_that_is_clearly_behind_is_pruned_and_told_by_how_much(tmp_path: Pat
     assert pruned is not None
     assert pruned.score == pytest.approx(0.72)
     assert pruned.reason == (
-        "after 2 of 3 folds its mean val/auroc is 0.2050 behind that of net lr=1 on the same folds, more than "
-        "race_margin=2 standard errors (0.0050 each)"
+        "after 2 of 3 folds its mean val/auroc is 0.2050 behind that of net lr=1 on the same folds, more than 14.0 "
+        "standard errors (0.0050 each), which race_margin=2 comes to for so many folds"
     )
 
 
@@ -36,6 +37,8 @@ def test_one_that_is_clearly_behind_is_pruned_and_told_by_how_much(tmp_path: Pat
         ({0: 0.1}, 2.0, "one fold has no standard error"),
         (BEHIND, 42.0, "the margin is wider than 0.205 / 0.005"),
         ({0: 0.70, 1: 0.94}, 2.0, "the two folds disagree"),
+        ({0: 0.80, 1: 0.83}, 2.0, "11 standard errors are no proof after two folds"),
+        ({0: 0.89, 1: 0.94}, 2.0, "two differences that are the same tell nothing of the spread"),
         ({0: 0.95, 1: 0.99}, 2.0, "it is ahead"),
         ({0: 0.90, 1: 0.95}, 0.0, "it is equal"),
     ],
@@ -50,6 +53,25 @@ def test_one_that_is_not_clearly_behind_goes_on(
 def test_a_low_loss_is_ahead(tmp_path: Path) -> None:
     run = write_rivals(tmp_path, BEHIND, monitor="val/loss")
     assert judge(tmp_path, read_settings(run)) is None
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"split_seed": 1}, {"monitor": "val/f1"}, {"fingerprint": "other"}])
+def test_only_the_same_folds_of_the_same_images_are_compared(tmp_path: Path, other: dict[str, Any]) -> None:
+    write_run(tmp_path / "best", SCORES, **({"lr": 1, "race_margin": 2.0} | other))
+    run = write_run(tmp_path / "behind", BEHIND, lr=2, race_margin=2.0, status="running")
+    assert judge(tmp_path, read_settings(run)) is None
+
+
+def test_two_configurations_that_are_alike_are_seldom_pruned(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pruned = 0
+    for i in range(150):
+        scores = rng.normal(0.9, 0.01, (2, 3))
+        sweep = tmp_path / str(i)
+        write_run(sweep / "one", dict(enumerate(scores[0])), lr=1, race_margin=2.0)
+        run = write_run(sweep / "other", dict(enumerate(scores[1][:2])), lr=2, race_margin=2.0, status="running")
+        pruned += judge(sweep, read_settings(run)) is not None
+    assert pruned <= 9  # one in 44 is expected; with plain standard errors it would be 22
 
 
 def test_nothing_is_compared_with_what_is_not_whole(tmp_path: Path) -> None:
