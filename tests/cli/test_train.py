@@ -180,10 +180,13 @@ def test_fail_fast_begins_no_job_after_one_has_failed(train: Run, shop: Path) ->
     assert len(list(sweep.glob("*/*/predictions.parquet"))) == 2
 
 
-def test_a_race_is_of_a_sweep(train: Run) -> None:
-    done = train("race=true", "trainer=smoke")
-    assert done.code == 2
-    assert "error: race=true compares the configurations of a sweep, and this is a single run; add -m." in done.err
+def test_one_run_of_a_race_can_be_gone_on_with_alone(train: Run, shop: Path) -> None:
+    words = [*SMALL, "-m", "fold=0", "race=true", "name=race"]
+    assert train("epoch", *words, script="tests/cli/sabotage.py").code == -signal.SIGKILL
+    (run,) = (shop / "outputs/sweeps/race").glob("*/*/")
+    done = train(f"resume={run}")
+    assert done.code == 0, done.err
+    assert result(run)["status"] == "complete"
 
 
 def test_a_sweep_that_was_killed_goes_on_when_its_line_is_typed_again(train: Run, shop: Path) -> None:

@@ -32,8 +32,11 @@ def train(settings: Settings) -> float:
     console = Console()
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
+    sweep = Path(hydra.sweep.dir) if hydra.mode == RunMode.MULTIRUN else None
+    if settings["race"] and sweep is None:
+        raise ConfigError("race=true compares the configurations of a sweep, and this is a single run; add -m.")
     if settings["resume"] is not None:
-        if hydra.mode == RunMode.MULTIRUN:
+        if sweep is not None:
             raise ConfigError("resume goes on with one run: leave out -m; a sweep goes on when its line is typed anew.")
         others = [word for word in hydra.overrides.task if not word.startswith("resume=")]
         if others:
@@ -41,9 +44,6 @@ def train(settings: Settings) -> float:
                 f"resume={settings['resume']} goes on with that run's configuration; leave out {others[0]}."
             )
         settings = read_settings(folder)
-    sweep = Path(hydra.sweep.dir) if hydra.mode == RunMode.MULTIRUN else None
-    if settings["race"] and sweep is None:
-        raise ConfigError("race=true compares the configurations of a sweep, and this is a single run; add -m.")
     if settings["trainer"].get("strategy") and sweep and not hydra.launcher._target_.endswith("BasicLauncher"):
         raise ConfigError(
             "trainer=ddp takes all devices for one run at a time; leave out the launcher, or trainer=ddp."
