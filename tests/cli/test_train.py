@@ -187,6 +187,7 @@ def test_one_run_of_a_race_can_be_gone_on_with_alone(train: Run, shop: Path) -> 
     done = train(f"resume={run}")
     assert done.code == 0, done.err
     assert result(run)["status"] == "complete"
+    assert result(run)["command"].endswith("fold=0 name=race")  # by itself it is no race
 
 
 def test_a_sweep_that_was_killed_goes_on_when_its_line_is_typed_again(train: Run, shop: Path) -> None:

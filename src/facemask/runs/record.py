@@ -36,6 +36,8 @@ CONFIG, RESULT, LOCK = "config.yaml", "result.json", ".lock"
 BEST, LAST, METRICS, PREDICTIONS = "best.ckpt", "last.ckpt", "metrics.csv", "predictions.parquet"
 Result = dict[str, Any]
 
+OF_SWEEPS = {"sweep", "launcher", "race", "race_margin", "fail_fast"}  # keys that mean nothing to one job
+
 LIBRARIES = [
     "torch",
     "torchvision",
@@ -187,6 +189,7 @@ def environment(device: str) -> Result:
 def command() -> str:
     """Return the line that repeats this run: of a sweep, this job alone."""
     words = HydraConfig.get().overrides.task if HydraConfig.initialized() else sys.argv[1:]
+    words = [word for word in words if word.partition("=")[0] not in OF_SWEEPS]
     return f"python {Path(sys.argv[0]).name} {shlex.join(words)}".rstrip()
 
 

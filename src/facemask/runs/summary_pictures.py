@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from facemask.config import monitor_mode
 from facemask.runs.configurations import Configuration
 from facemask.runs.curves import BLUE, GREY, ORANGE, plain
 from facemask.runs.record import METRICS, mean_and_std
@@ -59,14 +60,19 @@ def draw_heat_map(summary: Summary) -> Figure | None:
         return _draw_points(summary, shown)
     figure = Figure(figsize=(1.5 + (1 + 0.9 * len(sizes)) * len(models), 1.2 + 0.5 * len(rates)), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(models)))
+    sign = -1 if monitor_mode(summary.monitor) == "min" else 1
     lowest, highest = min(c.mean for c in shown), max(c.mean for c in shown)
     for axes, model in zip(panels, models, strict=True):
-        grid = np.full((len(rates), len(sizes)), np.nan)
+        grid, notes = np.full((len(rates), len(sizes)), np.nan), {}
         for row, lr in enumerate(rates):
             for column, bs in enumerate(sizes):
                 point = (model, lr, bs)
-                here = [c.mean for c in shown if (c.model, c.settings["lr"], c.settings["bs"]) == point]
-                grid[row, column] = max(here, default=np.nan)
+                here = [c for c in shown if (c.model, c.settings["lr"], c.settings["bs"]) == point]
+                if here:
+                    best = max(here, key=lambda c: sign * c.mean)
+                    grid[row, column] = best.mean
+                    whole = best.rank is not None
+                    notes[row, column] = "" if whole else f"\n{len(best.folds)} of {len(summary.asked)} folds"
         axes.imshow(grid, cmap="cividis", vmin=lowest, vmax=highest, aspect="auto")
         for (row, column), value in np.ndenumerate(grid):
             if np.isfinite(value):
@@ -74,7 +80,7 @@ def draw_heat_map(summary: Summary) -> Figure | None:
                 axes.text(
                     column,
                     row,
-                    f"{value:.3f}",
+                    f"{value:.3f}{notes[row, column]}",
                     ha="center",
                     va="center",
                     fontsize=8,

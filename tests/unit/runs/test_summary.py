@@ -12,6 +12,7 @@ from facemask.runs.configurations import varied_keys
 from facemask.runs.record import write_result
 from facemask.runs.summary import Summary, summarise
 from facemask.runs.summary_page import rebuild
+from facemask.runs.summary_pictures import draw_heat_map
 from runs_on_disk import SCORES, shifted, write_run
 
 
@@ -103,3 +104,13 @@ def test_keys_that_change_together_are_named_once_by_the_shortest() -> None:
     ]
     assert varied_keys(runs) == ["lr", "model.name"]
     assert varied_keys([{"lr": lr, "bs": lr} for lr in (1, 2)]) == ["bs", "lr"]
+
+
+def test_the_heat_map_tells_how_much_of_a_mean_there_is(tmp_path: Path) -> None:
+    for i, (lr, bs) in enumerate([(1, 8), (1, 16), (2, 8)]):
+        write_run(tmp_path / str(i), shifted(-0.1 * i), lr=lr, bs=bs)
+    write_run(tmp_path / "part", {0: 0.99, 1: 0.99}, lr=2, bs=16, status="pruned")
+    figure = draw_heat_map(summarise(tmp_path))
+    assert figure is not None
+    texts = {text.get_text() for text in figure.axes[0].texts}
+    assert texts == {"0.930", "0.830", "0.730", "0.990\n2 of 3 folds"}
