@@ -42,7 +42,9 @@ def print_summary(summary: Summary, folder: Path, console: Console) -> None:
         table.add_row(*(row[i] for i in shown), style="bold" if row[0] == "1" else None)
     console.print(table)
     failed = [f"not complete: {label}: {problem}" for label, problem in summary.problems]
-    notes = [caption(summary), summary.verdict, *failed, f"Summary: {folder / 'summary.html'}"]
+    first = sorted({str(run.parent) for c in summary.configurations if c.rank == 1 for run in c.folders.values()})
+    notes = [caption(summary), summary.verdict, *failed, *(f"First place: {run}" for run in first)]
+    notes.append(f"Summary: {folder / 'summary.html'}")
     console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)
 
 
