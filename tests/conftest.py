@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,3 +73,15 @@ def real_data() -> Path:
     if not REAL_DATA.is_dir():
         pytest.skip("the real faces are not on this machine: ../shared/data")
     return REAL_DATA
+
+
+@pytest.fixture
+def fit(faces: Path, tmp_path: Path) -> Callable[..., Any]:
+    """Return a function that fits a tiny network on the small set; it returns the result and the run folder."""
+    from facemask.training.fit import fit_folds
+    from fits import configure  # which composes by this file's own means
+
+    def run(*overrides: str, name: str = "run") -> Any:
+        return fit_folds(configure(faces, tmp_path, *overrides), tmp_path / name), tmp_path / name
+
+    return run

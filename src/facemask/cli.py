@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from facemask.config import TrainConfig, did_you_mean, first_line
 from facemask.errors import FaceMaskError
-from facemask.runs.sweep_callback import JobNotStartedError, SweepSummary, has_failed
+from facemask.runs.sweep_callback import JobFailedError, JobNotStartedError, SweepSummary, has_failed
 
 Job = Callable[[DictConfig], float]
 MULTIRUN = ("-m", "--multirun")
@@ -38,10 +38,6 @@ PLUGINS = {
 }
 KEYS = {f.name for f in fields(TrainConfig)}
 TRACE = "FACEMASK_TRACE"  # set in the environment, it shows the stack trace of any error
-
-
-class JobFailedError(Exception):
-    """A job of a sweep failed; its reason has been printed."""
 
 
 def arrange(arguments: list[str]) -> list[str]:
@@ -77,34 +73,26 @@ def run(main: Callable[[], Any]) -> None:
     try:
         try:
             main()
-        except (JobFailedError, JobNotStartedError):  # told of already, and again below
+        except JobFailedError:  # told of already, and again below
             failed = True
         SweepSummary.report()
         if failed or has_failed(SweepSummary.folder):
             fail("not every job of the sweep succeeded; the reasons are above.", code=1)
     except KeyboardInterrupt:
         sys.exit(130)
-    except ValueError as error:  # what Hydra raises of its own checks
-        said = next((sentence for words, sentence in OF_HYDRA.items() if words in str(error)), None)
-        if said is None:
-            _fail_sweep(error)
-            raise
-        fail(said, code=2)
     except (FaceMaskError, HydraException, OmegaConfBaseException, OSError) as error:
         if os.environ.get(TRACE):
             raise
         fail(explain(error), code=2)
     except Exception as error:
-        _fail_sweep(error)
-        raise
-
-
-def _fail_sweep(error: Exception) -> None:
-    """End a sweep whose sweeper or launcher gave up: a cluster that ran out of time, a search without one success."""
-    if SweepSummary.folder is not None and not os.environ.get(TRACE):
+        if said := next((sentence for words, sentence in OF_HYDRA.items() if words in str(error)), None):
+            fail(said, code=2)  # Hydra's own checks raise plain ValueErrors
+        if SweepSummary.folder is None or os.environ.get(TRACE):
+            raise
+        # Its sweeper or launcher gave up: a cluster that ran out of time, a search without one success.
         SweepSummary.report()
-        sentence = first_line(error)
-        fail(f"the sweep broke off ({type(error).__name__}: {sentence}); the same line goes on with it.", code=1)
+        what = f"{type(error).__name__}: {first_line(error)}"
+        fail(f"the sweep broke off ({what}); the same line goes on with it.", code=1)
 
 
 def run_job(job: Job, config: DictConfig) -> float:
@@ -125,13 +113,12 @@ def run_job(job: Job, config: DictConfig) -> float:
         if os.environ.get(TRACE):
             traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
-        failure = JobFailedError(str(error))
+        raise JobFailedError(str(error)) from error
     except Exception as error:
         if not is_sweep:
             raise
         traceback.print_exc()
-        failure = JobFailedError(f"{type(error).__name__}: {error}")
-    raise failure
+        raise JobFailedError(f"{type(error).__name__}: {error}") from error
 
 
 def _remove_if_empty(folder: Path) -> None:

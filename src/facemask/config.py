@@ -15,19 +15,9 @@ from omegaconf import MISSING, OmegaConf
 from facemask.errors import ConfigError, FaceMaskError
 
 ALL_FOLDS = "all"
+OF_SWEEPS = {"sweep", "launcher", "race", "race_margin", "fail_fast"}  # keys that mean nothing to one job
 # What may differ between two runs that are the same experiment.
-NEUTRAL = {
-    "logger",
-    "resume",
-    "name",
-    "sweep",
-    "launcher",
-    "race",
-    "race_margin",
-    "fail_fast",
-    "data.num_workers",
-    "data.store_dir",
-}
+NEUTRAL = {"logger", "resume", "name", "data.num_workers", "data.store_dir"} | OF_SWEEPS
 NAME_LENGTH = 150  # characters of a folder's name; file systems allow 255 bytes
 Settings = dict[str, Any]  # a resolved configuration, or a node of one, as plain types
 
@@ -69,6 +59,11 @@ def is_neutral(key: str) -> bool:
 def monitor_mode(monitor: str) -> str:
     """Return ``min`` for a loss or an error, and ``max`` for everything else."""
     return "min" if monitor.endswith(("loss", "error")) else "max"
+
+
+def monitor_sign(monitor: str) -> int:
+    """Return 1 where more is better, -1 where less is: times it, the largest is the best."""
+    return -1 if monitor_mode(monitor) == "min" else 1
 
 
 def direction(monitor: str) -> str:

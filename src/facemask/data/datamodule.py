@@ -174,13 +174,15 @@ class FaceDataModule(LightningDataModule):
         rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         seed, first = (self.seed, self.first_epoch) if is_training else (None, 0)
         sampler = EpochSampler(len(samples), seed, first, rank, processes, is_even=is_training)
-        augmentation = self.augmentation if is_training else None
         rows, labels = samples["row"].to_numpy(), self._labels(samples)
         batch_size, num_workers = self.batch_size // processes, self.num_workers
-        dataset: FaceDataset | FeatureDataset = FaceDataset(self.store.images, labels, rows, augmentation, self.seed)
-        if self.features is not None:
-            views = self.features.views if is_training else [self.features.clean]
-            dataset, num_workers = FeatureDataset(views, labels, rows), 0  # a worker costs more than it fetches
+        dataset: FaceDataset | FeatureDataset
+        if self.features is None:
+            augmentation = self.augmentation if is_training else None
+            dataset = FaceDataset(self.store.images, labels, rows, augmentation, self.seed)
+        else:
+            dataset = FeatureDataset(self.features.views if is_training else [self.features.clean], labels, rows)
+            num_workers = 0  # one costs more than it fetches
             batch_size = batch_size if is_training else FEATURES_AT_ONCE
         lone = len(sampler) > batch_size and len(sampler) % batch_size == 1
         return DataLoader(
@@ -201,9 +203,9 @@ class FaceDataModule(LightningDataModule):
 
     def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
         """Resize and normalise on the device, and mix the batch in training."""
-        images, labels = batch
         if self.features is not None:
             return batch
+        images, labels = batch
         images = self.preprocessing.normalise(images)
         if self.augmentation is not None and self.trainer is not None and self.trainer.training:
             return self.augmentation.mix(images, labels, len(self.class_names))

@@ -1,7 +1,7 @@
 """The Lightning module: any network, its loss, metrics, optimiser and schedule."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -68,10 +68,11 @@ class MaskClassifier(LightningModule):
         Args:
             images: float32[N, 3, S, S], normalised; or float32[N, F], what a frozen backbone made of them.
         """
+        logits: Tensor
         if images.ndim == 2:
-            head: nn.Module = self.net.get_submodule("head")
-            return cast(Tensor, head(images))
-        logits: Tensor = self.net(images.contiguous(memory_format=self.memory_format))
+            logits = self.net.get_submodule("head")(images)
+        else:
+            logits = self.net(images.contiguous(memory_format=self.memory_format))
         return logits
 
     def train(self, mode: bool = True) -> Self:

@@ -83,9 +83,7 @@ def gather(folder: Path) -> list[Configuration]:
             continue
         settings = read_settings(run) if (run / CONFIG).is_file() else {}
         groups[identity(settings) if settings else str(run)].append((run, settings, result))
-    configurations = [_merge(runs) for runs in groups.values()]
-    label(configurations, varied_keys([c.settings for c in configurations]))
-    return configurations
+    return [_merge(runs) for runs in groups.values()]
 
 
 def identity(settings: Settings) -> str:
@@ -126,12 +124,14 @@ def varied_keys(all_settings: Sequence[Settings]) -> list[str]:
     flat = [dict(_flatten(settings)) for settings in all_settings if settings]
     found = {key for values in flat for key in values if not is_neutral(key)}
     keys = sorted(found - {"fold"}, key=lambda key: (key.count("."), key))
-    by_values: dict[str, list[str]] = {}
+    varied, partitions = [], set()
     for key in keys:
         values = [values.get(key) for values in flat]
-        if any(value != values[0] for value in values) and ("." not in key or _partition(values) not in by_values):
-            by_values[_partition(values)] = [*by_values.get(_partition(values), []), key]
-    return [key for keys in by_values.values() for key in keys]
+        partition = _partition(values)
+        if any(value != values[0] for value in values) and ("." not in key or partition not in partitions):
+            varied.append(key)
+            partitions.add(partition)
+    return varied
 
 
 def _partition(values: Sequence[Any]) -> str:
@@ -148,10 +148,12 @@ def _flatten(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield f"{prefix}{key}", value
 
 
-def label(configurations: Sequence[Configuration], varied: Sequence[str]) -> None:
-    """Name each by its model and the values that vary."""
+def label(configurations: Sequence[Configuration]) -> list[str]:
+    """Name each by its model and the values that vary; return the keys of these."""
+    varied = varied_keys([c.settings for c in configurations])
     for c in configurations:
         values = c.values
         shown = [key for key in varied if key in values and not key.startswith("model.")]
         words = [setting(key, values[key], digits=4) for key in shown]
         c.label = " ".join([c.model, *words]).strip() or c.command or "did not start"
+    return varied

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
-from facemask.config import Settings, monitor_mode
-from facemask.runs.configurations import Configuration, asked_folds, gather, identity
+from facemask.config import Settings, monitor_sign
+from facemask.runs.configurations import Configuration, asked_folds, gather, identity, label
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,13 @@ def judge(sweep: Path, settings: Settings) -> Pruned | None:
     rivals = [c for c in configurations if c is not own and set(c.folds) == asked and _data(c) == _data(own)]
     if not rivals:
         return None
-    sign = -1 if monitor_mode(settings["monitor"]) == "min" else 1
+    sign = monitor_sign(settings["monitor"])
     best = max(rivals, key=lambda c: sign * c.mean)
     gap, error = paired_difference(best, own)
     errors = float(student_t.ppf(norm.cdf(settings["race_margin"]), df=len(own.folds) - 1))
     if error == 0 or sign * gap <= errors * error:  # folds that differ all alike tell nothing of the spread
         return None
+    label(configurations)
     return Pruned(
         own.mean,
         f"after {len(own.folds)} of {len(asked)} folds its mean {settings['monitor']} is {sign * gap:.4f} behind "

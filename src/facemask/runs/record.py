@@ -29,14 +29,12 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
-from facemask.config import NEUTRAL, Settings
+from facemask.config import NEUTRAL, OF_SWEEPS, Settings
 from facemask.errors import RunError
 
 CONFIG, RESULT, LOCK = "config.yaml", "result.json", ".lock"
 BEST, LAST, METRICS, PREDICTIONS = "best.ckpt", "last.ckpt", "metrics.csv", "predictions.parquet"
 Result = dict[str, Any]
-
-OF_SWEEPS = {"sweep", "launcher", "race", "race_margin", "fail_fast"}  # keys that mean nothing to one job
 
 LIBRARIES = [
     "torch",
@@ -198,6 +196,16 @@ def record_failure(folder: Path, error: str) -> None:
     if read_result(folder) is None:
         folder.mkdir(parents=True, exist_ok=True)
         write_result(folder, {"status": "failed", "error": error, "command": command(), "folds": []})
+
+
+def is_wandb(logger: Settings) -> bool:
+    """Return whether a logger's node is of Weights & Biases."""
+    return str(logger["_target_"]).endswith("WandbLogger")
+
+
+def wandb_group(logger: Settings, settings: Settings) -> str:
+    """Return what the runs of a sweep are grouped by at W&B: what its logger says, else the sweep's name."""
+    return str(logger.get("group") or settings["name"])
 
 
 def wandb_id(folder: Path) -> str:

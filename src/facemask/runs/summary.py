@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facemask.config import monitor_mode
+from facemask.config import monitor_sign
 from facemask.errors import FaceMaskError, RunError
-from facemask.runs.configurations import Configuration, asked_folds, gather, varied_keys
+from facemask.runs.configurations import Configuration, asked_folds, gather, label
 from facemask.runs.record import mean_and_std
 
 
@@ -55,21 +55,20 @@ def summarise(folder: Path) -> Summary:
             f"{folder} holds runs on different data or with different monitors, which cannot be ranked together; "
             "summarise their folders one by one."
         )
+    varied = label(configurations)
     monitor = monitors.pop() if monitors else "val/auroc"
     asked = asked_folds(configurations)
     ranked = _rank(configurations, asked, monitor)
     verdict = " ".join([_verdict(ranked, monitor, asked), *_savings(configurations, asked)])
-    varied = varied_keys([c.settings for c in configurations])
     return Summary(configurations, monitor, asked, _describe(configurations), verdict, varied)
 
 
 def _rank(configurations: list[Configuration], asked: set[int], monitor: str) -> list[Configuration]:
     """Sort in place: those with every fold by their mean, then the others; return the first."""
-    sign = -1 if monitor_mode(monitor) == "max" else 1
 
     def place(c: Configuration) -> tuple[bool, float]:
         is_ranked = set(c.folds) == asked and bool(asked)
-        return not is_ranked, sign * c.mean if c.folds else 0.0
+        return not is_ranked, -monitor_sign(monitor) * c.mean if c.folds else 0.0
 
     configurations.sort(key=place)
     ranked = [c for c in configurations if not place(c)[0]]

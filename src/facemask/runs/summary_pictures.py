@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from facemask.config import monitor_mode
+from facemask.config import monitor_sign
 from facemask.runs.configurations import Configuration
 from facemask.runs.curves import BLUE, GREY, ORANGE, plain
 from facemask.runs.record import METRICS, mean_and_std
@@ -60,7 +60,6 @@ def draw_heat_map(summary: Summary) -> Figure | None:
         return _draw_points(summary, shown)
     figure = Figure(figsize=(1.5 + (1 + 0.9 * len(sizes)) * len(models), 1.2 + 0.5 * len(rates)), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(models)))
-    sign = -1 if monitor_mode(summary.monitor) == "min" else 1
     lowest, highest = min(c.mean for c in shown), max(c.mean for c in shown)
     for axes, model in zip(panels, models, strict=True):
         grid, notes = np.full((len(rates), len(sizes)), np.nan), {}
@@ -69,7 +68,7 @@ def draw_heat_map(summary: Summary) -> Figure | None:
                 point = (model, lr, bs)
                 here = [c for c in shown if (c.model, c.settings["lr"], c.settings["bs"]) == point]
                 if here:
-                    best = max(here, key=lambda c: sign * c.mean)
+                    best = max(here, key=lambda c: monitor_sign(summary.monitor) * c.mean)
                     grid[row, column] = best.mean
                     whole = best.rank is not None
                     notes[row, column] = "" if whole else f"\n{len(best.folds)} of {len(summary.asked)} folds"

@@ -12,7 +12,11 @@ from omegaconf import DictConfig
 FAILED = ".failed"  # a file in the sweep's folder, which jobs in other processes see, on other machines too
 
 
-class JobNotStartedError(Exception):
+class JobFailedError(Exception):
+    """A job of a sweep failed; its reason has been printed."""
+
+
+class JobNotStartedError(JobFailedError):
     """A job of a sweep was left out, because another had failed and ``fail_fast`` was set."""
 
 
@@ -37,19 +41,17 @@ class SweepSummary(Callback):
             try:
                 go_on(config.hydra.sweeper, SweepSummary.folder)
             except RunError as error:  # Hydra would make a warning of it
-                sys.exit(f"error: {error}")
+                print(f"error: {error}", file=sys.stderr)
+                sys.exit(2)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Record a job that failed before it had a run folder, and rebuild the summary."""
-        failed = job_return.status == JobStatus.FAILED
-        if config.hydra.mode != RunMode.MULTIRUN or (
-            failed and isinstance(job_return._return_value, JobNotStartedError)
-        ):
+        if config.hydra.mode != RunMode.MULTIRUN or isinstance(job_return._return_value, JobNotStartedError):
             return
         from facemask.runs.record import record_failure
         from facemask.runs.summary_page import rebuild
 
-        if failed:
+        if job_return.status == JobStatus.FAILED:
             (Path(config.hydra.sweep.dir) / FAILED).touch()
             record_failure(Path(config.hydra.runtime.output_dir), str(job_return._return_value))
         rebuild(Path(config.hydra.sweep.dir))

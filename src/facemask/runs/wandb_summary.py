@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from facemask.config import Settings, first_line
-from facemask.runs.record import mean_and_std, wandb_id
+from facemask.runs.record import is_wandb, mean_and_std, wandb_group, wandb_id
 from facemask.runs.summary import Summary
 from facemask.runs.summary_page import caption, pictures, to_table
 
@@ -25,8 +25,8 @@ def log_summary(summary: Summary, folder: Path, has_failed: bool) -> None:
         folder: the sweep's; the run's id is kept there, so that a sweep that goes on goes on with the same run.
         has_failed: whether a job failed, which the run's exit code tells.
     """
-    found = ((c.settings, _wandb_node(c.settings)) for c in summary.configurations)
-    settings, node = next(((settings, node) for settings, node in found if node), ({}, None))
+    settings = next((c.settings for c in summary.configurations if _wandb_node(c.settings)), {})
+    node = _wandb_node(settings)
     if node is None:
         return
     import wandb  # takes a second to import, and most sweeps do without
@@ -36,7 +36,7 @@ def log_summary(summary: Summary, folder: Path, has_failed: bool) -> None:
         run = wandb.init(
             project=node["project"],
             mode=node["mode"],
-            group=node.get("group") or settings["name"],
+            group=wandb_group(node, settings),
             job_type=JOB_TYPE,
             name=f"{settings['name']} summary",
             id=wandb_id(folder),
@@ -59,7 +59,7 @@ def log_summary(summary: Summary, folder: Path, has_failed: bool) -> None:
 
 def _wandb_node(settings: Settings) -> Settings | None:
     nodes = (settings.get("logger") or {}).values()
-    return next((node for node in nodes if node["_target_"].endswith("WandbLogger")), None)
+    return next((node for node in nodes if is_wandb(node)), None)
 
 
 def _figures(summary: Summary) -> dict[str, object]:

@@ -14,7 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, RichProgressBar
 from lightning.pytorch.profilers import Profiler
 
-from facemask.config import first_line, monitor_mode
+from facemask.config import first_line, monitor_sign
 from facemask.errors import RunError
 from facemask.models.checkpoint import MODEL, RECORD
 from facemask.runs.record import BEST, LAST, METRICS, replaced, same_file, write_atomically
@@ -139,7 +139,7 @@ class Checkpoints(Checkpoint):
     """
 
     def __init__(self, folder: Path, monitor: str, record: dict[str, Any], model: dict[str, Any]) -> None:
-        self.folder, self.monitor, self.sign = folder, monitor, -1 if monitor_mode(monitor) == "min" else 1
+        self.folder, self.monitor, self.sign = folder, monitor, monitor_sign(monitor)
         self.record, self.model = record, model
         self.best_score: float | None = None
         self.best_epoch = 0

@@ -16,7 +16,7 @@ from rich.progress import track
 from facemask.config import Settings
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.dataset import FeatureArray, Features
-from facemask.data.preprocessing import Preprocessing
+from facemask.data.preprocessing import Pixels, Preprocessing
 from facemask.errors import ConfigError, DataError
 from facemask.models.classifier import MaskClassifier
 from facemask.models.freezing import BACKBONE
@@ -99,15 +99,11 @@ class Extractor:
         Raises:
             ConfigError: it does more with an image than ``head(backbone(image))``.
         """
-        net, images = self.model.net, torch.from_numpy(np.array(self.data.store.images[:2]))
-        is_whole = False
+        net, is_whole = self.model.net, False
         if hasattr(net, "head"):
-            self.model.eval()
-            with torch.inference_mode():
-                inputs = self.record.normalise(images)
-                features = net.get_submodule("backbone")(inputs)
+            with self._at_rest():
+                inputs, features = self._run(np.array(self.data.store.images[:2]))
                 is_whole = features.ndim == 2 and torch.allclose(self.model(features), self.model(inputs), atol=1e-4)
-            self.model.train()
         if not is_whole:
             raise ConfigError(
                 f"{type(net).__name__} is not its head on its backbone's features, so these cannot be kept; set "
@@ -139,21 +135,31 @@ class Extractor:
 
     def _compute(self, view: int | None, title: str) -> FeatureArray:
         images, augmentation = self.data.store.images, self.data.augmentation
-        backbone = self.model.net.get_submodule("backbone")
-        self.model.to(self.device).eval()
         parts = []
         console = Console(stderr=True)
         starts = range(0, len(images), BATCH)
-        with torch.inference_mode():
-            title = f"Features of {len(images):,} images, {title}, once"
+        title = f"Features of {len(images):,} images, {title}, once"
+        with self._at_rest():
             for start in track(starts, title, console=console, transient=console.is_terminal):
                 batch = np.array(images[start : start + BATCH])
                 if view is not None and augmentation is not None:
                     for i in range(len(batch)):
                         batch[i] = augmentation(batch[i], self.data.seed, view, start + i)
-                inputs = self.record.normalise(torch.from_numpy(batch).to(self.device))
-                inputs = inputs.contiguous(memory_format=self.model.memory_format)
-                features = backbone(inputs)
-                parts.append(features.float().cpu().numpy())
-        self.model.train()
+                parts.append(self._run(batch)[1].float().cpu().numpy())
         return np.concatenate(parts)
+
+    @contextmanager
+    def _at_rest(self) -> Iterator[None]:
+        """Have the model neither learn nor drop anything for a while."""
+        self.model.to(self.device).eval()
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            self.model.train()
+
+    def _run(self, batch: Pixels) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the network's input of some stored images, uint8[B, S, S, 3], and what its backbone makes of it."""
+        inputs = self.record.normalise(torch.from_numpy(batch).to(self.device))
+        inputs = inputs.contiguous(memory_format=self.model.memory_format)
+        return inputs, self.model.net.get_submodule("backbone")(inputs)

@@ -116,7 +116,8 @@ def fit_fold(settings: Settings, fold: int, folder: Path) -> Result:
         write_result(folder, result)
         with opened_loggers(settings, fold, folder) as loggers:
             several = settings["trainer"].get("strategy") is not None
-            trainer, checkpoints = build_trainer(settings, fold, folder, record, [] if several else loggers)
+            live, late = ([], loggers) if several else (loggers, [])
+            trainer, checkpoints = build_trainer(settings, fold, folder, record, live)
             device = str(trainer.strategy.root_device)
             result["environment"] = environment(device)
             data.features = frozen_features(settings, data, model, record, device)
@@ -124,10 +125,10 @@ def fit_fold(settings: Settings, fold: int, folder: Path) -> Result:
                 model.compile()
             last = folder / LAST if (folder / LAST).is_file() else None
             data.first_epoch = read_checkpoint(last)["epoch"] + 1 if last else 0
-            late = loggers if several else []
             with threads_for(data.features), raised_here(), logged_afterwards(folder, data.first_epoch, late):
                 trainer.fit(model, datamodule=data, ckpt_path=last, weights_only=True)
-            checkpoints.load_state_dict(read_checkpoint(folder / LAST)["callbacks"][checkpoints.state_key])
+            if several:  # what the callback knows, it knows in a process that has ended
+                checkpoints.load_state_dict(read_checkpoint(folder / LAST)["callbacks"][checkpoints.state_key])
             result["best_epoch"] = checkpoints.best_epoch
             result |= _evaluate(folder, data, device, settings["seed"], loggers)
         result["score"] = _score(settings["monitor"], result, checkpoints.best_score)

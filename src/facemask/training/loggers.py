@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 
 from facemask.config import Settings, build, first_line
 from facemask.errors import ConfigError
-from facemask.runs.record import wandb_id
+from facemask.runs.record import is_wandb, wandb_group, wandb_id
 from facemask.seeding import PICTURES, derive_seed
 
 SAMPLES = 32  # pictures shown: half at random, half the most confident mistakes
@@ -44,15 +44,14 @@ def opened_loggers(settings: Settings, fold: int, folder: Path) -> Iterator[list
 
 def _open(node: Settings, settings: Settings, fold: int, folder: Path) -> Logger:
     facts: dict[str, Any] = {"save_dir": str(folder)}
-    is_wandb = node["_target_"].endswith(WandbLogger.__name__)
-    if is_wandb:
+    if is_wandb(node):
         run = "/".join(folder.parent.parts[-2:])  # of a sweep's job: its model and values
-        facts |= {"name": f"{run} fold {fold}", "group": node.get("group") or settings["name"], "id": wandb_id(folder)}
+        facts |= {"name": f"{run} fold {fold}", "group": wandb_group(node, settings), "id": wandb_id(folder)}
     try:
         logger: Logger = build(node, **facts)
         logger.log_hyperparams(settings | {"fold": fold})  # which opens it
     except Exception as error:
-        if is_wandb:
+        if is_wandb(node):
             import wandb
 
             wandb.finish(exit_code=1)

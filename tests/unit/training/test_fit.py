@@ -1,12 +1,10 @@
-"""The same configuration gives the same numbers, however it is run, and cut off, and continued."""
+"""The same configuration gives the same numbers, however it is run, and its folder tells how it went."""
 
 import gc
 import multiprocessing
 import os
-import shutil
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,65 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
 
-from conftest import compose_settings, write_faces
-from facemask.checks import check_targets
-from facemask.config import Settings
+from conftest import write_faces
 from facemask.data.preprocessing import read_image
 from facemask.errors import RunError
 from facemask.evaluation.predict import predict_probabilities
 from facemask.models.checkpoint import load_model
 from facemask.runs.record import Result, read_result
 from facemask.training.fit import fit_folds
-
-Fit = Callable[..., tuple[Result, Path]]
-FAST = [
-    "model=cnn",
-    "model.channels=[4,8]",
-    "model.hidden=8",
-    "model.input_size=16",
-    "data.store_size=16",
-    "bs=8",
-    "k=3",
-]
-
-
-def configure(root: Path, folder: Path, *overrides: str) -> Settings:
-    common = ["data=folder", f"data.root={root}", f"data.store_dir={folder}/store", "data.num_workers=0", "epochs=4"]
-    settings = compose_settings(*common, *FAST, *overrides)
-    check_targets(settings)
-    return settings
-
-
-@pytest.fixture
-def fit(faces: Path, tmp_path: Path) -> Fit:
-    def run(*overrides: str, name: str = "run") -> tuple[Result, Path]:
-        return fit_folds(configure(faces, tmp_path, *overrides), tmp_path / name), tmp_path / name
-
-    return run
-
-
-def history(folder: Path, fold: int = 0) -> pd.DataFrame:
-    return pd.read_csv(folder / f"fold-{fold}" / "metrics.csv").drop(columns=["seconds", "data_seconds"])
-
-
-def weights(folder: Path, name: str = "best.ckpt", fold: int = 0) -> dict[str, torch.Tensor]:
-    state: dict[str, torch.Tensor] = torch.load(folder / f"fold-{fold}" / name, weights_only=True)["state_dict"]
-    return state
-
-
-def assert_same(one: Path, other: Path, fold: int = 0) -> None:
-    """Compare every number of two folds, to the last digit."""
-    pd.testing.assert_frame_equal(history(one, fold), history(other, fold), check_exact=True)
-    for name in ("best.ckpt", "last.ckpt"):
-        pairs = zip(weights(one, name, fold).values(), weights(other, name, fold).values(), strict=True)
-        assert all(torch.equal(a, b) for a, b in pairs)
-    tables = [pd.read_parquet(folder / f"fold-{fold}" / "predictions.parquet") for folder in (one, other)]
-    pd.testing.assert_frame_equal(*tables, check_exact=True)
-    results = [read_result(folder / f"fold-{fold}") for folder in (one, other)]
-    for key in ("metrics", "intervals", "best_epoch", "score", "epochs", "weights", "data"):
-        assert results[0][key] == results[1][key], key
+from fits import Fit, assert_same, configure, history
 
 
 @pytest.mark.parametrize("mixing", [[], ["augment.mixup=0.3", "augment.cutmix=1.0"]])
@@ -102,97 +50,6 @@ def test_a_fold_comes_out_the_same_alone_and_among_others(fit: Fit) -> None:
     assert table["path"].is_unique
     assert sorted(table["fold"].unique()) == [0, 1, 2]
     assert len(table) == sum(together["data"]["n"]["train"].values())
-
-
-class PowerCut(BaseException):
-    """What no code catches."""
-
-
-class CutAt(Callback):
-    """Cut the power in the middle of an epoch."""
-
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        if trainer.current_epoch == self.epoch:
-            raise PowerCut
-
-
-def cut_second_fold(self: Any, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-    if self.fold == 1:
-        raise PowerCut
-
-
-@pytest.mark.parametrize("schedule", ["onecycle", "plateau", "cosine", "none"])
-def test_a_run_cut_off_in_an_epoch_ends_where_an_uninterrupted_one_ends(
-    fit: Fit, monkeypatch: pytest.MonkeyPatch, schedule: str
-) -> None:
-    options = [f"schedule={schedule}", "augment.mixup=0.3"]
-    if schedule == "plateau":  # one that does shrink the rate within the run
-        options += ["schedule.patience=0", "monitor=val/accuracy", "schedule.factor=0.3", "lr=1e-5"]
-    whole = fit(*options, name="whole")[1]
-    if schedule == "plateau":
-        assert history(whole)["lr"].nunique() > 1
-    with monkeypatch.context() as patched:
-        patched.setattr("facemask.training.parts.EpochSeed.on_train_batch_end", CutAt(2).on_train_batch_end)
-        with pytest.raises(PowerCut):
-            fit(*options, name="cut")
-    cut = fit(*options, name="cut")[1]
-    assert_same(whole, cut)
-
-
-def test_a_cut_off_run_may_be_moved_and_goes_on_from_its_best(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = fit(name="whole")[1]
-    with monkeypatch.context() as patched:
-        patched.setattr("facemask.training.parts.EpochSeed.on_train_batch_end", CutAt(3).on_train_batch_end)
-        with pytest.raises(PowerCut):
-            fit(name="cut")
-    shutil.move(whole.parent / "cut", whole.parent / "moved")
-    assert_same(whole, fit(name="moved")[1])
-
-
-def test_a_resumed_epoch_is_fetched_in_its_own_order_by_workers_too(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = ["data.num_workers=1", "trainer.limit_train_batches=2"]
-    whole = fit(*options, name="whole")[1]
-    with monkeypatch.context() as patched:
-        patched.setattr("facemask.training.parts.EpochSeed.on_train_batch_end", CutAt(1).on_train_batch_end)
-        with pytest.raises(PowerCut):
-            fit(*options, name="cut")
-    assert_same(whole, fit(*options, name="cut")[1])
-
-
-def test_a_run_that_early_stopping_had_ended_does_not_train_on(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = ["callbacks.early_stopping.patience=1", "lr=1e-9", "epochs=20", "schedule=none"]
-    whole = fit(*options, name="whole")[1]
-    assert len(history(whole)) < 20
-    with monkeypatch.context() as patched:  # cut off after the last epoch, before the evaluation
-        patched.setattr("facemask.training.fit._evaluate", lambda *_: (_ for _ in ()).throw(PowerCut()))
-        with pytest.raises(PowerCut):
-            fit(*options, name="cut")
-    assert_same(whole, fit(*options, name="cut")[1])
-
-
-def test_a_complete_run_is_not_run_again(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
-    result, folder = fit(name="done")
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name not in (".lock", "config.yaml")}
-    monkeypatch.setattr("facemask.training.fit.build_trainer", lambda *_: pytest.fail("trained again"))
-    assert fit(name="done")[0] == result
-    assert before == {path: path.stat().st_mtime_ns for path in before}
-
-
-def test_complete_folds_are_kept_when_a_later_one_was_cut_off(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = fit("fold=all", "epochs=2", name="whole")[1]
-    with monkeypatch.context() as patched:
-        patched.setattr("facemask.training.parts.EpochSeed.on_train_batch_end", cut_second_fold)
-        with pytest.raises(PowerCut):
-            fit("fold=all", "epochs=2", name="cut")
-    first = whole.parent / "cut/fold-0/best.ckpt"
-    written = first.stat().st_mtime_ns
-    fit("fold=all", "epochs=2", name="cut")
-    assert first.stat().st_mtime_ns == written
-    for fold in range(3):
-        assert_same(whole, whole.parent / "cut", fold)
 
 
 def test_the_checkpoint_alone_reproduces_the_saved_probabilities_from_the_files(fit: Fit, faces: Path) -> None:
@@ -243,38 +100,6 @@ def test_a_folder_whose_run_came_to_nothing_may_be_used_again(fit: Fit) -> None:
     assert fit("epochs=1")[0]["status"] == "complete"
     with pytest.raises(RunError, match="holds a run of another configuration"):
         fit("epochs=2")
-
-
-def test_a_run_does_not_go_on_over_changed_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = write_faces(tmp_path / "set", {"mask": 20, "no_mask": 20})
-    settings = configure(root, tmp_path, "fold=all")
-    with monkeypatch.context() as patched:
-        patched.setattr("facemask.training.parts.EpochSeed.on_train_batch_end", cut_second_fold)
-        with pytest.raises(PowerCut):
-            fit_folds(settings, tmp_path / "run")
-    (root / "mask/004.png").unlink()
-    with pytest.raises(RunError, match="have changed since .*fold-0 was begun .* delete .*run to begin anew"):
-        fit_folds(settings, tmp_path / "run")
-    write_faces(root, {"mask": 20, "no_mask": 20})
-    assert fit_folds(settings, tmp_path / "run")["status"] == "complete"
-
-
-def test_a_full_disk_is_one_sentence_and_the_run_goes_on_from_there(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = fit(name="whole")[1]
-    save = torch.save
-
-    def full(content: dict[str, Any], stream: Any) -> None:
-        if content["epoch"] == 2:
-            stream.write(b"the first bytes")
-            raise RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0")
-        save(content, stream)
-
-    with monkeypatch.context() as patched:
-        patched.setattr("facemask.training.callbacks.torch.save", full)
-        with pytest.raises(RunError, match=r"ckpt cannot be written .* make room, then type resume=.*cut"):
-            fit(name="cut")
-    assert not list((whole.parent / "cut").rglob("*.partial"))
-    assert_same(whole, fit(name="cut")[1])
 
 
 @pytest.mark.parametrize("steps", [1, 3, 4, 8])

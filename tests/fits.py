@@ -1,0 +1,52 @@
+"""Tiny fits, and their comparison to the last digit."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from conftest import compose_settings
+from facemask.checks import check_targets
+from facemask.config import Settings
+from facemask.runs.record import Result, read_result
+
+Fit = Callable[..., tuple[Result, Path]]
+FAST = [
+    "model=cnn",
+    "model.channels=[4,8]",
+    "model.hidden=8",
+    "model.input_size=16",
+    "data.store_size=16",
+    "bs=8",
+    "k=3",
+]
+
+
+def configure(root: Path, folder: Path, *overrides: str) -> Settings:
+    common = ["data=folder", f"data.root={root}", f"data.store_dir={folder}/store", "data.num_workers=0", "epochs=4"]
+    settings = compose_settings(*common, *FAST, *overrides)
+    check_targets(settings)
+    return settings
+
+
+def history(folder: Path, fold: int = 0) -> pd.DataFrame:
+    return pd.read_csv(folder / f"fold-{fold}" / "metrics.csv").drop(columns=["seconds", "data_seconds"])
+
+
+def weights(folder: Path, name: str = "best.ckpt", fold: int = 0) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(folder / f"fold-{fold}" / name, weights_only=True)["state_dict"]
+    return state
+
+
+def assert_same(one: Path, other: Path, fold: int = 0) -> None:
+    """Compare every number of two folds, to the last digit."""
+    pd.testing.assert_frame_equal(history(one, fold), history(other, fold), check_exact=True)
+    for name in ("best.ckpt", "last.ckpt"):
+        pairs = zip(weights(one, name, fold).values(), weights(other, name, fold).values(), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs)
+    tables = [pd.read_parquet(folder / f"fold-{fold}" / "predictions.parquet") for folder in (one, other)]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    results = [read_result(folder / f"fold-{fold}") for folder in (one, other)]
+    for key in ("metrics", "intervals", "best_epoch", "score", "epochs", "weights", "data"):
+        assert results[0][key] == results[1][key], key
