@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 from omegaconf import OmegaConf
 
-from facemask.runs.record import write_atomically, write_result
+from facemask.files import write_atomically
+from facemask.runs.record import write_result
 
 SCORES = {0: 0.9, 1: 0.95, 2: 0.94}
 

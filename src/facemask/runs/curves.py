@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-GREY, BLUE, ORANGE = "#8c8c8c", "#1f5fa8", "#c25b12"  # told apart in grey and by the colour-blind
+from facemask.report.style import BLUE, GREY, ORANGE, plain
 
 
 def draw_learning_curves(history: pd.DataFrame, best_epoch: int, title: str, file: Path) -> None:
@@ -53,12 +53,6 @@ def draw_learning_curves(history: pd.DataFrame, best_epoch: int, title: str, fil
         plain(axes)
         axes.legend(fontsize=8, frameon=False)
     figure.savefig(file, dpi=120)
-
-
-def plain(axes: Axes) -> None:
-    """Give axes a faint grid and no frame."""
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _lines(axes: Axes, epochs: "pd.Series[int]", history: pd.DataFrame, curves: Sequence[tuple[str, str, str]]) -> None:

@@ -5,23 +5,20 @@
 
 import hashlib
 import json
-import math
 import os
 import platform
 import resource
 import secrets
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
@@ -31,6 +28,7 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 
 from facemask.config import NEUTRAL, OF_SWEEPS, Settings
 from facemask.errors import RunError
+from facemask.files import plain, write_atomically
 
 CONFIG, RESULT, LOCK = "config.yaml", "result.json", ".lock"
 BEST, LAST, METRICS, PREDICTIONS = "best.ckpt", "last.ckpt", "metrics.csv", "predictions.parquet"
@@ -48,47 +46,9 @@ LIBRARIES = [
 ]
 
 
-@contextmanager
-def replaced(path: Path) -> Iterator[BinaryIO]:
-    """Yield a stream whose content takes the place of a file: a reader, or a crash, finds the old or the new one."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    with replaced(path) as stream:
-        stream.write(text.encode())
-
-
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a Parquet table, whole or not at all."""
-    with replaced(path) as stream:
-        table.to_parquet(stream, index=False)
-
-
-def same_file(original: Path, other: Path) -> None:
-    """Have a second name for a file take the place of another file; where there are no links, a copy of it."""
-    partial = other.with_name(other.name + ".partial")
-    partial.unlink(missing_ok=True)
-    try:
-        partial.hardlink_to(original)
-    except OSError:
-        shutil.copyfile(original, partial)
-    partial.replace(other)
-
-
 def write_result(folder: Path, result: Result) -> None:
     """Write ``result.json``. NaN, which JSON has no word for, becomes null."""
-    write_atomically(folder / RESULT, json.dumps(_plain(result), indent=2) + "\n")
+    write_atomically(folder / RESULT, json.dumps(plain(result), indent=2) + "\n")
 
 
 def read_result(folder: Path) -> Result | None:
@@ -229,16 +189,6 @@ def peak_memory() -> int:
 def mean_and_std(values: Sequence[float]) -> dict[str, float | None]:
     """Return the mean and the sample standard deviation (ddof=1; None for one value)."""
     return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1)) if len(values) > 1 else None}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 def _processor() -> str:

@@ -1,8 +1,5 @@
 """A summary as files: a table for spreadsheets, one for notes, and a page with pictures that needs nothing else."""
 
-import base64
-import html
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,24 +7,14 @@ import pandas as pd
 from filelock import FileLock
 from matplotlib.figure import Figure
 
-from facemask.runs.record import mean_and_std, write_atomically
+from facemask.files import write_atomically
+from facemask.report.page import render
+from facemask.report.sections import Drawing, Section, Table
+from facemask.runs.record import mean_and_std
 from facemask.runs.summary import Summary, summarise
 from facemask.runs.summary_pictures import draw_boxes, draw_curves, draw_heat_map
 
 METRIC_COLUMNS = {"accuracy": "accuracy", "f1": "macro F1", "auroc": "AUROC"}
-STYLE = """
-:root { color-scheme: light dark }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1160px; padding: 1rem }
-h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2rem }
-div.wide { overflow-x: auto }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #8884 }
-th:nth-child(2), td:nth-child(2), td.text { text-align: left }
-td.text { white-space: normal }
-code { font-size: .85em; overflow-wrap: anywhere }
-img { display: block; background: white }
-@media (max-width: 600px) { td:nth-child(2) { white-space: normal; min-width: 8rem } }
-"""
 
 
 def rebuild(folder: Path) -> Summary:
@@ -92,23 +79,20 @@ def to_markdown(summary: Summary) -> str:
 def to_html(summary: Summary) -> str:
     """Return a page with the ranking, its pictures, the failures and the commands; it loads nothing from anywhere."""
     header, rows = cells(summary)
+    ranking = Table("ranking", "", pd.DataFrame(rows, columns=header), wrapped={"configuration"})
+    sections = [Section("ranking", "Ranking", tables=[ranking])]
+    for title, figure in pictures(summary):
+        key = title.lower().replace(" ", "-")
+        sections.append(Section(key, title, drawings=[Drawing(key, f"{title}. {summary.data}.", figure)]))
     commands = [(c.label, c.command) for c in summary.configurations if c.command]
-    body = [
-        f"<h1>{html.escape(summary.title)}</h1>",
-        f"<p>{html.escape(caption(summary))}</p>",
-        _html_table(header, rows),
-        f"<p><strong>{html.escape(summary.verdict)}</strong></p>",
-        *(f"<h2>{title}</h2>\n{_image(figure, title)}" for title, figure in pictures(summary)),
-    ]
-    if summary.problems:
-        body += ["<h2>Not complete</h2>", _html_texts(summary.problems)]
-    if commands:
-        body += ["<h2>To repeat a row</h2>", _html_texts(commands, code=True)]
-    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-    title = f"<title>{html.escape(summary.title)}</title>"
-    content = "\n".join(body)
-    top = f'<!doctype html>\n<html lang="en"><head>{head}{title}<style>{STYLE}</style></head>'
-    return f"{top}\n<body>\n{content}\n</body></html>\n"
+    for key, title, words, column in (
+        ("not-complete", "Not complete", summary.problems, "reason"),
+        ("commands", "To repeat a row", commands, "command"),
+    ):
+        if words:
+            table = Table(key, "", pd.DataFrame(words, columns=["configuration", column]), {"configuration", column})
+            sections.append(Section(key, title, tables=[table]))
+    return render(summary.title, [summary.verdict, caption(summary)], sections)
 
 
 def pictures(summary: Summary) -> list[tuple[str, Figure]]:
@@ -169,25 +153,3 @@ def _metrics(summary: Summary) -> dict[str, str]:
 
 def _row(words: Sequence[str]) -> str:
     return "| " + " | ".join(word.replace("|", "\\|") for word in words) + " |"
-
-
-def _html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{html.escape(word)}</th>" for word in header)
-    lines = ["<tr>" + "".join(f"<td>{html.escape(word)}</td>" for word in row) + "</tr>" for row in rows]
-    return f'<div class="wide"><table><tr>{head}</tr>\n' + "\n".join(lines) + "\n</table></div>"
-
-
-def _html_texts(rows: Sequence[tuple[str, str]], code: bool = False) -> str:
-    before, after = ("<code>", "</code>") if code else ("", "")
-    lines = [
-        f'<tr><td class="text">{html.escape(label)}</td><td class="text">{before}{html.escape(text)}{after}</td></tr>'
-        for label, text in rows
-    ]
-    return '<div class="wide"><table>' + "\n".join(lines) + "</table></div>"
-
-
-def _image(figure: Figure, title: str) -> str:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="svg")
-    content = base64.b64encode(stream.getvalue()).decode()
-    return f'<div class="wide"><img alt="{title}" src="data:image/svg+xml;base64,{content}"></div>'

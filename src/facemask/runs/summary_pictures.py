@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from facemask.config import monitor_sign
+from facemask.report.style import BLUE, GREY, ORANGE, plain
 from facemask.runs.configurations import Configuration
-from facemask.runs.curves import BLUE, GREY, ORANGE, plain
 from facemask.runs.record import METRICS, mean_and_std
 from facemask.runs.summary import Summary
 

@@ -16,8 +16,9 @@ from lightning.pytorch.profilers import Profiler
 
 from facemask.config import first_line, monitor_sign
 from facemask.errors import RunError
+from facemask.files import replaced, same_file, write_atomically
 from facemask.models.checkpoint import MODEL, RECORD
-from facemask.runs.record import BEST, LAST, METRICS, replaced, same_file, write_atomically
+from facemask.runs.record import BEST, LAST, METRICS
 from facemask.seeding import EPOCH, derive_seed
 
 

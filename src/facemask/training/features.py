@@ -18,10 +18,10 @@ from facemask.data.datamodule import FaceDataModule
 from facemask.data.dataset import FeatureArray, Features
 from facemask.data.preprocessing import Pixels, Preprocessing
 from facemask.errors import ConfigError, DataError
+from facemask.files import replaced
 from facemask.models.classifier import MaskClassifier
 from facemask.models.freezing import BACKBONE
 from facemask.models.weights import state_digest
-from facemask.runs.record import replaced
 
 FORMAT = 1  # raise it when the features of an unchanged image would change
 VIEWS = 4  # augmented views of each image, where augment.views does not say

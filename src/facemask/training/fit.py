@@ -17,6 +17,7 @@ from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
 from facemask.evaluation.metrics import DRAWS, bootstrap_intervals, classification_metrics
 from facemask.evaluation.predict import predict_probabilities
+from facemask.files import write_atomically, write_table
 from facemask.models.checkpoint import load_model, read_checkpoint
 from facemask.models.weights import InitialWeights, state_digest
 from facemask.runs.curves import draw_learning_curves
@@ -35,9 +36,7 @@ from facemask.runs.record import (
     open_run,
     peak_memory,
     read_result,
-    write_atomically,
     write_result,
-    write_table,
 )
 from facemask.seeding import INITIAL_WEIGHTS, derive_seed
 from facemask.training.features import frozen_features, threads_for

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from facemask.errors import RunError
+from facemask.files import write_atomically, write_table
 from facemask.runs.record import (
     config_hash,
     environment,
@@ -18,9 +19,7 @@ from facemask.runs.record import (
     peak_memory,
     read_result,
     read_settings,
-    write_atomically,
     write_result,
-    write_table,
 )
 
 SETTINGS: dict[str, Any] = {

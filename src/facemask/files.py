@@ -1,0 +1,60 @@
+"""Files that a reader, or a crash, finds whole or not at all; and what may be written into them as JSON."""
+
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pandas as pd
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[BinaryIO]:
+    """Yield a stream whose content takes the place of a file: a reader, or a crash, finds the old or the new one."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with replaced(path) as stream:
+        stream.write(text.encode())
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a Parquet table, whole or not at all."""
+    with replaced(path) as stream:
+        table.to_parquet(stream, index=False)
+
+
+def same_file(original: Path, other: Path) -> None:
+    """Have a second name for a file take the place of another file; where there are no links, a copy of it."""
+    partial = other.with_name(other.name + ".partial")
+    partial.unlink(missing_ok=True)
+    try:
+        partial.hardlink_to(original)
+    except OSError:
+        shutil.copyfile(original, partial)
+    partial.replace(other)
+
+
+def plain(value: Any) -> Any:
+    """Return plain Python types; NaN, which JSON has no word for, becomes None."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

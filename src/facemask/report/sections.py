@@ -1,0 +1,97 @@
+"""What a report consists of: sections of words, tables and figures. Everything written is written from these."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+LOW, HIGH = "_low", "_high"  # columns ``x``, ``x_low`` and ``x_high`` are one figure and its interval
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that is shown, and kept as a file.
+
+    Attributes:
+        key: names its file.
+        caption: on what data, which split, how many samples its figures are, as far as the section does not say.
+        rows: the figures, at full precision.
+        wrapped: columns of words that may take several lines; ``code`` among these is set as code.
+    """
+
+    key: str
+    caption: str
+    rows: pd.DataFrame
+    wrapped: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure that is shown, and kept as PNG and SVG.
+
+    Attributes:
+        key: names its files.
+        caption: what it shows.
+        figure: the figure.
+        is_photo: whether its colours are those of a picture, which no colour scheme may turn round.
+    """
+
+    key: str
+    caption: str
+    figure: Figure
+    is_photo: bool = False
+
+
+@dataclass
+class Section:
+    """A part of a report.
+
+    Attributes:
+        key: its anchor on the page.
+        title: its heading.
+        notes: sentences, before its tables and figures.
+        tables: in order.
+        drawings: in order.
+        folder: below which its files are kept, where several sections have files of the same names.
+    """
+
+    key: str
+    title: str
+    notes: list[str] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    drawings: list[Drawing] = field(default_factory=list)
+    folder: str = ""
+
+
+def to_cells(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a table as words for the eye: rounded, and each interval beside its figure."""
+    shown = [c for c in rows if not (_is_bound(str(c), LOW, rows) or _is_bound(str(c), HIGH, rows))]
+    cells = pd.DataFrame(index=rows.index)
+    for column in shown:
+        words = [_to_words(value) for value in rows[column]]
+        if f"{column}{LOW}" in rows:
+            bounds = zip(words, rows[f"{column}{LOW}"], rows[f"{column}{HIGH}"], strict=True)
+            words = [word if pd.isna(low) else f"{word} ({low:.3f}–{high:.3f})" for word, low, high in bounds]
+        cells[str(column).replace("_", " ")] = words
+    return cells
+
+
+def _is_bound(column: str, suffix: str, rows: pd.DataFrame) -> bool:
+    return column.endswith(suffix) and column.removesuffix(suffix) in rows
+
+
+def _to_words(value: Any) -> str:
+    """Return four figures that matter of a number, and a dash for one that does not exist."""
+    if isinstance(value, str | bool | np.bool_):
+        return value if isinstance(value, str) else "yes" if value else "no"
+    if pd.isna(value):
+        return "–"
+    if isinstance(value, int | np.integer):
+        return f"{value:,}"
+    for at_least, pattern in ((1e3, ",.0f"), (1e2, ".1f"), (1e1, ".2f"), (1e-3, ".4f")):
+        if abs(value) >= at_least:
+            return f"{value:{pattern}}"
+    return "0" if value == 0 else f"{value:.1e}"
