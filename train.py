@@ -4,25 +4,25 @@ import hydra
 from omegaconf import DictConfig
 
 from facemask import cli
-from facemask.checks import resolve
-from facemask.config import register
+from facemask.checks import resolve_training
+from facemask.config import TrainConfig, register
 
 register()
 
 
 @hydra.main(config_path="conf", config_name="train", version_base="1.3")
-def main(config: DictConfig) -> float:
+def main(config: DictConfig) -> float | None:
     """Fit the fold or folds that the configuration asks for."""
     return cli.run_job(fit, config)
 
 
 def fit(config: DictConfig) -> float:
     """Check what needs no torch first: a mistyped value is answered in a second."""
-    settings = resolve(config)
+    settings = resolve_training(config)
     from facemask.training.run import train
 
     return train(settings)
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, TrainConfig, sweeps=True)

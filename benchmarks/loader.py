@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from facemask.checks import resolve
+from facemask.checks import resolve_training
 from facemask.config import build, register
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.demo import make_demo
@@ -89,7 +89,7 @@ def configure(root: Path, folder: Path, *overrides: str) -> dict[str, object]:
     register()
     words = ["data=folder", f"data.root='{root}'", f"data.store_dir={folder}/store", f"bs={BATCH}", *overrides]
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        return resolve(compose("train", words))
+        return resolve_training(compose("train", words))
 
 
 def measure(passes: dict[str, Callable[[], int]], rounds: int) -> dict[str, float]:

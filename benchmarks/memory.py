@@ -17,7 +17,7 @@ from hydra import compose, initialize_config_dir
 from rich.console import Console
 from rich.table import Table
 
-from facemask.checks import resolve
+from facemask.checks import resolve_training
 from facemask.config import register
 from facemask.training.fit import fit_folds
 
@@ -55,7 +55,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
         for i in range(RUNS):
             words = ["fold=all", f"k={FOLDS}", f"lr={1e-3 * (i + 1)}", f"data.store_dir={folder}/store"]
-            fit_folds(resolve(compose("train", [*SMALL, *words, *sys.argv[1:]])), Path(folder, str(i)))
+            fit_folds(resolve_training(compose("train", [*SMALL, *words, *sys.argv[1:]])), Path(folder, str(i)))
             held.append(resident())
             files, threads = (len(os.listdir(f"/proc/self/{name}")) for name in ("fd", "task"))
             table.add_row(

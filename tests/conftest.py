@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from PIL import Image
 
 from commands import Outcome, type_command
-from facemask.checks import resolve
+from facemask.checks import resolve_training
 from facemask.config import Settings, register
 
 PROJECT = Path(__file__).parent.parent
@@ -45,7 +45,7 @@ def compose_settings(*overrides: str) -> Settings:
     """Compose and resolve a configuration, as the command line would."""
     register()
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        return resolve(compose("train", list(overrides)))
+        return resolve_training(compose("train", list(overrides)))
 
 
 def write_faces(root: Path, counts: dict[str, int], side: int = 12, seed: int = 0) -> Path:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
 
-from facemask.config import ALL_FOLDS, Settings, TrainConfig, did_you_mean, first_line
+from facemask.config import ALL_FOLDS, EvaluateConfig, Settings, TrainConfig, did_you_mean, first_line
 from facemask.errors import ConfigError
 
 # Keys of a node that we use ourselves and do not hand to its target.
@@ -23,18 +23,24 @@ OURS: dict[str, dict[str, Any]] = {
 # Arguments of the trainer that the program gives it.
 BUILT = ("callbacks", "default_root_dir", "logger", "plugins", "profiler")
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+SPLITS = ("test", "val", "all")  # what can be evaluated on
 
 
-def resolve(config: DictConfig) -> Settings:
-    """Return the configuration as plain types, with all that can be checked at once checked, before torch is imported.
+def resolve(config: DictConfig, schema: type, command: str) -> Settings:
+    """Return a configuration as plain types.
+
+    Args:
+        config: as composed.
+        schema: the keys it may have, and must.
+        command: whose keys these are.
 
     Raises:
-        ConfigError: a key is unknown, a value is missing or out of range, or two of them contradict each other.
+        ConfigError: a key is unknown, or a value is missing.
     """
-    known = {f.name for f in fields(TrainConfig)}
+    known = {f.name for f in fields(schema)}
     given = {str(key) for key in config}
     for key in sorted(given - known):
-        raise ConfigError(f"{key} is no key of train.py{did_you_mean(key, known)}")
+        raise ConfigError(f"{key} is no key of {command}{did_you_mean(key, known)}")
     try:
         missing = sorted(known - given) or sorted(OmegaConf.missing_keys(config))
         if missing:
@@ -42,10 +48,57 @@ def resolve(config: DictConfig) -> Settings:
         settings: Settings = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
         raise ConfigError(f"the configuration cannot be resolved: {str(error).splitlines()[0]}") from error
+    return settings
+
+
+def resolve_training(config: DictConfig) -> Settings:
+    """Return the configuration of ``train.py``, with all that can be checked at once checked, before torch is imported.
+
+    Raises:
+        ConfigError: a key is unknown, a value is missing or out of range, or two of them contradict each other.
+    """
+    settings = resolve(config, TrainConfig, "train.py")
     _check_ranges(settings)
     _check_fold(settings["fold"], settings["k"])
     _check_trainer(settings["trainer"])
     _check_contradictions(settings)
+    return settings
+
+
+def resolve_evaluation(config: DictConfig) -> Settings:
+    """Return the configuration of ``evaluate.py``, checked likewise.
+
+    Raises:
+        ConfigError: as above.
+    """
+    settings = resolve(config, EvaluateConfig, "evaluate.py")
+    if bool(settings["run"]) == bool(settings["sweep"]):
+        raise ConfigError("name what to evaluate: run=FOLDER (several: run=A run=B), or sweep=FOLDER for its winner.")
+    runs = settings["run"] if isinstance(settings["run"], list) else [settings["run"]] if settings["run"] else []
+    settings["run"] = [str(run) for run in runs]
+    own, split = settings["data"]["root"] is None, settings["split"]
+    if split not in SPLITS:
+        raise ConfigError(f"split={split} is not one of {', '.join(SPLITS)}.")
+    if split == "all" and own:
+        raise ConfigError("split=all would hold images that were trained on; name another folder too: data.root=FOLDER")
+    if split == "val" and not own:
+        raise ConfigError("split=val is the run's own validation fold; leave out data.root, or type split=all.")
+    for key, value in (("top", settings["top"]), ("fold", settings["fold"])):
+        if isinstance(value, str) and value != ALL_FOLDS:
+            raise ConfigError(f"{key}={value} is neither a number nor '{ALL_FOLDS}'.")
+    least = {"draws": 100, "batch_size": 1, "seed": 0, "report.pictures": 0}
+    if isinstance(settings["top"], int):
+        least["top"] = 1
+    for key, low in least.items():
+        value = settings["report"]["pictures"] if "." in key else settings[key]
+        if value < low:
+            raise ConfigError(f"{key}={value} is too small; it must be {low} or more.")
+    for key, cost in settings["costs"].items():
+        if not (math.isfinite(cost) and cost > 0):
+            raise ConfigError(f"costs.{key}={cost} is not a cost; it must be a positive number.")
+    for recall in settings["recalls"]:
+        if not 0 < recall <= 1:
+            raise ConfigError(f"recalls holds {recall}, which is no share of the positives; give numbers in (0, 1].")
     return settings
 
 

@@ -16,11 +16,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from facemask.config import TrainConfig, did_you_mean, first_line
+from facemask.config import did_you_mean, first_line
 from facemask.errors import FaceMaskError
 from facemask.runs.sweep_callback import JobFailedError, JobNotStartedError, SweepSummary, has_failed
 
-Job = Callable[[DictConfig], float]
+Job = Callable[[DictConfig], float | None]
 MULTIRUN = ("-m", "--multirun")
 PLAIN = re.compile(r"[\w\-/%.+*@:?|,$(){}\[\]\\ ]*", re.ASCII)  # what Hydra takes without quotes
 FUNCTION = re.compile(r"\w+\(.*\)")  # Hydra's: range(start=0,stop=3)
@@ -36,16 +36,24 @@ PLUGINS = {
     "hydra/launcher=ray": "ray",
     "hydra/sweeper=optuna": "optuna",
 }
-KEYS = {f.name for f in fields(TrainConfig)}
 TRACE = "FACEMASK_TRACE"  # set in the environment, it shows the stack trace of any error
 
 
-def arrange(arguments: list[str]) -> list[str]:
+def arrange(arguments: list[str], repeated: str = "") -> list[str]:
     """Put a command line into the form Hydra takes.
 
     Flags go to the front, because Hydra refuses them between overrides (hydra#3053), and a value with ``=`` in it, such
     as a folder named by its values, is quoted (hydra#1577).
+
+    Args:
+        arguments: the words typed.
+        repeated: a key that may be given several times; its values become one list.
     """
+    values = [word.partition("=")[2] for word in arguments if word.partition("=")[0] == repeated]
+    if len(values) > 1:
+        quoted = ["'" + value.replace("'", r"\'") + "'" for value in values]
+        arguments = [word for word in arguments if word.partition("=")[0] != repeated]
+        arguments = [*arguments, f"{repeated}=[{','.join(quoted)}]"]
     overrides = [word for word in arguments if not word.startswith("-") and ("=" in word or word[:1] in "+~")]
     flags = [word for word in arguments if word not in overrides]
     is_sweep = any(word in MULTIRUN for word in flags)
@@ -61,13 +69,24 @@ def _quote(word: str, is_sweep: bool) -> str:
     return f"{key}=" + ",".join(part if PLAIN.fullmatch(part) else f"'{part}'" for part in escaped)
 
 
-def run(main: Callable[[], Any]) -> None:
-    """Run a Hydra command, ending with exit code 0, 1 (a job of a sweep failed), 2 (bad input) or 130 (Ctrl-C)."""
+def run(main: Callable[[], Any], schema: type, sweeps: bool = False, repeated: str = "") -> None:
+    """Run a Hydra command, ending with exit code 0, 1 (a job of a sweep failed), 2 (bad input) or 130 (Ctrl-C).
+
+    Args:
+        main: the command.
+        schema: its keys.
+        sweeps: whether it may be typed with ``-m``.
+        repeated: as in :func:`arrange`.
+    """
+    keys = {f.name for f in fields(schema)}
     for word in sys.argv[1:]:
         key = word.removeprefix("--").partition("=")[0]
-        if word.startswith("--") and key.partition(".")[0] in KEYS:
+        if word.startswith("--") and key.partition(".")[0] in keys:
             fail(f"{word} is no flag; keys are set without dashes: {key}=VALUE", code=2)
-    sys.argv[1:] = arrange(sys.argv[1:])
+        if word in MULTIRUN and not sweeps:
+            also = f"; name several at once: {repeated}=A {repeated}=B" if repeated else ""
+            fail(f"{word} is for train.py; leave it out{also}.", code=2)
+    sys.argv[1:] = arrange(sys.argv[1:], repeated)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors instead of printing them its way
     failed = False
     try:
@@ -95,7 +114,7 @@ def run(main: Callable[[], Any]) -> None:
         fail(f"the sweep broke off ({what}); the same line goes on with it.", code=1)
 
 
-def run_job(job: Job, config: DictConfig) -> float:
+def run_job(job: Job, config: DictConfig) -> float | None:
     """Run one job, and tell at once why it failed: Hydra would go on with a sweep and tell of the first alone."""
     hydra = HydraConfig.get()
     is_sweep, folder = hydra.mode == RunMode.MULTIRUN, Path(hydra.runtime.output_dir)

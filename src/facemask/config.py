@@ -1,4 +1,4 @@
-"""The typed schema of a training run, its resolvers, and building from ``_target_``."""
+"""The typed schema of each command, the resolvers, and building from ``_target_``."""
 
 import difflib
 import hashlib
@@ -51,6 +51,54 @@ class TrainConfig:
     logger: Any = field(default_factory=dict)
 
 
+@dataclass
+class EvaluationData:
+    """What to evaluate on, where that is not the run's own data."""
+
+    root: str | None = None  # another folder of face crops; null is the run's own data
+    store_dir: str = "data/store"  # decoded images; may be deleted at any time
+    max_unreadable: float = 0.01  # share of damaged files that is tolerated
+    labels: dict[str, str] = field(default_factory=dict)  # class folder -> class of the model, where names differ
+
+
+@dataclass
+class Costs:
+    """What a mistake of a two-class model costs, in any unit."""
+
+    missed: float = 5.0  # a positive (a bare face) that is let pass
+    false_alarm: float = 1.0  # a negative (a masked face) that is stopped
+
+
+@dataclass
+class ReportContent:
+    """What goes into a report."""
+
+    faces: bool = False  # embed pictures of people
+    pictures: int = 24  # in each gallery
+    title: str | None = None
+
+
+@dataclass
+class EvaluateConfig:
+    """The keys of ``evaluate.py``."""
+
+    run: Any = None  # a run folder; several are compared: run=A run=B
+    sweep: str | None = None  # or a sweep's folder, whose first place is evaluated
+    top: int | str = 1  # so many of the sweep's first places; "all"
+    fold: int | str | None = None  # whose model; null is the first that is complete, "all" each as a model of its own
+    split: str = "test"  # test, val, or all images of another data.root
+    positive: str | None = None  # of two classes, the one to find; null is the second
+    recalls: list[float] = field(default_factory=lambda: [0.9, 0.95, 0.99])  # operating points
+    draws: int = 2000  # of the bootstrap
+    seed: int = 0  # of the bootstrap and the galleries
+    device: str = "auto"  # auto, cpu, cuda
+    batch_size: int = 256  # images at a time
+    data: EvaluationData = field(default_factory=EvaluationData)
+    costs: Costs = field(default_factory=Costs)
+    report: ReportContent = field(default_factory=ReportContent)
+    logger: Any = field(default_factory=dict)
+
+
 def is_neutral(key: str) -> bool:
     """Return whether no number depends on a key, or on the group that it is in."""
     return not {key, key.partition(".")[0]}.isdisjoint(NEUTRAL)
@@ -98,6 +146,7 @@ def run_folder(resume: str | None, time: str) -> str:
 def register() -> None:
     """Make the schema and the resolvers known to Hydra; to be called before it composes."""
     ConfigStore.instance().store(name="train_schema", node=TrainConfig)
+    ConfigStore.instance().store(name="evaluate_schema", node=EvaluateConfig)
     OmegaConf.register_new_resolver("monitor_mode", monitor_mode, replace=True)
     OmegaConf.register_new_resolver("direction", direction, replace=True)
     OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)

@@ -17,7 +17,7 @@ SPLITS = {"train": ["train", "training", "val", "valid", "validation", "dev"], "
 SPLIT_OF_FOLDER = {folder: split for split, folders in SPLITS.items() for folder in folders}
 
 
-def index(root: Path, hint: str = "") -> pd.DataFrame:
+def index(root: Path, hint: str = "", for_training: bool = True) -> pd.DataFrame:
     """List the images of a data set.
 
     Args:
@@ -25,6 +25,7 @@ def index(root: Path, hint: str = "") -> pd.DataFrame:
             may give, by ``file`` (path below root), each image's ``group`` (or ``photo``) and ``split``; it wins
             over the folders.
         hint: where this data set can be had, added to the error when it is missing.
+        for_training: ask for two classes or more, and for a training part; a model can be tried on less.
 
     Returns:
         One row an image, sorted by path: ``path`` (below root, with forward slashes), ``label`` (class name),
@@ -36,24 +37,24 @@ def index(root: Path, hint: str = "") -> pd.DataFrame:
     """
     if not root.is_dir():
         raise DataError(f"data.root={root} is not a folder; {hint or LAYOUT}.")
-    folders = _class_folders(root)
+    folders = _class_folders(root, for_training)
     rows = [(path, label, path, split) for folder, label, split in folders for path in _images_below(folder, root)]
     if not rows:
         raise DataError(f"data.root={root} holds no image in a class folder; {hint or LAYOUT}.")
     table = pd.DataFrame(rows, columns=["path", "label", "group", "split"], dtype=str)
-    _check_classes(table, folders, root)
+    _check_classes(table, folders, root, at_least=2 if for_training else 1)
     if (root / MANIFEST).is_file():
         table = _apply_manifest(table, root / MANIFEST)
     return table.sort_values("path", ignore_index=True)
 
 
-def _class_folders(root: Path) -> list[tuple[Path, str, str]]:
+def _class_folders(root: Path, for_training: bool) -> list[tuple[Path, str, str]]:
     """Return (folder, class name, split) of every class folder; split is empty in the flat layout."""
     folders = _subfolders(root)
     splits = {f: SPLIT_OF_FOLDER[f.name.lower()] for f in folders if f.name.lower() in SPLIT_OF_FOLDER}
     if not splits:
         return [(folder, folder.name, "") for folder in folders]
-    if "train" not in splits.values():
+    if for_training and "train" not in splits.values():
         raise DataError(f"data.root={root} holds a folder {min(splits).name!r} but none of training images; {LAYOUT}.")
     return [(below, below.name, split) for folder, split in splits.items() for below in _subfolders(folder)]
 
@@ -98,12 +99,12 @@ def _readable_suffixes() -> frozenset[str]:
     return frozenset(suffix for suffix, name in suffixes.items() if name in Image.OPEN)
 
 
-def _check_classes(table: pd.DataFrame, folders: list[tuple[Path, str, str]], root: Path) -> None:
+def _check_classes(table: pd.DataFrame, folders: list[tuple[Path, str, str]], root: Path, at_least: int) -> None:
     counts = table["label"].value_counts()
     for _, label, _ in folders:
         if label not in counts:
             raise DataError(f"class folder {label!r} of data.root={root} holds no image; fill it or delete it.")
-    if len(counts) < 2:
+    if len(counts) < at_least:
         raise DataError(
             f"data.root={root} holds one class only, {counts.index[0]!r}; a classifier needs two or more: {LAYOUT}."
         )

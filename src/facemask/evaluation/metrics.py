@@ -1,74 +1,122 @@
-"""Metrics of a table of predictions, with bootstrap intervals. Pure NumPy."""
+"""Metrics of a table of predictions, with bootstrap intervals. Pure; equal to scikit-learn's, draw by draw."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import norm
+from scipy.stats import t as student_t
 
 from facemask.seeding import BOOTSTRAP, derive_seed
 
 Floats = npt.NDArray[np.float64]
-HEADLINE = ("accuracy", "f1", "auroc")  # the metrics that get intervals
+Labels = npt.NDArray[np.int64]
+Probabilities = npt.NDArray[np.floating]
 DRAWS = 1000
+AT_ONCE = 50  # draws: bounds memory to this many times the samples
+PER_CLASS = ("precision", "recall", "f1", "auroc", "average_precision")
 
 
 def classification_metrics(
-    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating], class_names: Sequence[str]
+    labels: Labels, probabilities: Probabilities, class_names: Sequence[str], positive: int = 1
 ) -> dict[str, float]:
-    """Return ``loss``, ``accuracy``, ``f1``, ``auroc``, ``precision_CLASS`` and ``recall_CLASS``.
+    """Return every metric of a sample.
 
     Args:
         labels: int64[N], the truth.
         probabilities: float[N, C].
         class_names: C names.
+        positive: of two classes, the one whose ``auroc`` and ``average_precision`` are meant.
 
     Returns:
-        The metrics: ``loss`` is the mean negative log-likelihood; ``f1`` the mean over classes; ``auroc`` the mean over
-        classes of one against the rest. A metric that the sample cannot give (a class without images) is NaN.
+        ``loss``, the mean negative log-likelihood; ``accuracy``; ``f1`` and ``weighted_f1``, the means over classes,
+        each alike or by its share; ``auroc`` and ``average_precision``, of the positive class where there are two, else
+        the mean over classes of one against the rest; and ``precision_CLASS``, ``recall_CLASS``, ``f1_CLASS``,
+        ``auroc_CLASS``, ``average_precision_CLASS``. A metric that the sample cannot give (a class without images) is
+        NaN.
     """
-    everything = np.ones((1, len(labels)))
-    values = {name: score[0] for name, score in _weighted_metrics(labels, probabilities, everything).items()}
-    true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    named = {"loss": float(-np.log(np.maximum(true, 1e-12)).mean())}
-    named |= {name: float(values[name]) for name in HEADLINE}
-    for kind in ("precision", "recall"):
-        named |= {f"{kind}_{label}": float(values[kind][c]) for c, label in enumerate(class_names)}
-    return named
+    scores = _weighted_metrics(labels, probabilities, np.ones((1, len(labels))), positive)
+    return {name: float(values[0]) for name, values in _by_name(scores, class_names).items()}
 
 
-def bootstrap_intervals(
-    labels: npt.NDArray[np.int64],
-    probabilities: npt.NDArray[np.floating],
+def metric_draws(
+    labels: Labels,
+    probabilities: Probabilities,
+    class_names: Sequence[str],
     groups: Sequence[str],
     draws: int = DRAWS,
     seed: int = 0,
-) -> dict[str, list[float]]:
-    """Return 95 % percentile intervals of the headline metrics, from a bootstrap over groups.
+    positive: int = 1,
+) -> dict[str, Floats]:
+    """Return every metric, float64[draws], under a bootstrap over groups.
 
     Faces of one photo resemble each other, so whole groups are drawn, with replacement (the cluster bootstrap,
-    Davison & Hinkley 1997, section 3.8). Draws in which a metric is not defined are left out.
+    Davison & Hinkley 1997, section 3.8). The same groups and seed give the same draws, so that the metrics of two
+    models on the same samples can be compared draw by draw.
 
     Args:
         labels: int64[N].
         probabilities: float[N, C].
+        class_names: C names.
         groups: N group names; all different where nothing is known.
         draws: number of bootstrap samples.
         seed: seed of the draws.
+        positive: as in :func:`classification_metrics`.
     """
+    parts = [_weighted_metrics(labels, probabilities, w, positive) for w in bootstrap_weights(groups, draws, seed)]
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return _by_name(whole, class_names)
+
+
+def bootstrap_weights(groups: Sequence[str], draws: int, seed: int) -> Iterator[Floats]:
+    """Yield how often each sample is drawn, float64[b, N], until there are as many draws as asked for."""
     members, group_of = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     rng = np.random.default_rng(derive_seed(BOOTSTRAP, seed))
-    drawn = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), size=draws)
-    scores = _weighted_metrics(labels, probabilities, drawn[:, group_of].astype(np.float64))
+    for start in range(0, draws, AT_ONCE):
+        size = min(AT_ONCE, draws - start)
+        drawn = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), size=size)
+        yield drawn[:, group_of].astype(np.float64)
+
+
+def percentile_intervals(draws: Mapping[str, Floats], groups: int, level: float = 0.95) -> dict[str, list[float]]:
+    """Return the interval of each metric; draws in which it is not defined are left out.
+
+    Plain percentiles are too narrow where groups are few. These are taken further out, by as much as Student's t
+    exceeds the normal distribution (the expanded percentile interval; Hesterberg 2015, The American Statistician 69).
+
+    Args:
+        draws: of each metric, from :func:`metric_draws`.
+        groups: how many there are to draw; one tells nothing of the spread, and gives NaN.
+        level: how often the interval should hold the truth.
+    """
+    tail = expanded_tail(groups, level)
     intervals = {}
-    for name in HEADLINE:
-        defined = scores[name][np.isfinite(scores[name])]
-        low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (np.nan, np.nan)
+    for name, values in draws.items():
+        defined = values[np.isfinite(values)]
+        low, high = np.quantile(defined, [tail, 1 - tail]) if len(defined) and groups > 1 else (np.nan, np.nan)
         intervals[name] = [float(low), float(high)]
     return intervals
 
 
+def expanded_tail(groups: int, level: float = 0.95) -> float:
+    """Return the share of the draws to leave out on each side."""
+    if groups < 2:
+        return (1 - level) / 2
+    quantile = student_t.ppf((1 - level) / 2, groups - 1) * np.sqrt(groups / (groups - 1))
+    return float(norm.cdf(quantile))
+
+
+def _by_name(scores: Mapping[str, Floats], class_names: Sequence[str]) -> dict[str, Floats]:
+    """Give each class's column of the per-class metrics a name of its own."""
+    named = {name: values for name, values in scores.items() if values.ndim == 1}
+    for kind in PER_CLASS:
+        values = scores[f"{kind} of classes"]
+        named |= {f"{kind}_{label}": values[:, c] for c, label in enumerate(class_names)}
+    return named
+
+
 def _weighted_metrics(
-    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating], weights: Floats
+    labels: Labels, probabilities: Probabilities, weights: Floats, positive: int
 ) -> dict[str, Floats]:
     """Return each metric under each row of sample weights, [B, N]: [B], or [B, C] for the per-class ones."""
     classes = np.arange(probabilities.shape[1])
@@ -76,23 +124,47 @@ def _weighted_metrics(
     guess = (probabilities.argmax(axis=1)[:, None] == classes).astype(np.float64)
     total, hits = weights.sum(axis=1), weights @ (truth * guess)
     true, guessed = weights @ truth, weights @ guess
+    tiny = np.finfo(np.float64).eps
+    likelihood = probabilities[np.arange(len(labels)), labels].astype(np.float64).clip(tiny, 1 - tiny)
+    f1 = ratio(2 * hits, true + guessed)
     with np.errstate(invalid="ignore", divide="ignore"):
-        auroc = [_weighted_auroc(truth[:, c], probabilities[:, c], weights) for c in classes]
-        return {
-            "accuracy": hits.sum(axis=1) / total,
-            "f1": np.divide(2 * hits, true + guessed, out=np.zeros_like(hits), where=true + guessed > 0).mean(axis=1),
-            "auroc": np.mean(auroc, axis=0),
-            "precision": np.divide(hits, guessed, out=np.zeros_like(hits), where=guessed > 0),
-            "recall": np.divide(hits, true, out=np.zeros_like(hits), where=true > 0),
-        }
+        curves = [_areas(truth[:, c], probabilities[:, c], weights) for c in classes]
+        auroc, precision = (np.stack(areas, axis=1) for areas in zip(*curves, strict=True))
+    is_binary = len(classes) == 2
+    return {
+        "loss": weights @ -np.log(likelihood) / total,
+        "accuracy": hits.sum(axis=1) / total,
+        "f1": f1.mean(axis=1),
+        "weighted_f1": (f1 * true).sum(axis=1) / total,
+        "auroc": auroc[:, positive] if is_binary else auroc.mean(axis=1),
+        "average_precision": precision[:, positive] if is_binary else precision.mean(axis=1),
+        "precision of classes": ratio(hits, guessed),
+        "recall of classes": ratio(hits, true),
+        "f1 of classes": f1,
+        "auroc of classes": auroc,
+        "average_precision of classes": precision,
+    }
 
 
-def _weighted_auroc(truth: Floats, scores: npt.NDArray[np.floating], weights: Floats) -> Floats:
-    """Return the chance that a positive outscores a negative, ties counting half, under each row of weights: [B]."""
+def ratio(part: Floats, whole: Floats) -> Floats:
+    """Return part / whole, and 0 of nothing, as scikit-learn does."""
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+def _areas(truth: Floats, scores: Probabilities, weights: Floats) -> tuple[Floats, Floats]:
+    """Return AUROC and average precision of one class, [B] each, under each row of weights.
+
+    AUROC is the chance that a positive outscores a negative, ties counting half; average precision the mean, over the
+    positives, of the precision among all that score as high or higher.
+    """
     order = np.argsort(scores, kind="stable")
     _, starts = np.unique(scores[order], return_index=True)
     positives = np.add.reduceat((weights * truth)[:, order], starts, axis=1)  # by distinct score, ascending
     negatives = np.add.reduceat((weights * (1 - truth))[:, order], starts, axis=1)
     below = negatives.cumsum(axis=1) - negatives
-    wins = (positives * (below + negatives / 2)).sum(axis=1)
-    return np.asarray(wins / (positives.sum(axis=1) * negatives.sum(axis=1)))
+    true, false = positives.sum(axis=1), negatives.sum(axis=1)
+    auroc = (positives * (below + negatives / 2)).sum(axis=1) / (true * false)
+    hits = positives[:, ::-1].cumsum(axis=1)
+    alarms = negatives[:, ::-1].cumsum(axis=1)
+    precision = ratio(hits, hits + alarms)
+    return auroc, (positives[:, ::-1] * precision).sum(axis=1) / true

@@ -28,7 +28,7 @@ def predict_probabilities(
     parts = []
     with torch.inference_mode():
         for start in range(0, len(inputs), batch_size):
-            batch = torch.from_numpy(inputs[start : start + batch_size]).to(device)
+            batch = torch.from_numpy(np.array(inputs[start : start + batch_size])).to(device)  # of a read-only map
             logits = model(batch if batch.ndim == 2 else preprocessing.normalise(batch))
             parts.append(logits.float().softmax(dim=1).cpu().numpy())
     return np.concatenate(parts)

@@ -8,7 +8,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from matplotlib.figure import Figure
 
-from facemask.report.sections import Drawing, Section, to_cells
+from facemask.report.sections import Drawing, Section, to_cells, word_columns
 
 
 def render(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
@@ -34,8 +34,14 @@ def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("facemask.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.globals |= {"to_cells": to_cells, "to_data_uri": _to_data_uri, "zip": zip}
+    environment.globals |= {"to_cells": to_cells, "word_columns": word_columns, "zip": zip}
+    environment.globals |= {"to_data_uri": _to_data_uri, "width": _width}
     return environment.get_template("page.html")
+
+
+def _width(drawing: Drawing) -> int:
+    """Return the pixels that a figure was drawn for, at 96 an inch."""
+    return round(float(drawing.figure.get_figwidth()) * 96)
 
 
 def _to_data_uri(drawing: Drawing) -> str:

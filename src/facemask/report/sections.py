@@ -19,13 +19,17 @@ class Table:
         key: names its file.
         caption: on what data, which split, how many samples its figures are, as far as the section does not say.
         rows: the figures, at full precision.
-        wrapped: columns of words that may take several lines; ``code`` among these is set as code.
+        wrapped: columns of words that may take several lines; ``command`` is set as code.
+        is_folded: whether it is shown only when asked for.
+        at_most: rows shown on the page; the file has all.
     """
 
     key: str
     caption: str
     rows: pd.DataFrame
     wrapped: Collection[str] = ()
+    is_folded: bool = False
+    at_most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -74,13 +78,32 @@ def to_cells(rows: pd.DataFrame) -> pd.DataFrame:
         words = [_to_words(value) for value in rows[column]]
         if f"{column}{LOW}" in rows:
             bounds = zip(words, rows[f"{column}{LOW}"], rows[f"{column}{HIGH}"], strict=True)
-            words = [word if pd.isna(low) else f"{word} ({low:.3f}–{high:.3f})" for word, low, high in bounds]
-        cells[str(column).replace("_", " ")] = words
+            words = [word if pd.isna(low) else f"{word} ({_range(low, high)})" for word, low, high in bounds]
+        cells[title(column)] = words
     return cells
+
+
+def title(column: object) -> str:
+    """Return a column's name as words; what has figures in it is a name of something else, and stays."""
+    name = str(column)
+    return name.replace("_", " ") if name.replace("_", "").isalpha() else name
+
+
+def word_columns(rows: pd.DataFrame) -> set[str]:
+    """Return the columns that hold words, as :func:`to_cells` names them: not numbers, nor words for numbers."""
+    return {
+        title(column)
+        for column in rows
+        if all(isinstance(value, str) and not value[:1].isdigit() for value in rows[column])
+    }
 
 
 def _is_bound(column: str, suffix: str, rows: pd.DataFrame) -> bool:
     return column.endswith(suffix) and column.removesuffix(suffix) in rows
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:.3f} to {high:.3f}" if low < 0 else f"{low:.3f}–{high:.3f}"
 
 
 def _to_words(value: Any) -> str:

@@ -40,7 +40,7 @@ class Configuration:
     @property
     def values(self) -> dict[str, Any]:
         """Every setting by its dotted key."""
-        return dict(_flatten(self.settings))
+        return dict(flatten(self.settings))
 
     def scores(self) -> list[float]:
         """Return the best monitored score of every complete fold, in the order of the folds."""
@@ -121,7 +121,7 @@ def _merge(runs: Sequence[tuple[Path, Settings, Result]]) -> Configuration:
 
 def varied_keys(all_settings: Sequence[Settings]) -> list[str]:
     """Return the keys that tell configurations apart: the top-level ones, and what does not follow from others."""
-    flat = [dict(_flatten(settings)) for settings in all_settings if settings]
+    flat = [dict(flatten(settings)) for settings in all_settings if settings]
     found = {key for values in flat for key in values if not is_neutral(key)}
     keys = sorted(found - {"fold"}, key=lambda key: (key.count("."), key))
     varied, partitions = [], set()
@@ -140,10 +140,11 @@ def _partition(values: Sequence[Any]) -> str:
     return ",".join(str(seen.setdefault(repr(value), len(seen))) for value in values)
 
 
-def _flatten(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every setting with its dotted key."""
     for key, value in node.items():
         if isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{key}.")
+            yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 

@@ -1,7 +1,6 @@
 """The picture of a fold's training, drawn from its ``metrics.csv``."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,14 +10,13 @@ from matplotlib.ticker import MaxNLocator
 from facemask.report.style import BLUE, GREY, ORANGE, plain
 
 
-def draw_learning_curves(history: pd.DataFrame, best_epoch: int, title: str, file: Path) -> None:
+def draw_learning_curves(history: pd.DataFrame, best_epoch: int, title: str) -> Figure:
     """Draw loss, scores and seconds by epoch.
 
     Args:
         history: a fold's ``metrics.csv``: a row an epoch.
         best_epoch: marked in every panel.
         title: what was trained, on what, and how many samples.
-        file: the picture to write; its suffix tells the format.
     """
     figure = Figure(figsize=(13, 4))  # margins by hand: finding them takes longer than drawing
     figure.subplots_adjust(left=0.05, right=0.99, bottom=0.13, top=0.89, wspace=0.18)
@@ -52,7 +50,7 @@ def draw_learning_curves(history: pd.DataFrame, best_epoch: int, title: str, fil
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         plain(axes)
         axes.legend(fontsize=8, frameon=False)
-    figure.savefig(file, dpi=120)
+    return figure
 
 
 def _lines(axes: Axes, epochs: "pd.Series[int]", history: pd.DataFrame, curves: Sequence[tuple[str, str, str]]) -> None:

@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import Logger
 from facemask.config import ALL_FOLDS, Settings
 from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
-from facemask.evaluation.metrics import DRAWS, bootstrap_intervals, classification_metrics
+from facemask.evaluation.metrics import DRAWS, classification_metrics, metric_draws, percentile_intervals
 from facemask.evaluation.predict import predict_probabilities
 from facemask.files import write_atomically, write_table
 from facemask.models.checkpoint import load_model, read_checkpoint
@@ -195,11 +195,13 @@ def _evaluate(folder: Path, data: FaceDataModule, device: str, seed: int, logger
     write_table(folder / PREDICTIONS, predictions)
     truth = np.array([names.index(label) for label in predictions["label"]])
     metrics = classification_metrics(truth, probabilities, names)
+    groups = predictions["group"].tolist()
+    draws = metric_draws(truth, probabilities, names, groups)
     log_best(loggers, metrics, predictions, data.images(data.val_samples), names, seed)
     history = pd.read_csv(folder / METRICS)
     return {
         "metrics": {"val": metrics},
-        "intervals": bootstrap_intervals(truth, probabilities, predictions["group"].tolist()),
+        "intervals": percentile_intervals(draws, len(set(groups))),
         "draws": DRAWS,
         "epochs": len(history),
         "seconds": float(history["seconds"].sum()),
@@ -244,7 +246,8 @@ def _draw(folder: Path, model: str, result: Result) -> None:
         f"{model} on {result['data']['name']}, fold {result['fold']}: "
         f"{n['train']:,} training and {n['val']:,} validation images"
     )
-    draw_learning_curves(pd.read_csv(folder / METRICS), result["best_epoch"], title, folder / CURVES)
+    figure = draw_learning_curves(pd.read_csv(folder / METRICS), result["best_epoch"], title)
+    figure.savefig(folder / CURVES, dpi=120)
 
 
 @contextmanager

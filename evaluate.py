@@ -1,0 +1,28 @@
+"""Evaluate trained models: ``python evaluate.py run=FOLDER``, several with ``run=A run=B``, or ``sweep=FOLDER``."""
+
+import hydra
+from omegaconf import DictConfig
+
+from facemask import cli
+from facemask.checks import resolve_evaluation
+from facemask.config import EvaluateConfig, register
+
+register()
+
+
+@hydra.main(config_path="conf", config_name="evaluate", version_base="1.3")
+def main(config: DictConfig) -> None:
+    """Write the report of the runs that the configuration names."""
+    cli.run_job(report, config)
+
+
+def report(config: DictConfig) -> None:
+    """Check what needs no torch first: a mistyped value is answered in a second."""
+    settings = resolve_evaluation(config)
+    from facemask.evaluation.run import evaluate
+
+    evaluate(settings)
+
+
+if __name__ == "__main__":
+    cli.run(main, EvaluateConfig, repeated="run")

@@ -1,0 +1,74 @@
+"""What a model costs where it runs: time, operations, parameters, bytes."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from facemask.data.preprocessing import Pixels, Preprocessing
+from facemask.evaluation.predict import predict_probabilities
+
+WARM_UP = 3  # calls that are not counted
+SECONDS = 1.0  # of counted calls, about
+MOST, LEAST = 200, 10  # counted calls
+
+
+@dataclass(frozen=True)
+class Latency:
+    """The time from decoded crops to probabilities, milliseconds a call.
+
+    Attributes:
+        batch: crops a call.
+        calls: how many were timed, after warm-up.
+        median: of these.
+        p90: which nine of ten stay below.
+    """
+
+    batch: int
+    calls: int
+    median: float
+    p90: float
+
+
+def measure_latency(model: nn.Module, preprocessing: Preprocessing, images: Pixels, batch: int) -> Latency:
+    """Time resizing, normalising and predicting a batch, on the model's device.
+
+    Args:
+        model: as in :func:`facemask.evaluation.predict.predict_probabilities`.
+        preprocessing: the model's own.
+        images: uint8[N, store_size, store_size, 3]; repeated where there are fewer than ``batch``.
+        batch: crops a call.
+    """
+    crops = images[np.resize(np.arange(len(images)), batch)]
+    durations: list[float] = []
+    calls = LEAST
+    while len(durations) < WARM_UP + calls:
+        start = time.perf_counter()
+        predict_probabilities(model, preprocessing, crops, batch_size=batch)  # ends on the CPU, so no work is pending
+        durations.append(time.perf_counter() - start)
+        if len(durations) == WARM_UP:
+            calls = int(np.clip(SECONDS / durations[-1], LEAST, MOST))
+    median, p90 = np.quantile(np.array(durations[WARM_UP:]) * 1000, [0.5, 0.9])
+    return Latency(batch, calls, float(median), float(p90))
+
+
+def count_flops(model: nn.Module, input_size: int) -> int:
+    """Return the floating-point operations of one image, a multiplication and an addition being two."""
+    device = next(model.parameters()).device
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 3, input_size, input_size, device=device))
+    return int(counter.get_total_flops())
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Return the number of parameters."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def file_size(checkpoint: Path) -> int:
+    """Return the bytes of a checkpoint, which holds more than the weights: the optimiser's state, for one."""
+    return checkpoint.stat().st_size

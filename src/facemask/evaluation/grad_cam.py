@@ -1,0 +1,77 @@
+"""Where a network looks: Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391), as the grad-cam package computes it."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from torch import Tensor, nn
+
+from facemask.data.preprocessing import Pixels, Preprocessing
+from facemask.evaluation.metrics import Floats, Labels
+
+BATCH = 32
+
+
+def activation_maps(model: nn.Module, preprocessing: Preprocessing, images: Pixels, classes: Labels) -> Floats | None:
+    """Return what in each image speaks for a class, float64[N, input_size, input_size] in [0, 1].
+
+    Args:
+        model: as in :func:`facemask.evaluation.predict.predict_probabilities`; left on its device, in evaluation mode.
+        preprocessing: the model's own.
+        images: uint8[N, store_size, store_size, 3].
+        classes: int64[N], the class asked about in each image.
+
+    Returns:
+        The maps; None for a network without convolutions.
+    """
+    device = next(model.parameters()).device
+    layer = last_convolution(model.eval(), preprocessing.normalise(torch.from_numpy(np.array(images[:1])).to(device)))
+    if layer is None:
+        return None
+    learns = [parameter.requires_grad for parameter in model.parameters()]
+    model.requires_grad_(True)  # gradients pass through frozen layers too
+    try:
+        with GradCAM(model=model, target_layers=[layer]) as cam:
+            maps = [
+                cam(preprocessing.normalise(batch.to(device)), [ClassifierOutputTarget(int(c)) for c in asked])
+                for batch, asked in _batches(images, classes)
+            ]
+    finally:
+        for parameter, learned in zip(model.parameters(), learns, strict=True):
+            parameter.requires_grad_(learned)
+            parameter.grad = None
+    return np.concatenate(maps).astype(np.float64)
+
+
+def last_convolution(model: nn.Module, inputs: Tensor) -> nn.Module | None:
+    """Return the convolution that is run last among those whose output still has places to tell apart."""
+    found: list[nn.Module] = []
+
+    def note(module: nn.Module, _: object, output: Tensor) -> None:
+        if output.shape[-1] * output.shape[-2] > 1:
+            found.append(module)
+
+    hooks = [m.register_forward_hook(note) for m in model.modules() if isinstance(m, nn.Conv2d)]
+    try:
+        with torch.no_grad():
+            model(inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found[-1] if found else None
+
+
+def overlay(image: Pixels, activation: npt.NDArray[np.floating]) -> Pixels:
+    """Lay a map, float[S, S] in [0, 1], over an image, uint8[h, w, 3], in red."""
+    import cv2
+
+    height, width = image.shape[:2]
+    strength = cv2.resize(activation.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
+    red = np.array([255, 40, 0], np.float32)
+    return np.asarray((image * (1 - 0.55 * strength) + red * 0.55 * strength).round(), dtype=np.uint8)
+
+
+def _batches(images: Pixels, classes: Labels) -> list[tuple[Tensor, Labels]]:
+    starts = range(0, len(images), BATCH)
+    return [(torch.from_numpy(np.array(images[s : s + BATCH])), classes[s : s + BATCH]) for s in starts]

@@ -1,0 +1,54 @@
+"""Whether images that a model is judged by are almost the same as images it has learned from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from facemask.config import Settings
+from facemask.data.duplicates import near_duplicates
+from facemask.errors import FaceMaskError
+from facemask.evaluation.samples import Samples, open_training_data
+from facemask.evaluation.trained import TrainedModel
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """What of the samples a model has seen.
+
+    Attributes:
+        pairs: one row a pair: ``evaluated`` and ``trained_on`` (paths), ``bits``, ``correlation``.
+        leaked: bool[N], the samples in these pairs.
+        compared: how many training images the samples were compared with.
+        reason: why nothing could be compared; empty where it was.
+    """
+
+    pairs: pd.DataFrame
+    leaked: npt.NDArray[np.bool_]
+    compared: int
+    reason: str = ""
+
+
+def find_leakage(model: TrainedModel, samples: Samples, settings: Settings) -> Leakage:
+    """Compare the samples with every image of the model's training part, the validation fold too."""
+    pairs = pd.DataFrame(columns=["evaluated", "trained_on", "bits", "correlation"])
+    nothing = np.zeros(len(samples.table), dtype=bool)
+    if settings["split"] == "val":
+        return Leakage(pairs, nothing, 0, "the validation part is a part of the training images.")
+    try:
+        data = open_training_data(model, settings)
+    except FaceMaskError as error:
+        return Leakage(pairs, nothing, 0, str(error))
+    assert data.samples is not None
+    found = near_duplicates(samples.images(data.store_size), data.images(data.samples))
+    pairs = pd.DataFrame(
+        {
+            "evaluated": samples.table["path"].to_numpy()[found["first"].to_numpy(dtype=int)],
+            "trained_on": data.samples["path"].to_numpy()[found["second"].to_numpy(dtype=int)],
+            "bits": found["bits"],
+            "correlation": found["correlation"],
+        }
+    )
+    leaked = np.isin(np.arange(len(samples.table)), found["first"].to_numpy(dtype=int))
+    return Leakage(pairs, leaked, len(data.samples))

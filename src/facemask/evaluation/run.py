@@ -1,0 +1,117 @@
+"""What ``evaluate.py`` does: open the models, predict, write the report, show."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from hydra.core.hydra_config import HydraConfig
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from facemask.config import Settings, did_you_mean
+from facemask.errors import ConfigError
+from facemask.evaluation.cost import count_flops, count_parameters, file_size, measure_latency
+from facemask.evaluation.evaluated import HEADLINE, Evaluated, predict_samples
+from facemask.evaluation.findings import Cost, Findings, how_sure, missing_classes
+from facemask.evaluation.leakage import find_leakage
+from facemask.evaluation.report import in_one_sentence, write_reports
+from facemask.evaluation.samples import Samples, read_samples
+from facemask.evaluation.trained import TrainedModel, open_models
+from facemask.evaluation.wandb_report import log_report
+from facemask.report.write import PAGE
+from facemask.runs.record import environment
+
+BATCHES = (1, 32)  # crops a call that latency is measured for
+
+
+def evaluate(settings: Settings) -> None:
+    """Evaluate as configured into Hydra's output folder.
+
+    Args:
+        settings: the resolved configuration.
+
+    Raises:
+        FaceMaskError: a run, the data or a setting cannot be used.
+    """
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    device = _device(settings["device"])
+    models = open_models(settings)
+    positive = _positive(settings["positive"], models[0].class_names)
+    samples = read_samples(models, settings)
+    all_findings = [_find(model, samples, settings, positive, device) for model in models]
+    sections = write_reports(folder, all_findings, samples)
+    log_report(settings, folder, all_findings, sections)
+    _print(folder, all_findings, Console())
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return str(torch.zeros(1, device=name).device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled for a device
+        raise ConfigError(f"device={name} cannot be used here; type device=cpu or device=auto.") from error
+
+
+def _positive(name: str | None, class_names: Sequence[str]) -> int:
+    if name is None:
+        return 1
+    if name not in class_names:
+        raise ConfigError(f"positive={name} is no class of the model{did_you_mean(name, class_names)}")
+    return list(class_names).index(name)
+
+
+def _find(model: TrainedModel, samples: Samples, settings: Settings, positive: int, device: str) -> Findings:
+    """Predict and measure one model."""
+    predictions = predict_samples(model, samples, settings["batch_size"], device)
+    evaluated = Evaluated(model, predictions, positive, settings["draws"], settings["seed"])
+    images = samples.images(model.record.store_size)
+    where = environment(device)
+    hardware = where["processor"] if device == "cpu" else torch.cuda.get_device_name(device)
+    if device == "cpu":
+        hardware = f"{hardware}, {torch.get_num_threads()} threads"
+    cost = Cost(
+        count_parameters(model.model),
+        count_flops(model.model, model.record.input_size),
+        file_size(model.checkpoint),
+        [measure_latency(model.model, model.record, images, batch) for batch in BATCHES],
+        hardware,
+    )
+    return Findings(evaluated, images, _about(samples), find_leakage(model, samples, settings), cost, settings)
+
+
+def _about(samples: Samples) -> str:
+    n, bad = len(samples.table), len(samples.unreadable)
+    left_out = f" ({bad} more cannot be read)" if bad else ""
+    return f"{samples.data}, {samples.part}, n = {n:,}{left_out}"
+
+
+def _print(folder: Path, all_findings: Sequence[Findings], console: Console) -> None:
+    """Print what came out, on what, and where the rest is."""
+    first = all_findings[0]
+    table = Table(title=first.about, title_justify="left", box=box.SIMPLE_HEAD)
+    names = ("accuracy", "f1", "auroc")
+    for column in ("model", *(HEADLINE[name] for name in names), "ms an image"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    for findings in all_findings:
+        e = findings.evaluated
+        cells = []
+        for name in names:
+            low, high = e.intervals[name]
+            value = "–" if pd.isna(e.metrics[name]) else f"{e.metrics[name]:.3f}"
+            cells.append(value if pd.isna(low) else f"{value}\n{low:.3f}-{high:.3f}")
+        table.add_row(e.model.label, *cells, f"{findings.cost.latencies[0].median:.2f}")
+    console.print(table)
+    leaks = [f.leakage for f in all_findings]
+    leaked = max(int(leak.leaked.sum()) for leak in leaks)
+    notes = [how_sure(first.evaluated), *missing_classes(first.evaluated)]
+    if len(all_findings) > 1:
+        notes.append(in_one_sentence(all_findings))
+    if reason := next((leak.reason for leak in leaks if leak.reason), ""):
+        notes.append(f"Near-duplicates of training images were not looked for: {reason}")
+    elif leaked:
+        notes.append(f"{leaked} images are near-duplicates of training images; the report has the scores without them.")
+    notes.append(f"Report: {folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder}/{PAGE}")
+    console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)
