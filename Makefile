@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test check format format-check lint types
+.PHONY: help setup train study test check format format-check lint types
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,10 @@ $(READY): pyproject.toml constraints.txt
 
 train: $(READY) ## train the default model on the demo set: no GPU, no account, no download of data
 	$(BIN)/python train.py
+
+study: $(READY) ## repeat a study and write its tables: make study STUDY=three_class_study ARGS='data=…'
+	$(BIN)/python train.py experiment=$(STUDY) $(ARGS) || [ $$? -eq 1 ]
+	$(BIN)/python evaluate.py sweep=outputs/sweeps/$(STUDY) top=all hydra.run.dir=outputs/reports/$(STUDY)
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest

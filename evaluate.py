@@ -25,4 +25,4 @@ def report(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, EvaluateConfig, repeated="run")
+    cli.run(main, EvaluateConfig, repeated="run", renamed={"sweep": "sweep_folder"})

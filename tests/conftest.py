@@ -48,15 +48,17 @@ def compose_settings(*overrides: str) -> Settings:
         return resolve_training(compose("train", list(overrides)))
 
 
-def write_faces(root: Path, counts: dict[str, int], side: int = 12, seed: int = 0) -> Path:
-    """Write ``counts[class]`` pictures a class, easy to tell apart by their colour."""
+def write_faces(root: Path, counts: dict[str, int], side: int = 12, seed: int = 0, is_hard: bool = False) -> Path:
+    """Write ``counts[class]`` pictures a class, easy to tell apart by their colour; or with casts that mislead."""
     rng = np.random.default_rng(seed)
     for c, (label, count) in enumerate(sorted(counts.items())):
         folder = root / label
         folder.mkdir(parents=True, exist_ok=True)
         for i in range(count):
             pixels = rng.integers(0, 120, (side, side, 3)).astype(np.uint8)
-            pixels[..., c % 3] += 110
+            pixels[..., c % 3] += 30 if is_hard else 110
+            if is_hard:
+                pixels += rng.integers(0, 60, 3).astype(np.uint8)
             Image.fromarray(pixels).save(folder / f"{i:03d}.png")
     return root
 

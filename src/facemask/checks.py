@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
 
-from facemask.config import ALL_FOLDS, EvaluateConfig, Settings, TrainConfig, did_you_mean, first_line
+from facemask.config import ALL_FOLDS, EvaluateConfig, PrepareConfig, Settings, TrainConfig, did_you_mean, first_line
 from facemask.errors import ConfigError
 
 # Keys of a node that we use ourselves and do not hand to its target.
@@ -23,6 +23,7 @@ OURS: dict[str, dict[str, Any]] = {
 # Arguments of the trainer that the program gives it.
 BUILT = ("callbacks", "default_root_dir", "logger", "plugins", "profiler")
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+TASKS = ("explore",)  # what prepare_data.py can do
 SPLITS = ("test", "val", "all")  # what can be evaluated on
 
 
@@ -72,7 +73,7 @@ def resolve_evaluation(config: DictConfig) -> Settings:
         ConfigError: as above.
     """
     settings = resolve(config, EvaluateConfig, "evaluate.py")
-    if bool(settings["run"]) == bool(settings["sweep"]):
+    if bool(settings["run"]) == bool(settings["sweep_folder"]):
         raise ConfigError("name what to evaluate: run=FOLDER (several: run=A run=B), or sweep=FOLDER for its winner.")
     runs = settings["run"] if isinstance(settings["run"], list) else [settings["run"]] if settings["run"] else []
     settings["run"] = [str(run) for run in runs]
@@ -86,7 +87,8 @@ def resolve_evaluation(config: DictConfig) -> Settings:
     for key, value in (("top", settings["top"]), ("fold", settings["fold"])):
         if isinstance(value, str) and value != ALL_FOLDS:
             raise ConfigError(f"{key}={value} is neither a number nor '{ALL_FOLDS}'.")
-    least = {"draws": 100, "batch_size": 1, "seed": 0, "report.pictures": 0}
+    _check_seeds(settings)
+    least = {"draws": 100, "batch_size": 1, "report.pictures": 0}
     if isinstance(settings["top"], int):
         least["top"] = 1
     for key, low in least.items():
@@ -96,9 +98,25 @@ def resolve_evaluation(config: DictConfig) -> Settings:
     for key, cost in settings["costs"].items():
         if not (math.isfinite(cost) and cost > 0):
             raise ConfigError(f"costs.{key}={cost} is not a cost; it must be a positive number.")
+    if not isinstance(settings["data"]["labels"] or {}, dict):
+        raise ConfigError("data.labels gives each class folder its class: 'data.labels={FOLDER: CLASS}'.")
     for recall in settings["recalls"]:
         if not 0 < recall <= 1:
             raise ConfigError(f"recalls holds {recall}, which is no share of the positives; give numbers in (0, 1].")
+    return settings
+
+
+def resolve_preparation(config: DictConfig) -> Settings:
+    """Return the configuration of ``prepare_data.py``, checked likewise.
+
+    Raises:
+        ConfigError: as above.
+    """
+    settings = resolve(config, PrepareConfig, "prepare_data.py")
+    if settings["task"] not in TASKS:
+        raise ConfigError(f"task={settings['task']} is not one of {', '.join(TASKS)}.")
+    _check_seeds(settings)
+    check_targets({key: settings[key] for key in ("data", "augment")})
     return settings
 
 
@@ -115,16 +133,20 @@ def check_targets(settings: Settings) -> None:
 
 
 def _check_ranges(settings: Settings) -> None:
-    for key, low in (("bs", 1), ("epochs", 1), ("k", 2), ("seed", 0), ("split_seed", 0)):
+    for key, low in (("bs", 1), ("epochs", 1), ("k", 2)):
         if settings[key] < low:
             raise ConfigError(f"{key}={settings[key]} is too small; it must be {low} or more.")
     if not settings["race_margin"] >= 0:
         raise ConfigError(f"race_margin={settings['race_margin']} is not a number of standard errors; give 0 or more.")
-    for key in ("seed", "split_seed"):
-        if settings[key] >= 2**32:
-            raise ConfigError(f"{key}={settings[key]} is too large; it must be below 2**32.")
+    _check_seeds(settings)
     if not (math.isfinite(settings["lr"]) and settings["lr"] > 0):
         raise ConfigError(f"lr={settings['lr']} is not a learning rate; it must be a positive number.")
+
+
+def _check_seeds(settings: Settings) -> None:
+    for key in {"seed", "split_seed"} & settings.keys():
+        if not 0 <= settings[key] < 2**32:
+            raise ConfigError(f"{key}={settings[key]} is not a seed; it must be 0 or more, and below 2**32.")
 
 
 def _check_fold(fold: Any, k: int) -> None:

@@ -4,10 +4,11 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from hydra.core.hydra_config import HydraConfig
@@ -36,6 +37,7 @@ PLUGINS = {
     "hydra/launcher=ray": "ray",
     "hydra/sweeper=optuna": "optuna",
 }
+EMPTY: Mapping[str, str] = MappingProxyType({})
 TRACE = "FACEMASK_TRACE"  # set in the environment, it shows the stack trace of any error
 
 
@@ -69,7 +71,9 @@ def _quote(word: str, is_sweep: bool) -> str:
     return f"{key}=" + ",".join(part if PLAIN.fullmatch(part) else f"'{part}'" for part in escaped)
 
 
-def run(main: Callable[[], Any], schema: type, sweeps: bool = False, repeated: str = "") -> None:
+def run(
+    main: Callable[[], Any], schema: type, sweeps: bool = False, repeated: str = "", renamed: Mapping[str, str] = EMPTY
+) -> None:
     """Run a Hydra command, ending with exit code 0, 1 (a job of a sweep failed), 2 (bad input) or 130 (Ctrl-C).
 
     Args:
@@ -77,6 +81,7 @@ def run(main: Callable[[], Any], schema: type, sweeps: bool = False, repeated: s
         schema: its keys.
         sweeps: whether it may be typed with ``-m``.
         repeated: as in :func:`arrange`.
+        renamed: words for keys that Hydra would take for a group of ``conf/``, and the keys meant.
     """
     keys = {f.name for f in fields(schema)}
     for word in sys.argv[1:]:
@@ -86,7 +91,8 @@ def run(main: Callable[[], Any], schema: type, sweeps: bool = False, repeated: s
         if word in MULTIRUN and not sweeps:
             also = f"; name several at once: {repeated}=A {repeated}=B" if repeated else ""
             fail(f"{word} is for train.py; leave it out{also}.", code=2)
-    sys.argv[1:] = arrange(sys.argv[1:], repeated)
+    words = [(renamed.get(key, key), sign, value) for key, sign, value in (w.partition("=") for w in sys.argv[1:])]
+    sys.argv[1:] = arrange(["".join(word) for word in words], repeated)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors instead of printing them its way
     failed = False
     try:

@@ -58,7 +58,7 @@ class EvaluationData:
     root: str | None = None  # another folder of face crops; null is the run's own data
     store_dir: str = "data/store"  # decoded images; may be deleted at any time
     max_unreadable: float = 0.01  # share of damaged files that is tolerated
-    labels: dict[str, str] = field(default_factory=dict)  # class folder -> class of the model, where names differ
+    labels: Any = None  # {class folder: class of the model}, where names differ
 
 
 @dataclass
@@ -83,7 +83,7 @@ class EvaluateConfig:
     """The keys of ``evaluate.py``."""
 
     run: Any = None  # a run folder; several are compared: run=A run=B
-    sweep: str | None = None  # or a sweep's folder, whose first place is evaluated
+    sweep_folder: str | None = None  # or a sweep's, whose first place is; typed as sweep=
     top: int | str = 1  # so many of the sweep's first places; "all"
     fold: int | str | None = None  # whose model; null is the first that is complete, "all" each as a model of its own
     split: str = "test"  # test, val, or all images of another data.root
@@ -92,11 +92,25 @@ class EvaluateConfig:
     draws: int = 2000  # of the bootstrap
     seed: int = 0  # of the bootstrap and the galleries
     device: str = "auto"  # auto, cpu, cuda
-    batch_size: int = 256  # images at a time
+    batch_size: int = 32  # images at a time; on a GPU, more are faster
     data: EvaluationData = field(default_factory=EvaluationData)
     costs: Costs = field(default_factory=Costs)
     report: ReportContent = field(default_factory=ReportContent)
     logger: Any = field(default_factory=dict)
+
+
+@dataclass
+class PrepareConfig:
+    """The keys of ``prepare_data.py``."""
+
+    task: str = MISSING  # explore
+    seed: int = 0  # of what is shown
+    split_seed: int = 0  # which image is in which part
+    bs: int = 32  # these two are training's, which the data's node refers to
+    k: int = 5
+    data: Any = MISSING
+    augment: Any = MISSING
+    report: ReportContent = field(default_factory=ReportContent)
 
 
 def is_neutral(key: str) -> bool:
@@ -120,7 +134,9 @@ def direction(monitor: str) -> str:
 
 
 def setting(key: str, value: Any, digits: int = 12) -> str:
-    """Return ``key=value``, a number in its shortest form, of so many significant digits at most."""
+    """Return ``key=value`` as one would type it, a number with so many significant digits at most."""
+    if isinstance(value, list):
+        return f"{key}=[{','.join(map(str, value))}]"
     return f"{key}={value:.{digits}g}" if isinstance(value, float) else f"{key}={value}"
 
 
@@ -147,6 +163,7 @@ def register() -> None:
     """Make the schema and the resolvers known to Hydra; to be called before it composes."""
     ConfigStore.instance().store(name="train_schema", node=TrainConfig)
     ConfigStore.instance().store(name="evaluate_schema", node=EvaluateConfig)
+    ConfigStore.instance().store(name="prepare_data_schema", node=PrepareConfig)
     OmegaConf.register_new_resolver("monitor_mode", monitor_mode, replace=True)
     OmegaConf.register_new_resolver("direction", direction, replace=True)
     OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)

@@ -22,6 +22,7 @@ from facemask.errors import DataError
 
 FORMAT = 1  # raise it when the stored pixels of an unchanged file would change
 CHUNK = 512  # images decoded ahead of the writer: bounds memory
+SMALL = 20_000  # bytes of a file, on average, below which threads take longer to take turns than to decode
 IMAGES, SAMPLES, DIGEST = "images.npy", "samples.parquet", "sha256"
 
 
@@ -170,6 +171,7 @@ def _decode(root: Path, paths: Sequence[str], size: int, file: Path) -> tuple[st
     rows: list[tuple[str, int, int, str]] = []
     digest = hashlib.sha256()
     starts = range(0, len(paths), CHUNK)
+    is_small = sum((root / path).stat().st_size for path in paths) < SMALL * len(paths)
     # Plain writes, not a writable memory map: on a full disk a map kills the process, a write raises.
     with file.open("wb") as stream, ThreadPoolExecutor(os.cpu_count()) as pool:
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(paths), size, size, 3)}
@@ -177,7 +179,8 @@ def _decode(root: Path, paths: Sequence[str], size: int, file: Path) -> tuple[st
         title = f"Decoding {len(paths):,} images, once"
         console = Console(stderr=True)
         for start in track(starts, title, console=console, transient=console.is_terminal):
-            for image, row in pool.map(decode, paths[start : start + CHUNK]):
+            chunk = paths[start : start + CHUNK]
+            for image, row in map(decode, chunk) if is_small else pool.map(decode, chunk):
                 stream.write(image.tobytes())
                 digest.update(image.tobytes())
                 rows.append(row)

@@ -19,6 +19,7 @@ from facemask.report.sections import Drawing, Section, Table
 from facemask.runs.record import mean_and_std
 
 COMPARED = ("accuracy", "f1", "auroc")
+ALL_PAIRS = 4  # models up to which every two are compared
 
 
 def comparison_sections(all_findings: Sequence[Findings], pages: Sequence[str]) -> list[Section]:
@@ -118,10 +119,17 @@ def _reports(all_findings: Sequence[Findings]) -> Section:
     )
 
 
+def pairs(every: Sequence[Evaluated]) -> list[tuple[Evaluated, Evaluated]]:
+    """Return what is compared with what: of a few models all, of many the first with each other one."""
+    if len(every) <= ALL_PAIRS:
+        return list(combinations(every, 2))
+    return [(every[0], other) for other in every[1:]]
+
+
 def difference_table(every: Sequence[Evaluated]) -> pd.DataFrame:
     """Return, for each pair and metric, the difference with its interval over the same bootstrap draws."""
     rows = []
-    for first, second in combinations(every, 2):
+    for first, second in pairs(every):
         for name in COMPARED:
             draws = {name: first.metric_draws[name] - second.metric_draws[name]}
             low, high = percentile_intervals(draws, first.n_groups)[name]
@@ -133,13 +141,13 @@ def difference_table(every: Sequence[Evaluated]) -> pd.DataFrame:
 
 def mcnemar_table(every: Sequence[Evaluated]) -> pd.DataFrame:
     """Return McNemar's test of each pair, with p values adjusted for their number."""
-    pairs = list(combinations(every, 2))
-    tests = [mcnemar(first.right, second.right) for first, second in pairs]
+    compared = pairs(every)
+    tests = [mcnemar(first.right, second.right) for first, second in compared]
     adjusted = holm([test.p for test in tests])
     return pd.DataFrame(
         {
-            "first": [first.model.label for first, _ in pairs],
-            "second": [second.model.label for _, second in pairs],
+            "first": [first.model.label for first, _ in compared],
+            "second": [second.model.label for _, second in compared],
             "only_first_right": [test.only_first for test in tests],
             "only_second_right": [test.only_second for test in tests],
             "p": [test.p for test in tests],

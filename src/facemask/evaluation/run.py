@@ -20,6 +20,7 @@ from facemask.evaluation.report import in_one_sentence, write_reports
 from facemask.evaluation.samples import Samples, read_samples
 from facemask.evaluation.trained import TrainedModel, open_models
 from facemask.evaluation.wandb_report import log_report
+from facemask.models.folding import folded
 from facemask.report.write import PAGE
 from facemask.runs.record import environment
 
@@ -76,7 +77,7 @@ def _find(model: TrainedModel, samples: Samples, settings: Settings, positive: i
         count_parameters(model.model),
         count_flops(model.model, model.record.input_size),
         file_size(model.checkpoint),
-        [measure_latency(model.model, model.record, images, batch) for batch in BATCHES],
+        [measure_latency(folded(model.model), model.record, images, batch) for batch in BATCHES],
         hardware,
     )
     return Findings(evaluated, images, _about(samples), find_leakage(model, samples, settings), cost, settings)

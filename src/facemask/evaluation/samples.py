@@ -64,7 +64,7 @@ def read_samples(models: list[TrainedModel], settings: Settings) -> Samples:
                     f"{models[0].label} and {model.label} held out different images ({part}); compare them on a folder "
                     "that neither was trained on: data.root=FOLDER split=all"
                 )
-    table = rename_classes(table, settings["data"]["labels"], models[0].class_names)
+    table = rename_classes(table, settings["data"]["labels"] or {}, models[0].class_names)
     store_dir = Path(settings["data"]["store_dir"]).expanduser()
     paths = table["path"].tolist()
     store = open_store(root, paths, models[0].record.store_size, store_dir)

@@ -72,12 +72,12 @@ def truth_and_probabilities(
 
 
 def open_models(settings: Settings) -> list[TrainedModel]:
-    """Open what ``run`` or ``sweep``, ``top`` and ``fold`` name.
+    """Open what ``run`` or ``sweep_folder``, ``top`` and ``fold`` name.
 
     Raises:
         RunError: a folder is no run, has no complete fold, or the models' classes differ.
     """
-    groups = _of_sweep(settings) if settings["sweep"] else [_folds_of(Path(run)) for run in settings["run"]]
+    groups = _of_sweep(settings) if settings["sweep_folder"] else [_folds_of(Path(run)) for run in settings["run"]]
     folders = [folder for group in groups for folder in _pick(group, settings["fold"])]
     if len(set(map(Path.resolve, folders))) < len(folders):
         raise RunError("a run is named twice; a comparison needs different ones.")
@@ -98,7 +98,7 @@ def open_models(settings: Settings) -> list[TrainedModel]:
 
 
 def _of_sweep(settings: Settings) -> list[dict[int, Path]]:
-    sweep = Path(settings["sweep"])
+    sweep = Path(settings["sweep_folder"])
     if not sweep.is_dir():
         raise RunError(f"{sweep} is not a folder; give a sweep's, such as outputs/sweeps/NAME.")
     ranked = [c for c in summarise(sweep).configurations if c.rank is not None]

@@ -31,7 +31,7 @@ def log_report(settings: Settings, folder: Path, all_findings: Sequence[Findings
         media: dict[str, Any] = {}
         for section in sections:
             media |= {f"{section.key}/{table.key}": to_wandb_table(table.rows) for table in section.tables}
-            media |= {f"{section.key}/{d.key}_figure": to_image(d.figure) for d in section.drawings}
+            media |= {f"{section.key}/{d.key}_figure": to_image(d) for d in section.drawings}
         run.log(media)
         for findings in all_findings:
             e = findings.evaluated

@@ -1,12 +1,10 @@
 """A report as one HTML page that loads nothing from anywhere: ``page.html`` filled in."""
 
 import base64
-import io
 from collections.abc import Sequence
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from matplotlib.figure import Figure
 
 from facemask.report.sections import Drawing, Section, to_cells, word_columns
 
@@ -20,13 +18,6 @@ def render(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
         sections: in order; several get a list of links.
     """
     return _template().render(title=title, lead=lead, sections=sections)
-
-
-def render_figure(figure: Figure, kind: str) -> bytes:
-    """Return a figure as ``svg`` or ``png``, the same bytes for the same figure."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
-    return stream.getvalue()
 
 
 @cache
@@ -45,5 +36,5 @@ def _width(drawing: Drawing) -> int:
 
 
 def _to_data_uri(drawing: Drawing) -> str:
-    kind, mime = ("png", "image/png") if drawing.is_photo else ("svg", "image/svg+xml")
-    return f"data:{mime};base64,{base64.b64encode(render_figure(drawing.figure, kind)).decode()}"
+    mime, content = ("image/png", drawing.png) if drawing.is_photo else ("image/svg+xml", drawing.svg)
+    return f"data:{mime};base64,{base64.b64encode(content).decode()}"

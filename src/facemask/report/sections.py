@@ -1,11 +1,14 @@
 """What a report consists of: sections of words, tables and figures. Everything written is written from these."""
 
+import io
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 LOW, HIGH = "_low", "_high"  # columns ``x``, ``x_low`` and ``x_high`` are one figure and its interval
@@ -41,12 +44,30 @@ class Drawing:
         caption: what it shows.
         figure: the figure.
         is_photo: whether its colours are those of a picture, which no colour scheme may turn round.
+        is_embedded: whether the page shows it, or leaves it to its files.
     """
 
     key: str
     caption: str
     figure: Figure
     is_photo: bool = False
+    is_embedded: bool = True
+
+    @cached_property
+    def svg(self) -> bytes:
+        """The figure as SVG, the same bytes whenever it is drawn."""
+        return self._render("svg", metadata={"Date": None})
+
+    @cached_property
+    def png(self) -> bytes:
+        """The figure as PNG."""
+        return self._render("png", dpi=150)
+
+    def _render(self, kind: str, **options: Any) -> bytes:
+        stream = io.BytesIO()
+        with rc_context({"svg.hashsalt": self.key}):
+            self.figure.savefig(stream, format=kind, **options)
+        return stream.getvalue()
 
 
 @dataclass
@@ -59,7 +80,6 @@ class Section:
         notes: sentences, before its tables and figures.
         tables: in order.
         drawings: in order.
-        folder: below which its files are kept, where several sections have files of the same names.
     """
 
     key: str
@@ -67,7 +87,6 @@ class Section:
     notes: list[str] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     drawings: list[Drawing] = field(default_factory=list)
-    folder: str = ""
 
 
 def to_cells(rows: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from facemask.files import plain, replaced, write_atomically
-from facemask.report.page import render, render_figure
+from facemask.report.page import render
 from facemask.report.sections import Section
 
 PAGE, JSON = "report.html", "report.json"
@@ -29,15 +29,15 @@ def write_report(
     numbers: dict[str, Any] = {}
     for section in sections:
         for table in section.tables:
-            file = folder / "tables" / section.folder / f"{table.key}.csv"
+            file = folder / "tables" / f"{table.key}.csv"
             file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(file, table.rows.to_csv(index=False))
             numbers.setdefault(section.key, {})[table.key] = table.rows.to_dict(orient="records")
         for drawing in section.drawings:
-            for kind in ("png", "svg"):
-                file = folder / "figures" / section.folder / f"{drawing.key}.{kind}"
+            for kind, content in (("png", drawing.png), ("svg", drawing.svg)):
+                file = folder / "figures" / f"{drawing.key}.{kind}"
                 file.parent.mkdir(parents=True, exist_ok=True)
                 with replaced(file) as stream:
-                    stream.write(render_figure(drawing.figure, kind))
+                    stream.write(content)
     write_atomically(folder / JSON, json.dumps(plain(facts | {"tables": numbers}), indent=2) + "\n")
     write_atomically(folder / PAGE, render(title, lead, sections))

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 from filelock import FileLock
-from matplotlib.figure import Figure
 
 from facemask.files import write_atomically
 from facemask.report.page import render
@@ -81,9 +80,7 @@ def to_html(summary: Summary) -> str:
     header, rows = cells(summary)
     ranking = Table("ranking", "", pd.DataFrame(rows, columns=header), wrapped={"configuration"})
     sections = [Section("ranking", "Ranking", tables=[ranking])]
-    for title, figure in pictures(summary):
-        key = title.lower().replace(" ", "-")
-        sections.append(Section(key, title, drawings=[Drawing(key, f"{title}. {summary.data}.", figure)]))
+    sections += [Section(drawing.key, drawing.caption, drawings=[drawing]) for drawing in pictures(summary)]
     commands = [(c.label, c.command) for c in summary.configurations if c.command]
     for key, title, words, column in (
         ("not-complete", "Not complete", summary.problems, "reason"),
@@ -95,14 +92,15 @@ def to_html(summary: Summary) -> str:
     return render(summary.title, [summary.verdict, caption(summary)], sections)
 
 
-def pictures(summary: Summary) -> list[tuple[str, Figure]]:
-    """Return what can be drawn of a summary, each with its title."""
+def pictures(summary: Summary) -> list[Drawing]:
+    """Return what can be drawn of a summary."""
     drawn = {
         "Scores of the folds": draw_boxes(summary),
         "Learning rate and batch size": draw_heat_map(summary),
         "Learning curves": draw_curves(summary),
     }
-    return [(title, figure) for title, figure in drawn.items() if figure is not None]
+    named = [(title.lower().replace(" ", "-"), title, figure) for title, figure in drawn.items() if figure is not None]
+    return [Drawing(key, title, figure) for key, title, figure in named]
 
 
 def cells(summary: Summary) -> tuple[list[str], list[list[str]]]:

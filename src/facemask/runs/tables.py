@@ -1,5 +1,6 @@
 """A run's result as a table for the terminal."""
 
+import shlex
 from pathlib import Path
 
 from rich import box
@@ -44,6 +45,8 @@ def print_summary(summary: Summary, folder: Path, console: Console) -> None:
     failed = [f"not complete: {label}: {problem}" for label, problem in summary.problems]
     first = sorted({str(run.parent) for c in summary.configurations if c.rank == 1 for run in c.folders.values()})
     notes = [caption(summary), summary.verdict, *failed, *(f"First place: {run}" for run in first)]
+    if first:
+        notes.append(f"On the test part: python evaluate.py {shlex.quote(f'sweep={folder}')}")
     notes.append(f"Summary: {folder / 'summary.html'}")
     console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)
 
@@ -58,5 +61,6 @@ def _notes(result: Result, folder: Path) -> list[str]:
         f"The best epoch ({', '.join(str(fold['best_epoch']) for fold in folds)}) was chosen by {result['monitor']} on "
         "these same images; the test part was not touched.",
         f"First weights: {result['weights']['source'].partition(', SHA')[0]}. Training took {result['seconds']:.0f} s.",
+        f"On the test part: python evaluate.py {shlex.quote(f'run={folder}')}",
         f"Run folder: {folder} (pictures: {folder}/fold-{folds[0]['fold']}/learning_curves.png)",
     ]

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 from PIL import Image
 
 from facemask.config import Settings, first_line
+from facemask.report.sections import Drawing
 from facemask.runs.record import is_wandb, wandb_id
 
 
@@ -79,10 +79,8 @@ def to_wandb_table(rows: pd.DataFrame) -> Any:
     return wandb.Table(dataframe=cells.where(cells.notna(), None), allow_mixed_types=True)
 
 
-def to_image(figure: Figure) -> Any:
+def to_image(drawing: Drawing) -> Any:
     """Return a figure as Weights & Biases takes it."""
     import wandb
 
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=150)
-    return wandb.Image(Image.open(stream))
+    return wandb.Image(Image.open(io.BytesIO(drawing.png)))

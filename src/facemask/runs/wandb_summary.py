@@ -27,7 +27,7 @@ def log_summary(summary: Summary, folder: Path, has_failed: bool) -> None:
     about = {"data": summary.data, "monitor": summary.monitor, "folds": sorted(summary.asked)}
     name, group = f"{settings['name']} summary", wandb_group(node, settings)
     with wandb_run(node, folder, name, group, JOB_TYPE, about, exit_code=1 if has_failed else 0) as run:
-        images = {title: to_image(figure) for title, figure in pictures(summary)}
+        images = {drawing.caption: to_image(drawing) for drawing in pictures(summary)}
         run.log({"ranking": to_wandb_table(to_table(summary)), **images})
         run.summary.update(_figures(summary))
 

@@ -1,0 +1,134 @@
+"""How fast are 10,000 faces evaluated, against the loop that everyone writes?
+
+``python benchmarks/evaluation.py``: the ``cnn`` predicts 10,000 faces of 7-64 px, saved as PNG, in three ways, taken in
+turn so that a busy machine slows all alike:
+
+- conventional: PIL opens each file; torchvision pads, resizes to the network's input (and, on another line, to the
+  studies' 224 px), makes a tensor and normalises; batches of 32 from a DataLoader;
+- ours, first time: the files are decoded into the store, then predicted;
+- ours, again: the store is there.
+
+All are from files to probabilities; printed are the median of the passes and the ratio to the first.
+"""
+
+import argparse
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import v2
+
+from facemask.data.preprocessing import Preprocessing
+from facemask.data.store import open_store
+from facemask.evaluation.predict import predict_probabilities
+from facemask.models.cnn import CNN
+from facemask.models.folding import folded
+
+CLASSES = ("compliant", "non-compliant")
+STUDY = 224  # pixels that the studies resize to
+
+
+class Files(Dataset[torch.Tensor]):
+    """The loop that everyone writes."""
+
+    def __init__(self, root: Path, paths: list[str], size: int, record: Preprocessing) -> None:
+        self.root, self.paths, self.size = root, paths, size
+        self.to_tensor = v2.Compose(
+            [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(record.mean, record.std)]
+        )
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, i: int) -> torch.Tensor:
+        """Return one picture, float32[3, size, size]."""
+        image = Image.open(self.root / self.paths[i]).convert("RGB")
+        side = max(image.size)
+        left, top = (side - image.width) // 2, (side - image.height) // 2
+        padded = v2.functional.pad(image, [left, top, side - image.width - left, side - image.height - top])
+        tensor: torch.Tensor = self.to_tensor(v2.functional.resize(padded, [self.size, self.size]))
+        return tensor
+
+
+def write_faces(root: Path, n: int) -> list[str]:
+    """Write pictures with sides of 7 to 64 pixels."""
+    rng = np.random.default_rng(0)
+    paths = [f"{i:05d}.png" for i in range(n)]
+    for path in paths:
+        width, height = rng.integers(7, 65, 2)
+        coarse = rng.integers(0, 256, (4, 4, 3)).astype(np.uint8)  # smooth, as faces are, so that PNG has to work
+        image = Image.fromarray(coarse).resize((int(width), int(height)), Image.Resampling.BICUBIC)
+        image.save(root / path)
+    return paths
+
+
+def conventional(model: nn.Module, files: Files, workers: int) -> np.ndarray:
+    """Predict batch by batch as the files come."""
+    model.eval()
+    with torch.no_grad():
+        parts = [model(batch).softmax(dim=1) for batch in DataLoader(files, batch_size=32, num_workers=workers)]
+    return torch.cat(parts).numpy()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--faces", type=int, default=10_000)
+    parser.add_argument("--passes", type=int, default=3)
+    options = parser.parse_args()
+    record = Preprocessing(CLASSES, input_size=64, store_size=64)
+    torch.manual_seed(0)
+    model = CNN(num_classes=2)
+    for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm2d)):
+        nn.init.uniform_(norm.running_mean, -1, 1)  # as if trained
+        nn.init.uniform_(norm.running_var, 0.5, 2)
+    ours_model = folded(model).to(memory_format=torch.channels_last)
+    with tempfile.TemporaryDirectory() as temporary:
+        root, stores = Path(temporary, "faces"), Path(temporary, "stores")
+        root.mkdir()
+        paths = write_faces(root, options.faces)
+
+        def ours() -> np.ndarray:
+            images = open_store(root, paths, record.store_size, stores).images
+            return predict_probabilities(ours_model, record, images, batch_size=32)
+
+        def first_time() -> np.ndarray:
+            shutil.rmtree(stores, ignore_errors=True)
+            return ours()
+
+        ways: dict[str, Callable[[], np.ndarray]] = {
+            "conventional, 64 px": lambda: conventional(model, Files(root, paths, 64, record), 0),
+            "conventional, 64 px, 2 workers": lambda: conventional(model, Files(root, paths, 64, record), 2),
+            "conventional, 224 px": lambda: conventional(model, Files(root, paths, STUDY, record), 0),
+            "ours, first time": first_time,
+            "ours, again": ours,
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        found: dict[str, np.ndarray] = {}
+        for _ in range(options.passes):
+            for name, way in ways.items():
+                start = time.perf_counter()
+                found[name] = way()
+                seconds[name].append(time.perf_counter() - start)
+    assert np.array_equal(found["ours, first time"], found["ours, again"])
+    far = np.abs(found["ours, again"] - found["conventional, 64 px"]).max()
+    print(f"largest difference of a probability from the conventional loop's, which resizes otherwise: {far:.3f}")
+    print(
+        f"{options.faces:,} faces of 7-64 px, cnn at 64 px, {torch.get_num_threads()} threads, {options.passes} passes"
+    )
+    reference = statistics.median(seconds["conventional, 64 px"])
+    for name, times in seconds.items():
+        median = statistics.median(times)
+        print(f"{name:32} {median:7.2f} s {options.faces / median:8,.0f} images/s {reference / median:6.2f} x")
+
+
+if __name__ == "__main__":
+    main()

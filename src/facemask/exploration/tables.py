@@ -1,0 +1,70 @@
+"""The tables of a data set. Pure: an index in, tables out."""
+
+import re
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from facemask.data.index import MANIFEST, SPLIT_OF_FOLDER
+
+UNKNOWN = "not known"
+
+
+def count_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return images and groups by class and split, with the share of each class.
+
+    Args:
+        table: an index with ``split`` filled.
+    """
+    counts = pd.crosstab(table["label"], table["split"]).reindex(columns=["train", "test"], fill_value=0)
+    counts["images"] = counts.sum(axis=1)
+    counts["share"] = counts["images"] / counts["images"].sum()
+    counts["groups"] = table.groupby("label")["group"].nunique()
+    total = counts.sum().to_dict() | {"groups": table["group"].nunique()}
+    counts.loc["all"] = total
+    whole = counts.astype({"train": int, "test": int, "images": int, "groups": int})
+    return whole.reset_index(names="class").rename_axis(None, axis=1)
+
+
+def size_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the quantiles of the longer side, pixels, by class and split."""
+    longer = table.assign(longer=table[["width", "height"]].max(axis=1))
+    rows = []
+    for (label, split), part in longer.groupby(["label", "split"]):
+        quantiles = part["longer"].quantile([0, 0.05, 0.25, 0.5, 0.75, 0.95, 1])
+        names = ["least", "5 %", "25 %", "median", "75 %", "95 %", "most"]
+        pixels = {name: round(float(value)) for name, value in zip(names, quantiles, strict=True)}
+        rows.append({"class": label, "split": split, "n": len(part)} | pixels)
+    return pd.DataFrame(rows)
+
+
+def sources(table: pd.DataFrame, root: Path) -> "pd.Series[str]":
+    """Return where each image comes from.
+
+    What the manifest's column ``source`` says; else the folder between its class and it; else the letters that its
+    file's name begins with.
+    """
+    if (root / MANIFEST).is_file():
+        manifest = pd.read_csv(root / MANIFEST, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        if "source" in manifest:
+            said = manifest.set_index("file")["source"].reindex(table["path"]).fillna("").replace("", UNKNOWN)
+            return said.reset_index(drop=True)
+    return table["path"].map(_source_of_path)
+
+
+def source_table(table: pd.DataFrame, source: "pd.Series[str]") -> pd.DataFrame:
+    """Return images by source and class, the largest source first."""
+    counts = pd.crosstab(source.to_numpy(), table["label"].to_numpy())
+    counts["images"] = counts.sum(axis=1)
+    counts["share"] = counts["images"] / counts["images"].sum()
+    counts = counts.sort_values("images", ascending=False)
+    return counts.reset_index(names="source").rename_axis(None, axis=1)
+
+
+def _source_of_path(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    below = parts[2:-1] if parts[0].lower() in SPLIT_OF_FOLDER else parts[1:-1]
+    if below:
+        return below[0]
+    letters = re.match(r"[A-Za-z]+", parts[-1])
+    return letters.group().lower() if letters else UNKNOWN
