@@ -41,7 +41,7 @@ EMPTY: Mapping[str, str] = MappingProxyType({})
 TRACE = "FACEMASK_TRACE"  # set in the environment, it shows the stack trace of any error
 
 
-def arrange(arguments: list[str], repeated: str = "") -> list[str]:
+def arrange(arguments: list[str], repeated: str = "", renamed: Mapping[str, str] = EMPTY) -> list[str]:
     """Put a command line into the form Hydra takes.
 
     Flags go to the front, because Hydra refuses them between overrides (hydra#3053), and a value with ``=`` in it, such
@@ -50,7 +50,10 @@ def arrange(arguments: list[str], repeated: str = "") -> list[str]:
     Args:
         arguments: the words typed.
         repeated: a key that may be given several times; its values become one list.
+        renamed: words for keys that Hydra would take for a group of ``conf/``, and the keys meant.
     """
+    words = [word.partition("=") for word in arguments]
+    arguments = [f"{renamed.get(key, key)}{sign}{value}" for key, sign, value in words]
     values = [word.partition("=")[2] for word in arguments if word.partition("=")[0] == repeated]
     if len(values) > 1:
         quoted = ["'" + value.replace("'", r"\'") + "'" for value in values]
@@ -81,7 +84,7 @@ def run(
         schema: its keys.
         sweeps: whether it may be typed with ``-m``.
         repeated: as in :func:`arrange`.
-        renamed: words for keys that Hydra would take for a group of ``conf/``, and the keys meant.
+        renamed: as in :func:`arrange`.
     """
     keys = {f.name for f in fields(schema)}
     for word in sys.argv[1:]:
@@ -91,8 +94,7 @@ def run(
         if word in MULTIRUN and not sweeps:
             also = f"; name several at once: {repeated}=A {repeated}=B" if repeated else ""
             fail(f"{word} is for train.py; leave it out{also}.", code=2)
-    words = [(renamed.get(key, key), sign, value) for key, sign, value in (w.partition("=") for w in sys.argv[1:])]
-    sys.argv[1:] = arrange(["".join(word) for word in words], repeated)
+    sys.argv[1:] = arrange(sys.argv[1:], repeated, renamed)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors instead of printing them its way
     failed = False
     try:

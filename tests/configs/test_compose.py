@@ -26,7 +26,16 @@ def test_there_is_a_file_for_everything_the_readme_names() -> None:
     named = {
         "data": {"demo", "folder", "sfmask10", "sfmask", "faces3"},
         "augment": {"none", "light", "keras", "strong"},
-        "model": {"cnn", "timm", "mobilenetv2", "mobilenetv3", "efficientnet", "efficientnet_b1", "efficientnet_b2"}
+        "model": {
+            "cnn",
+            "timm",
+            "mobilenetv2",
+            "mobilenetv2_frozen",
+            "mobilenetv3",
+            "efficientnet",
+            "efficientnet_b1",
+            "efficientnet_b2",
+        }
         | {"efficientnet_lite0", "resnet50"},
         "optim": {"adam", "adamw", "sgd"},
         "schedule": {"none", "plateau", "cosine", "onecycle"},
@@ -35,18 +44,23 @@ def test_there_is_a_file_for_everything_the_readme_names() -> None:
         "launcher": {"local", "joblib", "slurm", "ray"},
         "callbacks": {"default", "none"},
         "logger": {"csv", "tensorboard", "wandb"},
+        "experiment": {"sfmask_study", "three_class_study", "augmentation"},
     }
     for group, choices in named.items():
         assert {choice for name, choice in CHOICES if name == group} == choices
 
 
 SMOKE = [
-    *[[f"model={c}", "model.pretrained=false"] for g, c in CHOICES if g == "model" and c not in ("cnn", "timm")],
+    *[
+        [f"model={c}", "model.pretrained=false"]
+        for g, c in CHOICES
+        if g == "model" and c not in ("cnn", "timm", "mobilenetv2_frozen")
+    ],
     *[[f"augment={c}", "model=cnn"] for g, c in CHOICES if g == "augment"],
     *[[f"optim={o}", f"schedule={s}", "model=cnn"] for o, s in (("sgd", "none"), ("adam", "cosine"))],
     ["schedule=plateau", "callbacks=none", "model=cnn", "monitor=val/loss"],
     ["model=timm", "model.name=resnet18", "model.pretrained=false", "model.head=mlp", "model.channels_last=false"],
-    ["model.freeze=backbone", "augment.views=1"],
+    ["model=mobilenetv2_frozen", "augment.views=1"],
     ["trainer.precision=bf16-mixed", "trainer.gradient_clip_val=1.0", "model=cnn"],
     ["data.balance=oversample", "model.label_smoothing=0.1", "model=cnn"],
 ]

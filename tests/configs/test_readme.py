@@ -4,14 +4,17 @@ import re
 import shlex
 
 import pytest
+from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from conftest import PROJECT, compose_settings
-from facemask.checks import check_targets
+from facemask.checks import check_targets, resolve_evaluation, resolve_preparation
 from facemask.cli import MULTIRUN, arrange
+from facemask.config import register
 
 README = (PROJECT / "README.md").read_text()
 COMMANDS = sorted(set(re.findall(r"python train\.py[^`\n]*", README)))
+OTHERS = sorted(set(re.findall(r"python (?:evaluate|prepare_data)\.py[^`\n]*", README)))
 TARGETS = sorted(set(re.findall(r"\bmake ([a-z-]+)`|^make ([a-z-]+)$", README, re.MULTILINE)))
 OWN = {"model=mine"}  # files of the reader's
 FLAGS = {"--cfg", "job", "--help"}
@@ -19,6 +22,7 @@ FLAGS = {"--cfg", "job", "--help"}
 
 def test_the_readme_has_commands() -> None:
     assert len(COMMANDS) > 20
+    assert len(OTHERS) > 5
     assert "python train.py model=mobilenetv2 -m lr=1e-2,1e-3,1e-4,1e-5 bs=16,32,64" in COMMANDS
 
 
@@ -30,6 +34,18 @@ def test_it_composes_and_passes_the_checks(command: str) -> None:
         last = list(override.sweep_string_iterator())[-1] if override.is_sweep_override() else None
         chosen.append(f"{override.input_line.partition('=')[0]}={last}" if last else override.input_line)
     check_targets(compose_settings(*chosen))
+
+
+@pytest.mark.parametrize("command", OTHERS)
+def test_so_do_the_other_commands(command: str) -> None:
+    register()
+    script, *words = shlex.split(command)[1:]
+    name, check = {
+        "evaluate.py": ("evaluate", resolve_evaluation),
+        "prepare_data.py": ("prepare_data", resolve_preparation),
+    }[script]
+    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+        assert check(compose(name, arrange(words, "run", {"sweep": "sweep_folder"})))
 
 
 @pytest.mark.parametrize("target", [first or second for first, second in TARGETS])

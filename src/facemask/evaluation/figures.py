@@ -3,18 +3,21 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from facemask.data.preprocessing import Pixels
 from facemask.evaluation.metrics import Floats
 from facemask.report.style import BLUE, GREY, ORANGE, plain, series
 
-SIDE = 4.2  # inches of a square panel
+SIDE = 4.0  # inches of a square panel
+LINE, WIDTH = 0.15, 48  # inches of a line of a legend, and the letters in it
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ def draw_roc(panels: Mapping[str, Sequence[Curve]]) -> Figure:
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":", label="guessing")
         _draw_lines(axes, curves)
         axes.set(xlabel="false positive rate", ylabel="true positive rate (recall)")
-        axes.legend(fontsize=7, frameon=False, loc="lower right")
+        _name_below(axes)
     return figure
 
 
@@ -43,7 +46,7 @@ def draw_precision_recall(panels: Mapping[str, Sequence[Curve]]) -> Figure:
     for axes, curves in zip(all_axes, panels.values(), strict=True):
         _draw_lines(axes, curves, steps=True)
         axes.set(xlabel="recall", ylabel="precision", ylim=(min(0.5, *(c.y.min() for c in curves)) - 0.02, 1.02))
-        axes.legend(fontsize=7, frameon=False, loc="lower left")
+        _name_below(axes)
     return figure
 
 
@@ -159,18 +162,21 @@ def draw_attention(maps: Mapping[str, Floats]) -> Figure:
 
 def draw_histories(panels: Mapping[str, Sequence[Curve]]) -> Figure:
     """Draw learning curves of several models, a panel a metric."""
-    figure = Figure(figsize=(4.4 * len(panels), 3.4), layout="constrained")
+    lines = sum(_lines_of(curve.label) for curve in next(iter(panels.values())))
+    figure = Figure(figsize=(4.4 * len(panels), 3.2 + LINE * lines), layout="constrained")
     for axes, (name, curves) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         _draw_lines(axes, curves)
         axes.set(xlabel="epoch", ylabel=name)
-        axes.legend(fontsize=7, frameon=False)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _name_below(axes)
         plain(axes)
     return figure
 
 
 def draw_pareto(table: pd.DataFrame) -> Figure:
     """Draw accuracy over latency, with intervals; the models that none beats in both are joined by a line."""
-    figure = Figure(figsize=(6.5, 4), layout="constrained")
+    lines = sum(_lines_of(name) for name in table["model"])
+    figure = Figure(figsize=(6.5, 3.6 + LINE * lines), layout="constrained")
     axes = figure.subplots()
     x, y, low, high = (
         table[column].to_numpy(dtype=np.float64)
@@ -179,14 +185,14 @@ def draw_pareto(table: pd.DataFrame) -> Figure:
     errors = np.nan_to_num(np.clip([y - low, high - y], 0, None))
     for i, name in enumerate(table["model"]):
         color, _ = series(i)
-        axes.errorbar(x[i], y[i], yerr=errors[:, i : i + 1], fmt="o", color=color, capsize=3, label=name)
+        axes.errorbar(x[i], y[i], yerr=errors[:, i : i + 1], fmt="o", color=color, capsize=3, label=_wrap(name))
     front = pareto_front(x, y)
     axes.plot(x[front], y[front], color=GREY, zorder=0)
     axes.set_xscale("log")
     for axis_formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
         axis_formatter("{x:g}")
     axes.set(xlabel="milliseconds an image, one at a time (log scale)", ylabel="accuracy")
-    axes.legend(fontsize=7, frameon=False)
+    _name_below(axes)
     plain(axes)
     return figure
 
@@ -202,9 +208,11 @@ def pareto_front(costs: Floats, values: Floats) -> list[int]:
 
 def draw_agreement(shares: Floats, names: Sequence[str]) -> Figure:
     """Draw how often each two models say the same, float64[M, M]."""
-    figure = Figure(figsize=(2.4 + 1.1 * len(names), 1.2 + 0.6 * len(names)), layout="constrained")
+    figure = Figure(figsize=(3.4 + 0.75 * len(names), 0.8 + 0.6 * len(names)), layout="constrained")
     words = [[f"{value:.1%}" for value in row] for row in shares]
-    draw_matrix(figure.subplots(), shares, words, names, (float(shares.min()) - 1e-3, 1))
+    axes = figure.subplots()
+    draw_matrix(axes, shares, words, [str(i + 1) for i in range(len(names))], (float(shares.min()) - 1e-3, 1))
+    axes.set_yticks(range(len(names)), [f"{i + 1}   {_wrap(name)}" for i, name in enumerate(names)], fontsize=8)
     return figure
 
 
@@ -212,14 +220,15 @@ def draw_differences(table: pd.DataFrame) -> Figure:
     """Draw paired differences with their intervals, a panel a metric, a row a pair; at zero there is none."""
     metrics = list(dict.fromkeys(table["metric"]))
     rows = max((table["metric"] == metric).sum() for metric in metrics)
-    figure = Figure(figsize=(3.4 * len(metrics) + 1, 1.1 + 0.32 * rows), layout="constrained")
+    figure = Figure(figsize=(2.9 * len(metrics) + 2.2, 1.1 + 0.5 * rows), layout="constrained")
     for axes, metric in zip(figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0], metrics, strict=True):
         part = table[table["metric"] == metric].iloc[::-1]
         y, value = np.arange(len(part)), part["difference"].to_numpy()
         error = np.nan_to_num(np.clip([value - part["difference_low"], part["difference_high"] - value], 0, None))
         axes.errorbar(value, y, xerr=error, fmt="o", color=ORANGE, capsize=3)
         axes.axvline(0, color=GREY, linewidth=0.8)
-        axes.set_yticks(y, [f"{a} − {b}" for a, b in zip(part["first"], part["second"], strict=True)], fontsize=7)
+        names = [f"{_wrap(a)}\n− {_wrap(b)}" for a, b in zip(part["first"], part["second"], strict=True)]
+        axes.set_yticks(y, names, fontsize=6)
         axes.set_xlabel(f"difference in {metric}", fontsize=8)
         plain(axes)
     return figure
@@ -229,7 +238,8 @@ def _panels(panels: Mapping[str, Sequence[Curve]]) -> tuple[Figure, Sequence[Axe
     """Return square panels with their titles."""
     columns = min(3, len(panels))
     rows = math.ceil(len(panels) / columns)
-    figure = Figure(figsize=(SIDE * columns, (SIDE + 0.1) * rows), layout="constrained")
+    below = LINE * (1 + max(sum(_lines_of(curve.label) for curve in curves) for curves in panels.values()))
+    figure = Figure(figsize=(SIDE * columns, (SIDE + below) * rows), layout="constrained")
     all_axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
     for axes in all_axes[len(panels) :]:
         axes.set_visible(False)
@@ -240,8 +250,23 @@ def _panels(panels: Mapping[str, Sequence[Curve]]) -> tuple[Figure, Sequence[Axe
     return figure, all_axes[: len(panels)]
 
 
+def _name_below(axes: Axes) -> None:
+    """Name the lines below the axes, where names of any length have room."""
+    axes.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16))
+
+
+def _wrap(label: str) -> str:
+    return "\n".join(wrap(label, WIDTH))
+
+
+def _lines_of(label: str) -> int:
+    return len(wrap(label, WIDTH))
+
+
 def _draw_lines(axes: Axes, curves: Sequence[Curve], steps: bool = False) -> None:
     for i, curve in enumerate(curves):
         color, dash = series(i)
         style = "steps-post" if steps else "default"
-        axes.plot(curve.x, curve.y, color=color, linestyle=dash, linewidth=1.5, label=curve.label, drawstyle=style)
+        axes.plot(
+            curve.x, curve.y, color=color, linestyle=dash, linewidth=1.5, label=_wrap(curve.label), drawstyle=style
+        )

@@ -70,9 +70,11 @@ def in_one_sentence(all_findings: Sequence[Findings]) -> str:
     row = difference_table(ranked).iloc[0]
     low, high, p = row["difference_low"], row["difference_high"], mcnemar_table(ranked)["p"].iloc[0]
     verdict = "the interval leaves out 0" if low > 0 else "which may be chance"
+    n = len(all_findings)
+    flattered = f" The first of {n} is picked by these same images, which flatters it a little." if n > 2 else ""
     return (
         f"{ranked[0].model.label} is the most accurate, by {row['difference']:.3f} ({low:.3f} to {high:.3f}) before "
-        f"{ranked[1].model.label}: {verdict} (McNemar's p = {p:.2g}). {all_findings[0].about}."
+        f"{ranked[1].model.label}: {verdict} (McNemar's p = {p:.2g}).{flattered} {all_findings[0].about}."
     )
 
 

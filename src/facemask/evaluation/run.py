@@ -72,7 +72,8 @@ def _find(model: TrainedModel, samples: Samples, settings: Settings, positive: i
     where = environment(device)
     hardware = where["processor"] if device == "cpu" else torch.cuda.get_device_name(device)
     if device == "cpu":
-        hardware = f"{hardware}, {torch.get_num_threads()} threads"
+        n = torch.get_num_threads()
+        hardware = f"{hardware}, {n} thread{'s' if n > 1 else ''}"
     cost = Cost(
         count_parameters(model.model),
         count_flops(model.model, model.record.input_size),

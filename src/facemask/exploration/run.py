@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
 from rich import box
 from rich.console import Console
 from rich.table import Table as Lines
@@ -33,8 +34,9 @@ def explore(settings: Settings) -> None:
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
     data, root = settings["data"], Path(settings["data"]["root"]).expanduser()
+    build(settings["augment"])  # what is wrong with it is said before anything is decoded
     if data["create"]:
-        build(data["create"])(root)
+        instantiate(data["create"])(root)
     whole = hold_out_test(index(root, data["hint"]), data["test_fraction"], settings["split_seed"])
     store = open_store(root, whole["path"].tolist(), data["store_size"], Path(data["store_dir"]).expanduser())
     unreadable = check_readable(store, data["max_unreadable"])

@@ -35,7 +35,7 @@ def test_it_gives_the_same_probabilities_in_fewer_layers(channels_last: bool) ->
 
 
 def test_other_networks_stay_what_they_are() -> None:
-    net = as_if_trained(TimmNet("resnet10t", num_classes=2, pretrained=False)).eval()
+    net = as_if_trained(TimmNet(num_classes=2, name="resnet10t", pretrained=False)).eval()
     images = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         assert torch.allclose(net(images).softmax(dim=1), folded(net)(images).softmax(dim=1), atol=1e-5)

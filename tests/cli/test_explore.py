@@ -1,0 +1,80 @@
+"""``prepare_data.py task=explore`` as a user types it."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from commands import Outcome, type_command
+from conftest import PROJECT, write_faces
+
+
+def explore(place: Path, *words: str) -> Outcome:
+    command = ["task=explore", f"data.store_dir={place}/store", f"hydra.run.dir={place}/report", *words]
+    return type_command(PROJECT / "prepare_data.py", command, place, {})
+
+
+@pytest.fixture
+def faces_on_disk(tmp_path: Path) -> Path:
+    root = write_faces(tmp_path / "set", {"mask": 24, "no_mask": 16})
+    (root / "no_mask/street").mkdir()
+    for i in range(4):
+        (root / f"no_mask/{i:03d}.png").rename(root / f"no_mask/street/{i:03d}.png")
+    Image.new("RGB", (30, 20)).save(root / "mask/bus_01.png")
+    return root
+
+
+def test_it_counts_draws_and_augments(tmp_path: Path, faces_on_disk: Path) -> None:
+    done = explore(tmp_path, "data=folder", f"data.root={faces_on_disk}", "augment=light")
+    assert done.code == 0, done.err
+    assert "n = 41 images" in done.out
+    folder = tmp_path / "report"
+    counts = pd.read_csv(folder / "tables/classes_and_splits.csv").set_index("class")
+    assert counts.loc["all", "images"] == 41
+    assert counts.loc["mask", "train"] + counts.loc["mask", "test"] == counts.loc["mask", "images"] == 25
+    assert 0 < counts.loc["all", "test"] < 14
+    sources = pd.read_csv(folder / "tables/sources.csv").set_index("source")["images"].to_dict()
+    assert sources == {"not known": 36, "street": 4, "bus": 1}
+    sizes = pd.read_csv(folder / "tables/sizes.csv")
+    assert sizes["n"].sum() == 41
+    assert sizes["most"].max() == 30
+    for name in ("classes_and_splits", "sources", "sizes", "samples", "augmentation"):
+        assert (folder / f"figures/{name}.png").stat().st_size > 5_000
+        assert (folder / f"figures/{name}.svg").is_file()
+    page = (folder / "report.html").read_text()
+    assert "data:image/png" not in page
+    assert "figures/augmentation.png" in page
+    assert json.loads((folder / "report.json").read_text())["data"]["n"] == 41
+
+
+def test_the_demo_set_makes_itself(tmp_path: Path) -> None:
+    done = explore(tmp_path, f"data.root={tmp_path}/demo")
+    assert done.code == 0, done.err
+    assert "demo, n = 1,000 images in 100 groups" in done.out
+
+
+def test_faces_are_embedded_when_asked_for(tmp_path: Path, faces_on_disk: Path) -> None:
+    done = explore(tmp_path, "data=folder", f"data.root={faces_on_disk}", "augment=none", "report.faces=true")
+    assert done.code == 0, done.err
+    assert (tmp_path / "report/report.html").read_text().count("data:image/png") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["task=explain"], "task=explain is not one of explore."),
+        (["data=folder"], "data.root has no value; give it one: data.root="),
+        (["data=folder", "data.root=nowhere"], "data.root=nowhere is not a folder"),
+        (["augment=keras", "augment.without=[shake]"], "augment.without names 'shake', which is no step"),
+        (["seed=-1"], "seed=-1 is not a seed"),
+        (["-m", "augment=none,light"], "-m is for train.py; leave it out."),
+    ],
+)
+def test_wrong_words_get_one_sentence(tmp_path: Path, words: list[str], said: str) -> None:
+    done = explore(tmp_path, *words)
+    assert done.code == 2
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "report").exists()
