@@ -98,8 +98,12 @@ def resolve_evaluation(config: DictConfig) -> Settings:
     for key, cost in settings["costs"].items():
         if not (math.isfinite(cost) and cost > 0):
             raise ConfigError(f"costs.{key}={cost} is not a cost; it must be a positive number.")
-    if not isinstance(settings["data"]["labels"] or {}, dict):
+    labels = settings["data"]["labels"] or {}
+    if not isinstance(labels, dict) or None in labels.values():
         raise ConfigError("data.labels gives each class folder its class: 'data.labels={FOLDER: CLASS}'.")
+    if labels and own:
+        raise ConfigError("data.labels is for another folder's classes; name that too: data.root=FOLDER")
+    settings["data"]["labels"] = {str(folder): str(label) for folder, label in labels.items()}
     for recall in settings["recalls"]:
         if not 0 < recall <= 1:
             raise ConfigError(f"recalls holds {recall}, which is no share of the positives; give numbers in (0, 1].")

@@ -55,7 +55,7 @@ def arrange(arguments: list[str], repeated: str = "", renamed: Mapping[str, str]
     words = [word.partition("=") for word in arguments]
     arguments = [f"{renamed.get(key, key)}{sign}{value}" for key, sign, value in words]
     values = [word.partition("=")[2] for word in arguments if word.partition("=")[0] == repeated]
-    if len(values) > 1:
+    if len(values) > 1 or any("," in value and value[:1] not in QUOTED for value in values):
         quoted = ["'" + value.replace("'", r"\'") + "'" for value in values]
         arguments = [word for word in arguments if word.partition("=")[0] != repeated]
         arguments = [*arguments, f"{repeated}=[{','.join(quoted)}]"]

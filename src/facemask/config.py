@@ -56,7 +56,7 @@ class EvaluationData:
     """What to evaluate on, where that is not the run's own data."""
 
     root: str | None = None  # another folder of face crops; null is the run's own data
-    store_dir: str = "data/store"  # decoded images; may be deleted at any time
+    store_dir: str | None = None  # decoded images; null keeps them where the run's are
     max_unreadable: float = 0.01  # share of damaged files that is tolerated
     labels: Any = None  # {class folder: class of the model}, where names differ
 
@@ -100,6 +100,13 @@ class EvaluateConfig:
 
 
 @dataclass
+class PictureContent:
+    """What goes into the report of a data set."""
+
+    faces: bool = False  # embed pictures of people
+
+
+@dataclass
 class PrepareConfig:
     """The keys of ``prepare_data.py``."""
 
@@ -110,7 +117,7 @@ class PrepareConfig:
     k: int = 5
     data: Any = MISSING
     augment: Any = MISSING
-    report: ReportContent = field(default_factory=ReportContent)
+    report: PictureContent = field(default_factory=PictureContent)
 
 
 def is_neutral(key: str) -> bool:

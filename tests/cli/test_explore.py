@@ -35,7 +35,7 @@ def test_it_counts_draws_and_augments(tmp_path: Path, faces_on_disk: Path) -> No
     assert counts.loc["all", "images"] == 41
     assert counts.loc["mask", "train"] + counts.loc["mask", "test"] == counts.loc["mask", "images"] == 25
     assert 0 < counts.loc["all", "test"] < 14
-    sources = pd.read_csv(folder / "tables/sources.csv").set_index("source")["images"].to_dict()
+    sources = pd.read_csv(folder / "tables/sources.csv").set_index("source")["all classes"].to_dict()
     assert sources == {"not known": 36, "street": 4, "bus": 1}
     sizes = pd.read_csv(folder / "tables/sizes.csv")
     assert sizes["n"].sum() == 41

@@ -8,6 +8,7 @@ from facemask.cli import arrange
 def test_a_key_given_twice_is_a_list_and_a_word_for_a_key_is_that_key() -> None:
     assert arrange(["run=a/bs=1,lr=2", "fold=0", "run=b"], "run") == ["fold=0", "run=['a/bs=1,lr=2','b']"]
     assert arrange(["run=a"], "run") == ["run=a"]
+    assert arrange(["run=a,b"], "run") == ["run=['a,b']"]
     assert arrange(["sweep=x/y=1", "top=2"], "run", {"sweep": "folder"}) == ["folder='x/y=1'", "top=2"]
 
 

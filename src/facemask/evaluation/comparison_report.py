@@ -16,6 +16,7 @@ from facemask.evaluation.metrics import percentile_intervals
 from facemask.evaluation.model_report import precision_recall_panels, roc_panels
 from facemask.evaluation.tables import report_table
 from facemask.report.sections import Drawing, Section, Table
+from facemask.runs.configurations import identity
 from facemask.runs.record import mean_and_std
 
 COMPARED = ("accuracy", "f1", "auroc")
@@ -83,12 +84,11 @@ def _over_folds(all_findings: Sequence[Findings]) -> Table | None:
     """Return mean ± std of the folds of each run, where several of one run are here."""
     runs: dict[str, list[Evaluated]] = {}
     for findings in all_findings:
-        model = findings.evaluated.model
-        configuration = model.label.removesuffix(f" {model.folder.name}")
-        runs.setdefault(configuration, []).append(findings.evaluated)
+        runs.setdefault(identity(findings.evaluated.model.settings), []).append(findings.evaluated)
     rows = []
-    for name, folds in runs.items():
+    for folds in runs.values():
         if len(folds) > 1:
+            name = folds[0].model.label.replace(f" {folds[0].model.folder.name}", "")
             row: dict[str, object] = {"configuration": name, "folds": len(folds)}
             for metric in COMPARED:
                 spread = mean_and_std([fold.metrics[metric] for fold in folds])
@@ -160,11 +160,12 @@ def _differences(all_findings: Sequence[Findings]) -> Section:
     every, about = [findings.evaluated for findings in all_findings], all_findings[0].about
     table = difference_table(every)
     notes = [
-        "Differences are first minus second, on the same images and the same bootstrap draws; an interval without 0 is "
-        "a difference that other images of this kind would show too.",
+        "Differences are first minus second, on the same images and the same bootstrap draws. Where an interval leaves "
+        "out 0, other images of this kind would likely show the difference too. With many pairs some do by chance: the "
+        "intervals are each for itself.",
         "McNemar's exact test asks whether the two err equally often; p is adjusted, after Holm, for several pairs. It "
         "takes images for independent, which faces of one photo are not quite: where the two disagree, trust the "
-        "intervals.",
+        "intervals of a single pair.",
     ]
     return Section(
         "differences",
@@ -221,6 +222,8 @@ def _histories(every: Sequence[Evaluated]) -> Section:
             if column in history:
                 curve = Curve(e.model.label, history["epoch"].to_numpy(), history[column].to_numpy())
                 panels.setdefault(title, []).append(curve)
+    if not panels:
+        return Section("training", "Learning curves", ["The models logged no losses or AUROC that could be compared."])
     caption = "Every model's epochs, on its own training and validation images."
     return Section(
         "training", "Learning curves", drawings=[Drawing("learning_curves", caption, figures.draw_histories(panels))]

@@ -10,6 +10,17 @@ from facemask.evaluation.thresholds import candidates, operating_points
 from facemask.report.sections import Drawing, Section, Table
 
 
+def decision_sections(findings: Findings) -> list[Section]:
+    """Return what is fitted on validation images, and how it does on these; nothing where these are the same."""
+    if findings.settings["split"] == "val":
+        note = "Temperature and thresholds are fitted on these very images, which therefore tell nothing about them."
+        return [Section("calibration", "Calibration and thresholds", [note])]
+    sections = [calibration_section(findings)]
+    if len(findings.evaluated.class_names) == 2:
+        sections.append(threshold_section(findings))
+    return sections
+
+
 def calibration_section(findings: Findings) -> Section:
     """Return how honest the probabilities are, and the temperature that makes them more so."""
     e, validation = findings.evaluated, findings.validation

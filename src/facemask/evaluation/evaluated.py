@@ -12,7 +12,7 @@ from facemask.evaluation.metrics import (
     Labels,
     classification_metrics,
     metric_draws,
-    percentile_intervals,
+    metric_intervals,
 )
 from facemask.evaluation.predict import predict_probabilities
 from facemask.evaluation.samples import Samples
@@ -92,7 +92,9 @@ class Evaluated:
     @cached_property
     def intervals(self) -> dict[str, list[float]]:
         """95 % of each metric; NaN where a single group tells nothing of the spread."""
-        return percentile_intervals(self.metric_draws, self.n_groups)
+        groups = self.predictions["group"].tolist()
+        arguments = (self.metrics, self.labels, self.guesses, self.class_names, groups)
+        return metric_intervals(self.metric_draws, *arguments)
 
     @property
     def n_groups(self) -> int:

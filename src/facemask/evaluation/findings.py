@@ -29,6 +29,7 @@ class Findings:
     Attributes:
         evaluated: its predictions.
         images: uint8[N, S, S, 3], memory-mapped.
+        fingerprint: of the samples.
         about: on what, which part, how many samples: the caption of every figure.
         leakage: what it has seen of these.
         cost: what it costs.
@@ -37,6 +38,7 @@ class Findings:
 
     evaluated: Evaluated
     images: Pixels
+    fingerprint: str
     about: str
     leakage: Leakage
     cost: Cost
@@ -55,7 +57,9 @@ def how_sure(evaluated: Evaluated) -> str:
     if groups < 2:
         return "There are no intervals: a single group of samples tells nothing of the spread."
     kind = f"over the {groups:,} groups (faces of one photo)" if groups < n else f"over the {n:,} images"
-    return f"In brackets: 95 % intervals, from a bootstrap {kind}, {evaluated.draws:,} draws."
+    return (
+        f"In brackets: 95 % intervals, from a bootstrap {kind}, {evaluated.draws:,} draws; exact for shares of 0 or 1."
+    )
 
 
 def missing_classes(evaluated: Evaluated) -> list[str]:

@@ -41,7 +41,8 @@ def find_leakage(model: TrainedModel, samples: Samples, settings: Settings) -> L
     except FaceMaskError as error:
         return Leakage(pairs, nothing, 0, str(error))
     assert data.samples is not None
-    found = near_duplicates(samples.images(data.store_size), data.images(data.samples))
+    trained_on = data.store.images if data.unreadable.empty else data.images(data.samples)  # a map, if it may be
+    found = near_duplicates(samples.images(data.store_size), trained_on)
     pairs = pd.DataFrame(
         {
             "evaluated": samples.table["path"].to_numpy()[found["first"].to_numpy(dtype=int)],

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 from scipy.stats import t as student_t
 
 from facemask.seeding import BOOTSTRAP, derive_seed
@@ -48,7 +48,7 @@ def metric_draws(
     seed: int = 0,
     positive: int = 1,
 ) -> dict[str, Floats]:
-    """Return every metric, float64[draws], under a bootstrap over groups.
+    """Return every metric, float64[draws], under a bootstrap over groups; NaN in draws that cannot give it.
 
     Faces of one photo resemble each other, so whole groups are drawn, with replacement (the cluster bootstrap,
     Davison & Hinkley 1997, section 3.8). The same groups and seed give the same draws, so that the metrics of two
@@ -63,7 +63,8 @@ def metric_draws(
         seed: seed of the draws.
         positive: as in :func:`classification_metrics`.
     """
-    parts = [_weighted_metrics(labels, probabilities, w, positive) for w in bootstrap_weights(groups, draws, seed)]
+    weights = bootstrap_weights(groups, draws, seed)
+    parts = [_weighted_metrics(labels, probabilities, w, positive, undefined=np.nan) for w in weights]
     whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return _by_name(whole, class_names)
 
@@ -98,6 +99,45 @@ def percentile_intervals(draws: Mapping[str, Floats], groups: int, level: float 
     return intervals
 
 
+def metric_intervals(
+    draws: Mapping[str, Floats],
+    metrics: Mapping[str, float],
+    labels: Labels,
+    guesses: Labels,
+    class_names: Sequence[str],
+    groups: Sequence[str],
+) -> dict[str, list[float]]:
+    """Return the 95 % interval of every metric, each by the number of groups that have a say in it.
+
+    Shares of exactly 0 or 1, of which no draw ever differs, get the interval of Clopper and Pearson (1934) with groups
+    for trials, so that many faces of few photos do not pass for certainty.
+
+    Args:
+        draws: of :func:`metric_draws`.
+        metrics: of :func:`classification_metrics`.
+        labels: int64[N].
+        guesses: int64[N], the predicted classes.
+        class_names: C names.
+        groups: N group names.
+    """
+    names = np.asarray(groups, dtype=str)
+    concerned: dict[str, int] = dict.fromkeys(draws, len(set(groups)))
+    shares = ["accuracy"]
+    for c, label in enumerate(class_names):
+        for kind in PER_CLASS:
+            rows = guesses == c if kind == "precision" else labels == c
+            concerned[f"{kind}_{label}"] = len(set(names[rows]))
+        shares += [f"precision_{label}", f"recall_{label}"]
+    intervals: dict[str, list[float]] = {}
+    for name, values in draws.items():
+        n = concerned[name]
+        intervals |= percentile_intervals({name: values}, n)
+        if name in shares and metrics[name] in (0.0, 1.0) and n > 1:
+            found = binomtest(round(metrics[name]) * n, n).proportion_ci(0.95, method="exact")
+            intervals[name] = [float(found.low), float(found.high)]
+    return intervals
+
+
 def expanded_tail(groups: int, level: float = 0.95) -> float:
     """Return the share of the draws to leave out on each side."""
     if groups < 2:
@@ -116,9 +156,13 @@ def _by_name(scores: Mapping[str, Floats], class_names: Sequence[str]) -> dict[s
 
 
 def _weighted_metrics(
-    labels: Labels, probabilities: Probabilities, weights: Floats, positive: int
+    labels: Labels, probabilities: Probabilities, weights: Floats, positive: int, undefined: float = 0.0
 ) -> dict[str, Floats]:
-    """Return each metric under each row of sample weights, [B, N]: [B], or [B, C] for the per-class ones."""
+    """Return each metric under each row of sample weights, [B, N]: [B], or [B, C] for the per-class ones.
+
+    Recall and F1 of a class that a row has no image of, and precision of one that it never calls, are ``undefined``;
+    of a class that is missing altogether, 0, as scikit-learn has it.
+    """
     classes = np.arange(probabilities.shape[1])
     truth = (labels[:, None] == classes).astype(np.float64)  # [N, C]
     guess = (probabilities.argmax(axis=1)[:, None] == classes).astype(np.float64)
@@ -126,7 +170,8 @@ def _weighted_metrics(
     true, guessed = weights @ truth, weights @ guess
     tiny = np.finfo(np.float64).eps
     likelihood = probabilities[np.arange(len(labels)), labels].astype(np.float64).clip(tiny, 1 - tiny)
-    f1 = ratio(2 * hits, true + guessed)
+    is_missing, is_uncalled = truth.sum(axis=0) == 0, guess.sum(axis=0) == 0
+    f1 = np.where((true > 0) | is_missing, ratio(2 * hits, true + guessed), undefined)
     with np.errstate(invalid="ignore", divide="ignore"):
         curves = [_areas(truth[:, c], probabilities[:, c], weights) for c in classes]
         auroc, precision = (np.stack(areas, axis=1) for areas in zip(*curves, strict=True))
@@ -135,11 +180,11 @@ def _weighted_metrics(
         "loss": weights @ -np.log(likelihood) / total,
         "accuracy": hits.sum(axis=1) / total,
         "f1": f1.mean(axis=1),
-        "weighted_f1": (f1 * true).sum(axis=1) / total,
+        "weighted_f1": np.nansum(f1 * true, axis=1) / total,
         "auroc": auroc[:, positive] if is_binary else auroc.mean(axis=1),
         "average_precision": precision[:, positive] if is_binary else precision.mean(axis=1),
-        "precision of classes": ratio(hits, guessed),
-        "recall of classes": ratio(hits, true),
+        "precision of classes": np.where((guessed > 0) | is_uncalled, ratio(hits, guessed), undefined),
+        "recall of classes": np.where((true > 0) | is_missing, ratio(hits, true), undefined),
         "f1 of classes": f1,
         "auroc of classes": auroc,
         "average_precision of classes": precision,

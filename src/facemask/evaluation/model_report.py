@@ -5,7 +5,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
 from facemask.data.duplicates import BITS, CORRELATION
 from facemask.evaluation import figures, tables
-from facemask.evaluation.decision_report import calibration_section, threshold_section
+from facemask.evaluation.decision_report import decision_sections
 from facemask.evaluation.evaluated import Evaluated
 from facemask.evaluation.figures import Curve
 from facemask.evaluation.findings import Findings, how_sure, missing_classes
@@ -20,8 +20,7 @@ def model_sections(findings: Findings) -> list[Section]:
         _scores(findings),
         _curves(findings),
         _confusion(findings),
-        calibration_section(findings),
-        *([threshold_section(findings)] if len(findings.evaluated.class_names) == 2 else []),
+        *decision_sections(findings),
         _sizes(findings),
         _training(findings),
         _leakage(findings),
@@ -144,7 +143,9 @@ def _leakage(findings: Findings) -> Section:
         f"correlated by {CORRELATION:g} or more)."
     ]
     without = []
-    if n and n < len(e.labels):
+    if n == len(e.labels):
+        notes.append("So these scores say nothing of images that are new to the model.")
+    elif n:
         clean = e.only(~leakage.leaked)
         rows = []
         for title, part in (("all", e), ("without them", clean)):
@@ -191,6 +192,7 @@ def _provenance(findings: Findings) -> Section:
     model, record = findings.evaluated.model, findings.evaluated.model.record
     result, environment = model.result, model.result.get("environment", {})
     facts = {
+        "evaluated on": f"{findings.about}, fingerprint {findings.fingerprint}",
         "model folder": str(model.folder),
         "best epoch": f"{result['best_epoch']}, by {model.settings['monitor']} on the validation images",
         "trained on": f"{result['data']['name']}, fingerprint {result['data']['fingerprint']}, "

@@ -82,7 +82,7 @@ def _faces_with_maps(findings: Findings) -> Drawing:
     """Return mistakes first, then others, each with its map laid over it."""
     e = findings.evaluated
     confidence = e.probabilities.max(axis=1)
-    order = np.lexsort((-confidence, e.right))[: findings.settings["report"]["pictures"] // 2]
+    order = np.lexsort((-confidence, e.right))[: findings.settings["report"]["pictures"] // 2 or 1]
     pictures = np.asarray(findings.images[order])
     maps = activation_maps(e.model.model, e.model.record, pictures, e.guesses[order])
     assert maps is not None

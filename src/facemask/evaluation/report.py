@@ -1,6 +1,7 @@
 """The report folder: of one model, or of several with what sets them apart above."""
 
 import re
+import shutil
 from collections.abc import Sequence
 from math import isnan
 from pathlib import Path
@@ -12,12 +13,14 @@ from facemask.evaluation.model_report import model_sections
 from facemask.evaluation.samples import Samples
 from facemask.files import write_atomically, write_table
 from facemask.report.sections import Section
-from facemask.report.write import PAGE, write_report
+from facemask.report.write import JSON, PAGE, write_report
 from facemask.runs.record import PREDICTIONS, Result, command, environment
 
 
 def write_reports(folder: Path, all_findings: Sequence[Findings], samples: Samples) -> list[Section]:
     """Write the report of one model; of several, one each in a folder of its own and the comparison above them."""
+    for old in folder.glob(f"*/{JSON}"):  # of models that a report compared here before
+        shutil.rmtree(old.parent)
     places = [folder]
     if len(all_findings) > 1:
         places = [folder / name for name in folder_names([f.evaluated.model.label for f in all_findings])]
@@ -28,7 +31,9 @@ def write_reports(folder: Path, all_findings: Sequence[Findings], samples: Sampl
         write_table(place / PREDICTIONS, findings.evaluated.predictions)
         if len(samples.unreadable):
             write_atomically(place / "unreadable.csv", samples.unreadable.to_csv(index=False))
-        title = findings.settings["report"]["title"] or f"{findings.evaluated.model.label} on {samples.data}"
+        title = f"{findings.evaluated.model.label} on {samples.data}"
+        if len(places) == 1:
+            title = findings.settings["report"]["title"] or title
         lead = [_sentence(findings), *missing_classes(findings.evaluated)]
         write_report(place, title, lead, sections, _facts([findings], samples))
     if len(all_findings) > 1:
@@ -67,14 +72,19 @@ def _score(e: Evaluated, name: str) -> str:
 def in_one_sentence(all_findings: Sequence[Findings]) -> str:
     """Return in one sentence whether the most accurate is better than the next."""
     ranked = sorted((f.evaluated for f in all_findings), key=lambda e: -e.metrics["accuracy"])[:2]
+    names, about = [e.model.label for e in ranked], all_findings[0].about
     row = difference_table(ranked).iloc[0]
     low, high, p = row["difference_low"], row["difference_high"], mcnemar_table(ranked)["p"].iloc[0]
+    if row["difference"] == 0:
+        return f"{names[0]} and {names[1]} are equally accurate. {about}."
+    if isnan(low):
+        return f"{names[0]} is the most accurate, by {row['difference']:.3f} before {names[1]}; one group. {about}."
     verdict = "the interval leaves out 0" if low > 0 else "which may be chance"
     n = len(all_findings)
     flattered = f" The first of {n} is picked by these same images, which flatters it a little." if n > 2 else ""
     return (
-        f"{ranked[0].model.label} is the most accurate, by {row['difference']:.3f} ({low:.3f} to {high:.3f}) before "
-        f"{ranked[1].model.label}: {verdict} (McNemar's p = {p:.2g}).{flattered} {all_findings[0].about}."
+        f"{names[0]} is the most accurate, by {row['difference']:.3f} ({low:.3f} to {high:.3f}) before "
+        f"{names[1]}: {verdict} (McNemar's p = {p:.2g}).{flattered} {about}."
     )
 
 
@@ -89,6 +99,7 @@ def _facts(all_findings: Sequence[Findings], samples: Samples) -> Result:
             "n": {name: int((samples.table["label"] == name).sum()) for name in first.class_names},
             "groups": first.n_groups,
             "unreadable": len(samples.unreadable),
+            "fingerprint": samples.fingerprint,
         },
         "models": [
             {

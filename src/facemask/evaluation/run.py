@@ -1,5 +1,6 @@
 """What ``evaluate.py`` does: open the models, predict, write the report, show."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,14 +16,14 @@ from facemask.errors import ConfigError
 from facemask.evaluation.cost import count_flops, count_parameters, file_size, measure_latency
 from facemask.evaluation.evaluated import HEADLINE, Evaluated, predict_samples
 from facemask.evaluation.findings import Cost, Findings, how_sure, missing_classes
-from facemask.evaluation.leakage import find_leakage
+from facemask.evaluation.leakage import Leakage, find_leakage
 from facemask.evaluation.report import in_one_sentence, write_reports
 from facemask.evaluation.samples import Samples, read_samples
 from facemask.evaluation.trained import TrainedModel, open_models
 from facemask.evaluation.wandb_report import log_report
 from facemask.models.folding import folded
 from facemask.report.write import PAGE
-from facemask.runs.record import environment
+from facemask.runs.record import RESULT, environment
 
 BATCHES = (1, 32)  # crops a call that latency is measured for
 
@@ -37,11 +38,17 @@ def evaluate(settings: Settings) -> None:
         FaceMaskError: a run, the data or a setting cannot be used.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
+    if (folder / RESULT).exists():
+        raise ConfigError(f"{folder} is a run's own folder, which is only read; choose another: hydra.run.dir=FOLDER")
     device = _device(settings["device"])
     models = open_models(settings)
     positive = _positive(settings["positive"], models[0].class_names)
+    data = settings["data"]
+    store_dir = data["store_dir"] or models[0].settings["data"].get("store_dir", "data/store")
+    settings = settings | {"data": data | {"store_dir": store_dir}}
     samples = read_samples(models, settings)
-    all_findings = [_find(model, samples, settings, positive, device) for model in models]
+    known: dict[tuple[str, int], Leakage] = {}  # runs of one data set have seen the same images
+    all_findings = [_find(model, samples, settings, positive, device, known) for model in models]
     sections = write_reports(folder, all_findings, samples)
     log_report(settings, folder, all_findings, sections)
     _print(folder, all_findings, Console())
@@ -51,6 +58,8 @@ def _device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
+        if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+            raise RuntimeError
         return str(torch.zeros(1, device=name).device)
     except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled for a device
         raise ConfigError(f"device={name} cannot be used here; type device=cpu or device=auto.") from error
@@ -59,12 +68,21 @@ def _device(name: str) -> str:
 def _positive(name: str | None, class_names: Sequence[str]) -> int:
     if name is None:
         return 1
+    if len(class_names) != 2:
+        raise ConfigError(f"positive={name} is for models of two classes; this one knows {', '.join(class_names)}.")
     if name not in class_names:
         raise ConfigError(f"positive={name} is no class of the model{did_you_mean(name, class_names)}")
     return list(class_names).index(name)
 
 
-def _find(model: TrainedModel, samples: Samples, settings: Settings, positive: int, device: str) -> Findings:
+def _find(
+    model: TrainedModel,
+    samples: Samples,
+    settings: Settings,
+    positive: int,
+    device: str,
+    known: dict[tuple[str, int], Leakage],
+) -> Findings:
     """Predict and measure one model."""
     predictions = predict_samples(model, samples, settings["batch_size"], device)
     evaluated = Evaluated(model, predictions, positive, settings["draws"], settings["seed"])
@@ -81,7 +99,9 @@ def _find(model: TrainedModel, samples: Samples, settings: Settings, positive: i
         [measure_latency(folded(model.model), model.record, images, batch) for batch in BATCHES],
         hardware,
     )
-    return Findings(evaluated, images, _about(samples), find_leakage(model, samples, settings), cost, settings)
+    seen = (model.result["data"]["fingerprint"], model.record.store_size)
+    known[seen] = known.get(seen) or find_leakage(model, samples, settings)
+    return Findings(evaluated, images, samples.fingerprint, _about(samples), known[seen], cost, settings)
 
 
 def _about(samples: Samples) -> str:
@@ -113,6 +133,8 @@ def _print(folder: Path, all_findings: Sequence[Findings], console: Console) -> 
         notes.append(in_one_sentence(all_findings))
     if reason := next((leak.reason for leak in leaks if leak.reason), ""):
         notes.append(f"Near-duplicates of training images were not looked for: {reason}")
+    elif leaked == len(first.evaluated.labels):
+        notes.append("Every image is one that was trained on: these scores say nothing of new ones.")
     elif leaked:
         notes.append(f"{leaked} images are near-duplicates of training images; the report has the scores without them.")
     notes.append(f"Report: {folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder}/{PAGE}")

@@ -10,7 +10,7 @@ from facemask.config import Settings, build
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.index import index
 from facemask.data.preprocessing import Pixels
-from facemask.data.store import check_readable, open_store
+from facemask.data.store import check_readable, fingerprint, open_store
 from facemask.errors import DataError, RunError
 from facemask.evaluation.trained import TrainedModel
 
@@ -28,6 +28,7 @@ class Samples:
         unreadable: ``path`` and ``error`` of the others.
         paths: of all of them.
         store_dir: where decoded images are kept.
+        fingerprint: a short hash of their pixels, labels and groups.
     """
 
     data: str
@@ -37,6 +38,7 @@ class Samples:
     unreadable: pd.DataFrame
     paths: list[str]
     store_dir: Path
+    fingerprint: str
 
     def images(self, size: int) -> Pixels:
         """Return the images of the table as squares, uint8[N, size, size, 3]; memory-mapped where all are readable."""
@@ -64,7 +66,7 @@ def read_samples(models: list[TrainedModel], settings: Settings) -> Samples:
                     f"{models[0].label} and {model.label} held out different images ({part}); compare them on a folder "
                     "that neither was trained on: data.root=FOLDER split=all"
                 )
-    table = rename_classes(table, settings["data"]["labels"] or {}, models[0].class_names)
+    table = rename_classes(table, settings["data"]["labels"], models[0].class_names)
     store_dir = Path(settings["data"]["store_dir"]).expanduser()
     paths = table["path"].tolist()
     store = open_store(root, paths, models[0].record.store_size, store_dir)
@@ -73,7 +75,9 @@ def read_samples(models: list[TrainedModel], settings: Settings) -> Samples:
     unreadable = check_readable(store, settings["data"]["max_unreadable"])
     sizes = store.samples.loc[store.samples["error"] == "", ["path", "width", "height"]]
     known = table.merge(sizes, on="path", validate="1:1")
-    return Samples(name, part, root, known[["path", "label", "group", "width", "height"]], unreadable, paths, store_dir)
+    digest = fingerprint(store, table.assign(split=""))
+    columns = known[["path", "label", "group", "width", "height"]]
+    return Samples(name, part, root, columns, unreadable, paths, store_dir, digest)
 
 
 def open_training_data(model: TrainedModel, settings: Settings) -> FaceDataModule:

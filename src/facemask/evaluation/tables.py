@@ -146,17 +146,17 @@ def _threshold_intervals(evaluated: Evaluated, thresholds: Floats) -> dict[str, 
     """Return intervals of recall and false-alarm rate at each threshold."""
     scores = evaluated.probabilities[:, evaluated.positive]
     called = (scores[:, None] >= thresholds).astype(np.float64)  # [N, T]
-    weights = np.concatenate(
-        list(bootstrap_weights(evaluated.predictions["group"].tolist(), evaluated.draws, evaluated.seed))
-    )
+    groups = evaluated.predictions["group"].to_numpy()
     intervals = {}
-    for kind, rows in (
-        ("recall", evaluated.labels == evaluated.positive),
-        ("false_alarm_rate", evaluated.labels != evaluated.positive),
-    ):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            shares = (weights[:, rows] @ called[rows]) / weights[:, rows].sum(axis=1, keepdims=True)
-        bounds = percentile_intervals({str(t): shares[:, t] for t in range(len(thresholds))}, evaluated.n_groups)
+    is_positive = evaluated.labels == evaluated.positive
+    for kind, rows in (("recall", is_positive), ("false_alarm_rate", ~is_positive)):
+        parts = []
+        for weights in bootstrap_weights(groups.tolist(), evaluated.draws, evaluated.seed):
+            drawn = weights[:, rows]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                parts.append((drawn @ called[rows]) / drawn.sum(axis=1, keepdims=True))
+        shares, n = np.concatenate(parts), len(set(groups[rows]))
+        bounds = percentile_intervals({str(t): shares[:, t] for t in range(len(thresholds))}, n)
         intervals[kind] = list(bounds.values())
     return intervals
 

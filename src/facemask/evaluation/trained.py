@@ -13,7 +13,7 @@ from facemask.data.preprocessing import Preprocessing
 from facemask.errors import RunError
 from facemask.evaluation.metrics import Labels
 from facemask.models.checkpoint import load_model
-from facemask.runs.configurations import flatten, varied_keys
+from facemask.runs.configurations import flatten, telling_keys, varied_keys
 from facemask.runs.record import BEST, METRICS, PREDICTIONS, Result, is_complete, read_result, read_settings
 from facemask.runs.summary import summarise
 
@@ -77,7 +77,11 @@ def open_models(settings: Settings) -> list[TrainedModel]:
     Raises:
         RunError: a folder is no run, has no complete fold, or the models' classes differ.
     """
-    groups = _of_sweep(settings) if settings["sweep_folder"] else [_folds_of(Path(run)) for run in settings["run"]]
+    groups = (
+        _of_sweep(settings)
+        if settings["sweep_folder"]
+        else [_folds_of(Path(run).expanduser()) for run in settings["run"]]
+    )
     folders = [folder for group in groups for folder in _pick(group, settings["fold"])]
     if len(set(map(Path.resolve, folders))) < len(folders):
         raise RunError("a run is named twice; a comparison needs different ones.")
@@ -98,7 +102,7 @@ def open_models(settings: Settings) -> list[TrainedModel]:
 
 
 def _of_sweep(settings: Settings) -> list[dict[int, Path]]:
-    sweep = Path(settings["sweep_folder"])
+    sweep = Path(settings["sweep_folder"]).expanduser()
     if not sweep.is_dir():
         raise RunError(f"{sweep} is not a folder; give a sweep's, such as outputs/sweeps/NAME.")
     ranked = [c for c in summarise(sweep).configurations if c.rank is not None]
@@ -110,6 +114,8 @@ def _of_sweep(settings: Settings) -> list[dict[int, Path]]:
 
 def _folds_of(folder: Path) -> dict[int, Path]:
     """Return the complete folds of a run; of a fold's own folder, that one."""
+    if folder.is_file():
+        raise RunError(f"{folder} is a file; give the folder of a run.")
     if (result := read_result(folder)) is not None and "fold" in result and is_complete(result):
         return {int(result["fold"]): folder}
     settings = read_settings(folder)  # which says what is wrong with a folder that is no run
@@ -137,10 +143,11 @@ def _pick(folds: dict[int, Path], fold: int | str | None) -> list[Path]:
 
 def _labels(folders: Sequence[Path], all_settings: Sequence[Settings]) -> list[str]:
     """Name each by its model and the settings that differ; by its folder too, where that tells no difference."""
-    varied = [key for key in varied_keys(all_settings) if not key.startswith(("model", "name"))]
+    models = [str((read_result(folder.parent) or {}).get("model", "model")) for folder in folders]
+    varied = telling_keys(varied_keys(all_settings), models)
     names = []
-    for folder, settings in zip(folders, all_settings, strict=True):
-        words = [(read_result(folder.parent) or {}).get("model", "model")]
+    for model, settings in zip(models, all_settings, strict=True):
+        words = [model]
         flat = dict(flatten(settings))
         words += [setting(key, flat[key], digits=4) for key in varied if key in flat]
         names.append(" ".join(words))
@@ -148,4 +155,6 @@ def _labels(folders: Sequence[Path], all_settings: Sequence[Settings]) -> list[s
         names = [f"{name} {folder.name}" for name, folder in zip(names, folders, strict=True)]
     if len(set(names)) < len(names):
         names = [f"{name} ({folder.parent.name})" for name, folder in zip(names, folders, strict=True)]
+    if len(set(names)) < len(names):
+        names = [f"{name} ({folder.parent})" for name, folder in zip(names, folders, strict=True)]
     return names

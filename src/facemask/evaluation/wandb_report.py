@@ -7,6 +7,7 @@ from typing import Any
 from facemask.config import Settings
 from facemask.evaluation.findings import Findings
 from facemask.report.sections import Section
+from facemask.runs.record import wandb_group
 from facemask.runs.wandb_run import to_image, to_wandb_table, wandb_node, wandb_run
 
 JOB_TYPE = "evaluation"
@@ -26,7 +27,7 @@ def log_report(settings: Settings, folder: Path, all_findings: Sequence[Findings
         return
     model = all_findings[0].evaluated.model
     about = {"data": all_findings[0].about, "models": [f.evaluated.model.label for f in all_findings]}
-    group = str(node.get("group") or model.settings["name"])
+    group = wandb_group(node, model.settings)
     with wandb_run(node, folder, f"evaluation {folder.name}", group, JOB_TYPE, settings | about) as run:
         media: dict[str, Any] = {}
         for section in sections:

@@ -92,6 +92,7 @@ def _sizes(table: pd.DataFrame, about: str) -> Section:
 
 def _pictures(table: pd.DataFrame, store: Store, settings: Settings) -> list[Section]:
     """Return a sample sheet and the augmentations; these show people, so the page has them only where it may."""
+    table = table[table["split"] == "train"]  # the test part is counted, and not looked at
     rng = np.random.default_rng(derive_seed(PICTURES, settings["seed"]))
     sheet = {}
     for label, part in table.groupby("label"):
@@ -100,7 +101,7 @@ def _pictures(table: pd.DataFrame, store: Store, settings: Settings) -> list[Sec
     large = table.sort_values(["width", "path"])["row"].to_numpy()[len(table) // 2 :]
     face = np.asarray(store.images[int(rng.choice(large))])
     steps = augmented(face, settings)
-    note = f"Drawn at random, seed {settings['seed']}."
+    note = f"Drawn at random from the training part, seed {settings['seed']}."
     drawn = "each augmentation alone, and all of them as in training, drawn anew in every column"
     sections = [
         Section("samples", "Samples", [note], drawings=[Drawing("samples", note, figures.draw_sheet(sheet), True)]),

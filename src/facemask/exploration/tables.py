@@ -55,9 +55,9 @@ def sources(table: pd.DataFrame, root: Path) -> "pd.Series[str]":
 def source_table(table: pd.DataFrame, source: "pd.Series[str]") -> pd.DataFrame:
     """Return images by source and class, the largest source first."""
     counts = pd.crosstab(source.to_numpy(), table["label"].to_numpy())
-    counts["images"] = counts.sum(axis=1)
-    counts["share"] = counts["images"] / counts["images"].sum()
-    counts = counts.sort_values("images", ascending=False)
+    counts["all classes"] = counts.sum(axis=1)
+    counts["share of all"] = counts["all classes"] / counts["all classes"].sum()
+    counts = counts.sort_values("all classes", ascending=False)
     return counts.reset_index(names="source").rename_axis(None, axis=1)
 
 

@@ -91,11 +91,11 @@ class Section:
 
 def to_cells(rows: pd.DataFrame) -> pd.DataFrame:
     """Return a table as words for the eye: rounded, and each interval beside its figure."""
-    shown = [c for c in rows if not (_is_bound(str(c), LOW, rows) or _is_bound(str(c), HIGH, rows))]
+    shown = [c for c in rows if not any(_is_bound(str(c), end, rows) for end in (LOW, HIGH))]
     cells = pd.DataFrame(index=rows.index)
     for column in shown:
         words = [_to_words(value) for value in rows[column]]
-        if f"{column}{LOW}" in rows:
+        if _is_bound(f"{column}{LOW}", LOW, rows):
             bounds = zip(words, rows[f"{column}{LOW}"], rows[f"{column}{HIGH}"], strict=True)
             words = [word if pd.isna(low) else f"{word} ({_range(low, high)})" for word, low, high in bounds]
         cells[title(column)] = words
@@ -118,7 +118,8 @@ def word_columns(rows: pd.DataFrame) -> set[str]:
 
 
 def _is_bound(column: str, suffix: str, rows: pd.DataFrame) -> bool:
-    return column.endswith(suffix) and column.removesuffix(suffix) in rows
+    name = column.removesuffix(suffix)
+    return name != column and {name, f"{name}{LOW}", f"{name}{HIGH}"} <= set(rows)
 
 
 def _range(low: float, high: float) -> str:

@@ -134,6 +134,12 @@ def varied_keys(all_settings: Sequence[Settings]) -> list[str]:
     return varied
 
 
+def telling_keys(varied: Sequence[str], models: Sequence[str]) -> list[str]:
+    """Return those that a name has to tell beside the model's: what is the model's own, where all are of one kind."""
+    several = len(set(models)) > 1
+    return [key for key in varied if not (several and key.startswith("model.")) and key != "name"]
+
+
 def _partition(values: Sequence[Any]) -> str:
     """Return which of the values are equal, whatever they are: keys with the same partition say the same."""
     seen: dict[str, int] = {}
@@ -152,9 +158,10 @@ def flatten(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 def label(configurations: Sequence[Configuration]) -> list[str]:
     """Name each by its model and the values that vary; return the keys of these."""
     varied = varied_keys([c.settings for c in configurations])
+    telling = telling_keys(varied, [c.model for c in configurations if c.model])
     for c in configurations:
         values = c.values
-        shown = [key for key in varied if key in values and not key.startswith("model.")]
+        shown = [key for key in telling if key in values]
         words = [setting(key, values[key], digits=4) for key in shown]
         c.label = " ".join([c.model, *words]).strip() or c.command or "did not start"
     return varied

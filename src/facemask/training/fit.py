@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import Logger
 from facemask.config import ALL_FOLDS, Settings
 from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
-from facemask.evaluation.metrics import DRAWS, classification_metrics, metric_draws, percentile_intervals
+from facemask.evaluation.metrics import DRAWS, classification_metrics, metric_draws, metric_intervals
 from facemask.evaluation.predict import predict_probabilities
 from facemask.files import write_atomically, write_table
 from facemask.models.checkpoint import load_model, read_checkpoint
@@ -201,7 +201,7 @@ def _evaluate(folder: Path, data: FaceDataModule, device: str, seed: int, logger
     history = pd.read_csv(folder / METRICS)
     return {
         "metrics": {"val": metrics},
-        "intervals": percentile_intervals(draws, len(set(groups))),
+        "intervals": metric_intervals(draws, metrics, truth, probabilities.argmax(axis=1), names, groups),
         "draws": DRAWS,
         "epochs": len(history),
         "seconds": float(history["seconds"].sum()),

@@ -21,6 +21,7 @@ from facemask.evaluation.metrics import (
     classification_metrics,
     expanded_tail,
     metric_draws,
+    metric_intervals,
     percentile_intervals,
 )
 
@@ -138,6 +139,33 @@ def test_ungrouped_intervals_agree_with_scipys_bootstrap() -> None:
 @pytest.mark.parametrize(("groups", "tail"), [(10, 0.0086), (20, 0.0159), (10**6, 0.025)])
 def test_few_groups_take_the_tails_further_out(groups: int, tail: float) -> None:
     assert expanded_tail(groups) == pytest.approx(tail, abs=1e-4)
+
+
+def test_a_share_of_one_is_not_certain() -> None:
+    """Of three photos whose ten faces each are all called right, as much follows as of three faces."""
+    labels = np.array([0, 1, 1] * 10)
+    probabilities = np.eye(2)[labels] * 0.8 + 0.1
+    groups = ["a", "b", "c"] * 10
+    metrics = classification_metrics(labels, probabilities, ["x", "y"])
+    draws = metric_draws(labels, probabilities, ["x", "y"], groups)
+    assert percentile_intervals(draws, 3)["accuracy"] == [1, 1]
+    found = metric_intervals(draws, metrics, labels, probabilities.argmax(axis=1), ["x", "y"], groups)
+    assert found["accuracy"] == pytest.approx([0.025 ** (1 / 3), 1])
+    assert found["recall_y"] == pytest.approx([0.025 ** (1 / 2), 1])
+    assert np.isnan(found["recall_x"]).all()  # of one photo
+
+
+def test_a_class_of_few_groups_is_not_called_missed_in_draws_without_it() -> None:
+    labels = np.array([1, 1] + [0] * 58)
+    probabilities = np.eye(2)[labels] * 0.8 + 0.1
+    probabilities[5] = [0.2, 0.8]
+    draws = metric_draws(labels, probabilities, ["a", "b"], [str(i) for i in range(60)])
+    lacks = np.isnan(draws["recall_b"])
+    assert 0.08 < lacks.mean() < 0.2  # (58/60)**60
+    assert (draws["recall_b"][~lacks] == 1).all()
+    assert np.isnan(draws["f1"])[lacks].all()
+    assert np.isfinite(draws["accuracy"]).all()
+    assert np.isfinite(draws["weighted_f1"]).all()
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say() -> None:

@@ -42,8 +42,8 @@ def test_a_source_is_the_manifests_else_the_folders_else_the_names(tmp_path: Pat
     said = sources(INDEX, tmp_path)
     assert said.tolist() == ["web", "web", "web", "not known", "film"]
     table = source_table(INDEX, said).set_index("source")
-    assert table.loc["web", ["a", "b", "images"]].tolist() == [2, 1, 3]
-    assert table["share"].sum() == pytest.approx(1)
+    assert table.loc["web", ["a", "b", "all classes"]].tolist() == [2, 1, 3]
+    assert table["share of all"].sum() == pytest.approx(1)
     assert table.index[0] == "web"
 
 

@@ -34,6 +34,22 @@ def test_it_gives_the_same_probabilities_in_fewer_layers(channels_last: bool) ->
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
+class Scaled(nn.Conv2d):
+    """A convolution of someone's own."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return 3 * super().forward(input)
+
+
+def test_what_is_no_plain_pair_is_left_alone() -> None:
+    batch_statistics = nn.BatchNorm2d(4, track_running_stats=False)
+    for pair in ((Scaled(3, 4, 3), nn.BatchNorm2d(4)), (nn.Conv2d(3, 4, 3), batch_statistics)):
+        net = as_if_trained(nn.Sequential(*pair)) if pair[1].track_running_stats else nn.Sequential(*pair)
+        images = torch.randn(2, 3, 8, 8)
+        with torch.no_grad():
+            assert torch.equal(net.eval()(images), folded(net)(images))
+
+
 def test_other_networks_stay_what_they_are() -> None:
     net = as_if_trained(TimmNet(num_classes=2, name="resnet10t", pretrained=False)).eval()
     images = torch.randn(2, 3, 64, 64)
