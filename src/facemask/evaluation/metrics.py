@@ -124,9 +124,10 @@ def metric_intervals(
     concerned: dict[str, int] = dict.fromkeys(draws, len(set(groups)))
     shares = ["accuracy"]
     for c, label in enumerate(class_names):
-        for kind in PER_CLASS:
-            rows = guesses == c if kind == "precision" else labels == c
+        for kind, rows in (("precision", guesses == c), ("recall", labels == c), ("f1", labels == c)):
             concerned[f"{kind}_{label}"] = len(set(names[rows]))
+        if min(len(set(names[labels == c])), len(set(names[labels != c]))) < 2:  # one side never differs
+            concerned |= {f"auroc_{label}": 1, f"average_precision_{label}": 1}
         shares += [f"precision_{label}", f"recall_{label}"]
     intervals: dict[str, list[float]] = {}
     for name, values in draws.items():

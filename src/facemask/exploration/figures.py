@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
@@ -14,13 +15,25 @@ from facemask.report.style import plain, series
 def draw_counts(counts: pd.DataFrame) -> Figure:
     """Draw the images of each class, by split; ``counts`` as :func:`facemask.exploration.tables.count_table` gives."""
     rows = counts[counts["class"] != "all"]
-    figure = Figure(figsize=(6, 1.2 + 0.5 * len(rows)), layout="constrained")
+    return _draw_bars(rows["class"].tolist(), {split: rows[split].to_numpy() for split in ("train", "test")})
+
+
+def draw_sources(sources: pd.DataFrame, labels: Sequence[str], at_most: int = 15) -> Figure:
+    """Draw the images of each source, by class."""
+    rows = sources.head(at_most)
+    return _draw_bars(rows["source"].tolist(), {label: rows[label].to_numpy() for label in labels})
+
+
+def _draw_bars(names: Sequence[str], parts: Mapping[str, npt.NDArray[np.int64]]) -> Figure:
+    """Draw a bar a name, of parts that follow one another, with the number of images in each that has room for it."""
+    figure = Figure(figsize=(6, 1.2 + 0.45 * len(names)), layout="constrained")
     axes = figure.subplots()
-    left = np.zeros(len(rows))
-    for i, split in enumerate(("train", "test")):
-        values = rows[split].to_numpy()
-        bars = axes.barh(rows["class"], values, left=left, color=series(i)[0], height=0.6, label=split)
-        axes.bar_label(bars, [f"{v:,}" if v else "" for v in values], label_type="center", color="white", fontsize=8)
+    left = np.zeros(len(names))
+    longest = sum(parts.values(), np.zeros(len(names))).max()
+    for i, (part, values) in enumerate(parts.items()):
+        bars = axes.barh(names, values, left=left, color=series(i)[0], height=0.6, label=part)
+        numbers = [f"{value:,}" if value > 0.06 * longest else "" for value in values]
+        axes.bar_label(bars, numbers, label_type="center", color="white", fontsize=8)
         left = left + values
     axes.invert_yaxis()
     axes.set_xlabel("images")
@@ -47,23 +60,6 @@ def draw_sizes(table: pd.DataFrame, bins: int = 40) -> Figure:
         axes.set(xlabel="width, pixels", ylabel="height, pixels", aspect="equal")
         plain(axes)
     figure.colorbar(shown, ax=figure.axes, label="images", shrink=0.8)
-    return figure
-
-
-def draw_sources(sources: pd.DataFrame, labels: Sequence[str], at_most: int = 15) -> Figure:
-    """Draw the images of each source, by class."""
-    rows = sources.head(at_most)
-    figure = Figure(figsize=(6, 1.2 + 0.4 * len(rows)), layout="constrained")
-    axes = figure.subplots()
-    left = np.zeros(len(rows))
-    for i, label in enumerate(labels):
-        values = rows[label].to_numpy()
-        axes.barh(rows["source"], values, left=left, color=series(i)[0], height=0.6, label=label)
-        left = left + values
-    axes.invert_yaxis()
-    axes.set_xlabel("images")
-    axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    plain(axes)
     return figure
 
 
