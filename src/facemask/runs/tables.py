@@ -20,7 +20,7 @@ def print_result(result: Result, folder: Path, console: Console) -> None:
         table.add_column(column, justify="left" if column in ("set", "split") else "right")
     for fold in folds:
         values, intervals = fold["metrics"]["val"], fold["intervals"]
-        scores = [f"{values[m]:.3f}\n{intervals[m][0]:.3f}-{intervals[m][1]:.3f}" for m in METRIC_COLUMNS]
+        scores = [f"{values[m]:.3f}\n{_range(*intervals[m])}" for m in METRIC_COLUMNS]
         table.add_row(name, f"validation\nfold {fold['fold']} of {result['k']}", f"{fold['n']['val']:,}", *scores)
     if len(folds) > 1:
         means = [result["metrics"]["val"][m] for m in METRIC_COLUMNS]
@@ -49,6 +49,11 @@ def print_summary(summary: Summary, folder: Path, console: Console) -> None:
         notes.append(f"On the test part: python evaluate.py {shlex.quote(f'sweep={folder}')}")
     notes.append(f"Summary: {folder / 'summary.html'}")
     console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)
+
+
+def _range(low: float | None, high: float | None) -> str:
+    """Return an interval; a dash where too few groups tell nothing of the spread."""
+    return "–" if low is None else f"{low:.3f}-{high:.3f}"
 
 
 def _notes(result: Result, folder: Path) -> list[str]:

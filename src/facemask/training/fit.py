@@ -17,7 +17,7 @@ from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
 from facemask.evaluation.metrics import DRAWS, classification_metrics, metric_draws, metric_intervals
 from facemask.evaluation.predict import predict_probabilities
-from facemask.files import write_atomically, write_table
+from facemask.files import plain, write_atomically, write_table
 from facemask.models.checkpoint import load_model, read_checkpoint
 from facemask.models.weights import InitialWeights, state_digest
 from facemask.runs.curves import draw_learning_curves
@@ -201,7 +201,7 @@ def _evaluate(folder: Path, data: FaceDataModule, device: str, seed: int, logger
     history = pd.read_csv(folder / METRICS)
     return {
         "metrics": {"val": metrics},
-        "intervals": metric_intervals(draws, metrics, truth, probabilities.argmax(axis=1), names, groups),
+        "intervals": plain(metric_intervals(draws, metrics, truth, probabilities.argmax(axis=1), names, groups)),
         "draws": DRAWS,
         "epochs": len(history),
         "seconds": float(history["seconds"].sum()),
