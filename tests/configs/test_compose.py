@@ -3,13 +3,17 @@
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from conftest import PROJECT, compose_settings
 from facemask.checks import check_targets
 from facemask.training.fit import fit_folds
 
 CONF = PROJECT / "conf"
-CHOICES = sorted((group.name, file.stem) for group in CONF.iterdir() if group.is_dir() for file in group.glob("*.yaml"))
+FILES = sorted((group.name, file.stem) for group in CONF.iterdir() if group.is_dir() for file in group.glob("*.yaml"))
+DETECTORS = [choice for group, choice in FILES if group == "detector"]
+CHOICES = [(group, choice) for group, choice in FILES if group != "detector"]
 NEEDS = {"data=folder": ["data.root=somewhere"], "model=timm": ["model.name=resnet18"]}
 PLUGINS = {"launcher=ray": "hydra_plugins.hydra_ray_launcher"}  # it wants an environment of its own
 
@@ -20,6 +24,13 @@ def test_every_choice_composes_and_passes_the_checks(group: str, choice: str) ->
     if plugin := PLUGINS.get(word):
         pytest.importorskip(plugin)
     check_targets(compose_settings(word, *NEEDS.get(word, [])))
+
+
+@pytest.mark.parametrize("choice", DETECTORS)
+def test_every_detector_composes_and_passes_the_checks(choice: str) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        node = OmegaConf.to_container(compose(f"detector/{choice}"))
+    check_targets(node)
 
 
 def test_there_is_a_file_for_everything_the_readme_names() -> None:
@@ -46,6 +57,7 @@ def test_there_is_a_file_for_everything_the_readme_names() -> None:
         "logger": {"csv", "tensorboard", "wandb"},
         "experiment": {"sfmask_study", "three_class_study", "augmentation"},
     }
+    assert set(DETECTORS) == {"centerface", "retinaface", "mtcnn", "haar"}
     for group, choices in named.items():
         assert {choice for name, choice in CHOICES if name == group} == choices
 

