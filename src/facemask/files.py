@@ -49,6 +49,12 @@ def same_file(original: Path, other: Path) -> None:
     partial.replace(other)
 
 
+def as_typed(path: Path) -> Path:
+    """Return a path as a user would type it from here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 def plain(value: Any) -> Any:
     """Return plain Python types; NaN, which JSON has no word for, becomes None."""
     if isinstance(value, dict):

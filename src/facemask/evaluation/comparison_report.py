@@ -13,7 +13,7 @@ from facemask.evaluation.evaluated import HEADLINE, Evaluated
 from facemask.evaluation.figures import Curve
 from facemask.evaluation.findings import Findings, how_sure, missing_classes
 from facemask.evaluation.metrics import percentile_intervals
-from facemask.evaluation.model_report import precision_recall_panels, roc_panels
+from facemask.evaluation.model_report import curve_section
 from facemask.evaluation.tables import report_table
 from facemask.report.sections import Drawing, Section, Table
 from facemask.runs.configurations import identity
@@ -30,15 +30,15 @@ def comparison_sections(all_findings: Sequence[Findings], pages: Sequence[str]) 
         all_findings: of each model, on the same samples.
         pages: where each model's own report is, below this one.
     """
-    every = [findings.evaluated for findings in all_findings]
+    every, table = [findings.evaluated for findings in all_findings], models_table(all_findings)
     return [
-        _models(all_findings, pages),
+        _models(all_findings, table, pages),
         _reports(all_findings),
         _differences(all_findings),
-        _curves(every, all_findings[0].about),
+        curve_section(every, all_findings[0].about),
         _agreement(every, all_findings[0].about),
         _histories(every),
-        _pareto(all_findings),
+        _pareto(all_findings[0], table),
     ]
 
 
@@ -62,8 +62,7 @@ def models_table(all_findings: Sequence[Findings]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _models(all_findings: Sequence[Findings], pages: Sequence[str]) -> Section:
-    table = models_table(all_findings)
+def _models(all_findings: Sequence[Findings], table: pd.DataFrame, pages: Sequence[str]) -> Section:
     first = all_findings[0]
     notes = [
         f"{first.about}. {how_sure(first.evaluated)} Training accuracy is that of the best epoch, over its augmented "
@@ -176,22 +175,6 @@ def _differences(all_findings: Sequence[Findings]) -> Section:
     )
 
 
-def _curves(every: Sequence[Evaluated], about: str) -> Section:
-    roc, precision_recall = roc_panels(list(every)), precision_recall_panels(list(every))
-    if not roc:
-        return Section("curves", "ROC and precision-recall", ["There is one class here only, so there are no curves."])
-    return Section(
-        "curves",
-        "ROC and precision-recall",
-        drawings=[
-            Drawing("roc", f"Receiver operating characteristics. {about}.", figures.draw_roc(roc)),
-            Drawing(
-                "precision_recall", f"Precision and recall. {about}.", figures.draw_precision_recall(precision_recall)
-            ),
-        ],
-    )
-
-
 def _agreement(every: Sequence[Evaluated], about: str) -> Section:
     shares, names = agreement([e.guesses for e in every]), [e.model.label for e in every]
     table = pd.DataFrame(shares, columns=names)
@@ -230,16 +213,16 @@ def _histories(every: Sequence[Evaluated]) -> Section:
     )
 
 
-def _pareto(all_findings: Sequence[Findings]) -> Section:
-    table = models_table(all_findings)[
+def _pareto(first: Findings, models: pd.DataFrame) -> Section:
+    table = models[
         ["model", "accuracy", "accuracy_low", "accuracy_high", "ms_per_image", "parameters", "MFLOPs"]
-    ]
+    ].copy()
     front = figures.pareto_front(table["ms_per_image"].to_numpy(), table["accuracy"].to_numpy())
     table["on_front"] = np.isin(np.arange(len(table)), front)
     note = (
         "A model is on the front if none is both faster and more accurate; how far intervals overlap is another matter."
     )
-    caption = f"Accuracy against latency. {all_findings[0].about}; {all_findings[0].cost.hardware}."
+    caption = f"Accuracy against latency. {first.about}; {first.cost.hardware}."
     return Section(
         "pareto",
         "Accuracy against latency",

@@ -14,10 +14,8 @@ from facemask.evaluation.metrics import (
     metric_draws,
     metric_intervals,
 )
-from facemask.evaluation.predict import predict_probabilities
-from facemask.evaluation.samples import Samples
-from facemask.evaluation.trained import TrainedModel, truth_and_probabilities
-from facemask.models.folding import folded
+from facemask.evaluation.predict import truth_and_probabilities
+from facemask.evaluation.trained import TrainedModel
 from facemask.runs.record import Result
 
 HEADLINE = {
@@ -112,13 +110,3 @@ class Evaluated:
         low, high = self.intervals[name]
         column = column or name
         return {column: self.metrics[name], f"{column}_low": low, f"{column}_high": high}
-
-
-def predict_samples(model: TrainedModel, samples: Samples, batch_size: int, device: str) -> pd.DataFrame:
-    """Return a model's predictions of some samples, as :class:`Evaluated` takes them."""
-    images = samples.images(model.record.store_size)
-    probabilities = predict_probabilities(folded(model.model.to(device)), model.record, images, batch_size)
-    table = samples.table[["path", "group", "label", "width", "height"]].copy()
-    for c, name in enumerate(model.class_names):
-        table[f"probability_{name}"] = probabilities[:, c]
-    return table

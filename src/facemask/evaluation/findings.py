@@ -8,7 +8,7 @@ from facemask.evaluation.cost import Latency
 from facemask.evaluation.evaluated import Evaluated
 from facemask.evaluation.leakage import Leakage
 from facemask.evaluation.metrics import Floats, Labels
-from facemask.evaluation.trained import truth_and_probabilities
+from facemask.evaluation.predict import truth_and_probabilities
 
 
 @dataclass(frozen=True)

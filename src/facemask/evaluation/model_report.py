@@ -1,5 +1,7 @@
 """The sections of the report of one model."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
@@ -18,7 +20,7 @@ def model_sections(findings: Findings) -> list[Section]:
     """Return the report of one model."""
     return [
         _scores(findings),
-        _curves(findings),
+        curve_section([findings.evaluated], findings.about),
         _confusion(findings),
         *decision_sections(findings),
         _sizes(findings),
@@ -32,7 +34,7 @@ def model_sections(findings: Findings) -> list[Section]:
     ]
 
 
-def roc_panels(all_evaluated: list[Evaluated]) -> dict[str, list[Curve]]:
+def _roc_panels(all_evaluated: Sequence[Evaluated]) -> dict[str, list[Curve]]:
     """Return the curves of some models, a panel a class that has images and others; of two classes, the one to find."""
     panels: dict[str, list[Curve]] = {}
     for c in _shown_classes(all_evaluated[0]):
@@ -46,7 +48,7 @@ def roc_panels(all_evaluated: list[Evaluated]) -> dict[str, list[Curve]]:
     return panels
 
 
-def precision_recall_panels(all_evaluated: list[Evaluated]) -> dict[str, list[Curve]]:
+def _precision_recall_panels(all_evaluated: Sequence[Evaluated]) -> dict[str, list[Curve]]:
     """Return the same for precision and recall."""
     panels: dict[str, list[Curve]] = {}
     for c in _shown_classes(all_evaluated[0]):
@@ -78,19 +80,20 @@ def _scores(findings: Findings) -> Section:
     )
 
 
-def _curves(findings: Findings) -> Section:
-    roc, precision_recall = roc_panels([findings.evaluated]), precision_recall_panels([findings.evaluated])
+def curve_section(every: Sequence[Evaluated], about: str) -> Section:
+    """Return ROC and precision-recall curves of one model, or of several over one another."""
+    title, roc = "ROC and precision-recall", _roc_panels(every)
     if not roc:
-        return Section("curves", "ROC and precision-recall", ["There is one class here only, so there are no curves."])
+        return Section("curves", title, ["There is one class here only, so there are no curves."])
     drawings = [
-        Drawing("roc", f"Receiver operating characteristic. {findings.about}.", figures.draw_roc(roc)),
+        Drawing("roc", f"Receiver operating characteristic. {about}.", figures.draw_roc(roc)),
         Drawing(
             "precision_recall",
-            f"Precision and recall. {findings.about}.",
-            figures.draw_precision_recall(precision_recall),
+            f"Precision and recall. {about}.",
+            figures.draw_precision_recall(_precision_recall_panels(every)),
         ),
     ]
-    return Section("curves", "ROC and precision-recall", drawings=drawings)
+    return Section("curves", title, drawings=drawings)
 
 
 def _confusion(findings: Findings) -> Section:

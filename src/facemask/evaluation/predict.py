@@ -1,7 +1,10 @@
-"""Run a model over decoded images."""
+"""Run a model over decoded images; what it says as a table, and back."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from torch import nn
 
@@ -32,3 +35,22 @@ def predict_probabilities(
             logits = model(batch if batch.ndim == 2 else preprocessing.normalise(batch))
             parts.append(logits.float().softmax(dim=1).cpu().numpy())
     return np.concatenate(parts)
+
+
+def prediction_table(
+    samples: pd.DataFrame, probabilities: npt.NDArray[np.float32], class_names: Sequence[str]
+) -> pd.DataFrame:
+    """Return ``path``, ``group``, ``label``, ``width``, ``height`` and ``probability_CLASS``, a row a sample."""
+    table = samples[["path", "group", "label", "width", "height"]].reset_index(drop=True)
+    for c, name in enumerate(class_names):
+        table[f"probability_{name}"] = probabilities[:, c]
+    return table
+
+
+def truth_and_probabilities(
+    predictions: pd.DataFrame, class_names: Sequence[str]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Return the truth, int64[N], and the probabilities, float64[N, C], of such a table."""
+    labels = np.array([list(class_names).index(label) for label in predictions["label"]], dtype=np.int64)
+    columns = [f"probability_{name}" for name in class_names]
+    return labels, predictions[columns].to_numpy(dtype=np.float64)

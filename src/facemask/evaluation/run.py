@@ -14,16 +14,18 @@ from rich.table import Table
 from facemask.config import Settings, did_you_mean
 from facemask.errors import ConfigError
 from facemask.evaluation.cost import count_flops, count_parameters, file_size, measure_latency
-from facemask.evaluation.evaluated import HEADLINE, Evaluated, predict_samples
+from facemask.evaluation.evaluated import HEADLINE, Evaluated
 from facemask.evaluation.findings import Cost, Findings, how_sure, missing_classes
 from facemask.evaluation.leakage import Leakage, find_leakage
+from facemask.evaluation.predict import predict_probabilities, prediction_table
 from facemask.evaluation.report import in_one_sentence, write_reports
 from facemask.evaluation.samples import Samples, read_samples
 from facemask.evaluation.trained import TrainedModel, open_models
 from facemask.evaluation.wandb_report import log_report
+from facemask.files import as_typed
 from facemask.models.folding import folded
 from facemask.report.write import PAGE
-from facemask.runs.record import RESULT, environment
+from facemask.runs.record import RESULT, processor
 
 BATCHES = (1, 32)  # crops a call that latency is measured for
 
@@ -84,24 +86,27 @@ def _find(
     known: dict[tuple[str, int], Leakage],
 ) -> Findings:
     """Predict and measure one model."""
-    predictions = predict_samples(model, samples, settings["batch_size"], device)
+    network, images = folded(model.model.to(device)), samples.images(model.record.store_size)
+    probabilities = predict_probabilities(network, model.record, images, settings["batch_size"])
+    predictions = prediction_table(samples.table, probabilities, model.class_names)
     evaluated = Evaluated(model, predictions, positive, settings["draws"], settings["seed"])
-    images = samples.images(model.record.store_size)
-    where = environment(device)
-    hardware = where["processor"] if device == "cpu" else torch.cuda.get_device_name(device)
-    if device == "cpu":
-        n = torch.get_num_threads()
-        hardware = f"{hardware}, {n} thread{'s' if n > 1 else ''}"
     cost = Cost(
         count_parameters(model.model),
         count_flops(model.model, model.record.input_size),
         file_size(model.checkpoint),
-        [measure_latency(folded(model.model), model.record, images, batch) for batch in BATCHES],
-        hardware,
+        [measure_latency(network, model.record, images, batch) for batch in BATCHES],
+        _hardware(device),
     )
     seen = (model.result["data"]["fingerprint"], model.record.store_size)
     known[seen] = known.get(seen) or find_leakage(model, samples, settings)
     return Findings(evaluated, images, samples.fingerprint, _about(samples), known[seen], cost, settings)
+
+
+def _hardware(device: str) -> str:
+    if device != "cpu":
+        return torch.cuda.get_device_name(device)
+    n = torch.get_num_threads()
+    return f"{processor()}, {n} thread{'s' if n > 1 else ''}"
 
 
 def _about(samples: Samples) -> str:
@@ -137,5 +142,5 @@ def _print(folder: Path, all_findings: Sequence[Findings], console: Console) -> 
         notes.append("Every image is one that was trained on: these scores say nothing of new ones.")
     elif leaked:
         notes.append(f"{leaked} images are near-duplicates of training images; the report has the scores without them.")
-    notes.append(f"Report: {folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder}/{PAGE}")
+    notes.append(f"Report: {as_typed(folder)}/{PAGE}")
     console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from lightning.pytorch import LightningModule
 
 from facemask.config import ALL_FOLDS, Settings, setting
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import RunError
-from facemask.evaluation.metrics import Labels
 from facemask.models.checkpoint import load_model
 from facemask.runs.configurations import flatten, telling_keys, varied_keys
 from facemask.runs.record import BEST, METRICS, PREDICTIONS, Result, is_complete, read_result, read_settings
@@ -60,15 +58,6 @@ class TrainedModel:
     def validation(self) -> pd.DataFrame:
         """Return its predictions of the validation images, as training left them."""
         return pd.read_parquet(self.folder / PREDICTIONS)
-
-
-def truth_and_probabilities(
-    predictions: pd.DataFrame, class_names: Sequence[str]
-) -> tuple[Labels, np.ndarray[tuple[int, int], np.dtype[np.float64]]]:
-    """Return int64[N] and float64[N, C] of a table of predictions."""
-    labels = np.array([list(class_names).index(label) for label in predictions["label"]], dtype=np.int64)
-    columns = [f"probability_{name}" for name in class_names]
-    return labels, predictions[columns].to_numpy(dtype=np.float64)
 
 
 def open_models(settings: Settings) -> list[TrainedModel]:

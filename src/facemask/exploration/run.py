@@ -16,6 +16,7 @@ from facemask.data.preprocessing import Pixels
 from facemask.data.splits import hold_out_test
 from facemask.data.store import Store, check_readable, open_store
 from facemask.exploration import figures, tables
+from facemask.files import as_typed
 from facemask.report.sections import Drawing, Section, Table, to_cells
 from facemask.report.write import PAGE, write_report
 from facemask.seeding import PICTURES, derive_seed
@@ -149,5 +150,4 @@ def _print(counts: pd.DataFrame, about: str, folder: Path, console: Console) -> 
     for words in cells.itertuples(index=False, name=None):
         lines.add_row(*words)
     console.print(lines)
-    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-    console.print(f"Report: {shown}/{PAGE}", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"Report: {as_typed(folder)}/{PAGE}", soft_wrap=True, highlight=False, markup=False)

@@ -137,7 +137,7 @@ def environment(device: str) -> Result:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": f"{os.cpu_count()} x {_processor()}",
+        "processor": processor(),
         "device": device,
         "libraries": {name: version(name) for name in LIBRARIES},
         "git": _git_revision(),
@@ -191,13 +191,14 @@ def mean_and_std(values: Sequence[float]) -> dict[str, float | None]:
     return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1)) if len(values) > 1 else None}
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return how many cores of which kind this machine has."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
+        return f"{os.cpu_count()} x {platform.processor() or platform.machine()}"
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
+    return f"{os.cpu_count()} x {next(names, platform.machine())}"
 
 
 def _git_revision() -> str | None:

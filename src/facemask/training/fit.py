@@ -16,7 +16,7 @@ from facemask.config import ALL_FOLDS, Settings
 from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
 from facemask.evaluation.metrics import DRAWS, classification_metrics, metric_draws, metric_intervals
-from facemask.evaluation.predict import predict_probabilities
+from facemask.evaluation.predict import predict_probabilities, prediction_table, truth_and_probabilities
 from facemask.files import plain, write_atomically, write_table
 from facemask.models.checkpoint import load_model, read_checkpoint
 from facemask.models.weights import InitialWeights, state_digest
@@ -189,11 +189,9 @@ def _evaluate(folder: Path, data: FaceDataModule, device: str, seed: int, logger
     model, record = load_model(folder / BEST)
     probabilities = predict_probabilities(model.to(device), record, data.inputs(data.val_samples))
     names = list(record.class_names)
-    predictions = data.val_samples[["path", "group", "label", "width", "height"]].reset_index(drop=True)
-    for c, name in enumerate(names):
-        predictions[f"probability_{name}"] = probabilities[:, c]
+    predictions = prediction_table(data.val_samples, probabilities, names)
     write_table(folder / PREDICTIONS, predictions)
-    truth = np.array([names.index(label) for label in predictions["label"]])
+    truth, _ = truth_and_probabilities(predictions, names)
     metrics = classification_metrics(truth, probabilities, names)
     groups = predictions["group"].tolist()
     draws = metric_draws(truth, probabilities, names, groups)

@@ -12,6 +12,7 @@ from rich.console import Console
 from facemask.checks import check_targets
 from facemask.config import Settings
 from facemask.errors import ConfigError
+from facemask.files import as_typed
 from facemask.runs.record import is_complete, read_result, read_settings
 from facemask.runs.tables import print_result
 from facemask.training.fit import fit_folds
@@ -56,17 +57,11 @@ def train(settings: Settings) -> float:
     try:
         result = fit_folds(settings, folder, sweep)
     except (KeyboardInterrupt, SystemExit):
-        word = shlex.quote(f"resume={_shown(folder)}")
+        word = shlex.quote(f"resume={as_typed(folder)}")
         console.print(f"\ninterrupted; go on with: python train.py {word}", soft_wrap=True, markup=False)
         raise KeyboardInterrupt from None
     if result["folds"]:
-        print_result(result, _shown(folder), console)
+        print_result(result, as_typed(folder), console)
     if result["status"] == "pruned":
         console.print(f"pruned: {result['pruned']}.", soft_wrap=True, highlight=False, markup=False)
     return float(result["score"])
-
-
-def _shown(folder: Path) -> Path:
-    """Return a path as a user would type it from here."""
-    here = Path.cwd()
-    return folder.relative_to(here) if folder.is_relative_to(here) else folder
