@@ -4,8 +4,9 @@ import hydra
 from omegaconf import DictConfig
 
 from facemask import cli
-from facemask.checks import resolve_evaluation
-from facemask.config import EvaluateConfig, register
+from facemask.checks.evaluation import resolve_evaluation
+from facemask.config import register
+from facemask.schemas import EvaluateConfig
 
 register()
 

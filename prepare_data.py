@@ -4,8 +4,9 @@ import hydra
 from omegaconf import DictConfig
 
 from facemask import cli
-from facemask.checks import resolve_preparation
-from facemask.config import PrepareConfig, register
+from facemask.checks.preparation import resolve_preparation
+from facemask.config import register
+from facemask.schemas import PrepareConfig
 
 register()
 

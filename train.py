@@ -4,8 +4,9 @@ import hydra
 from omegaconf import DictConfig
 
 from facemask import cli
-from facemask.checks import resolve_training
-from facemask.config import TrainConfig, register
+from facemask.checks.training import resolve_training
+from facemask.config import register
+from facemask.schemas import TrainConfig
 
 register()
 

@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from facemask.checks import resolve_training
+from facemask.checks.training import resolve_training
 from facemask.config import build, register
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.demo import make_demo

@@ -17,7 +17,7 @@ from hydra import compose, initialize_config_dir
 from rich.console import Console
 from rich.table import Table
 
-from facemask.checks import resolve_training
+from facemask.checks.training import resolve_training
 from facemask.config import register
 from facemask.training.fit import fit_folds
 

@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from PIL import Image
 
 from commands import Outcome, type_command
-from facemask.checks import resolve_training
+from facemask.checks.training import resolve_training
 from facemask.config import Settings, register
 
 PROJECT = Path(__file__).parent.parent

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from conftest import compose_settings
-from facemask.checks import check_targets
+from facemask.checks.targets import check_targets
 from facemask.config import Settings
 from facemask.runs.record import Result, read_result
 

@@ -1,18 +1,18 @@
-"""The typed schema of each command, the resolvers, and building from ``_target_``."""
+"""What the commands' configurations share: the resolvers, names made of settings, and building from ``_target_``."""
 
 import difflib
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import MISSING, OmegaConf
+from omegaconf import OmegaConf
 
 from facemask.errors import ConfigError, FaceMaskError
+from facemask.schemas import EvaluateConfig, PrepareConfig, TrainConfig
 
 ALL_FOLDS = "all"
 OF_SWEEPS = {"sweep", "launcher", "race", "race_margin", "fail_fast"}  # keys that mean nothing to one job
@@ -20,104 +20,6 @@ OF_SWEEPS = {"sweep", "launcher", "race", "race_margin", "fail_fast"}  # keys th
 NEUTRAL = {"logger", "resume", "name", "data.num_workers", "data.store_dir"} | OF_SWEEPS
 NAME_LENGTH = 150  # characters of a folder's name; file systems allow 255 bytes
 Settings = dict[str, Any]  # a resolved configuration, or a node of one, as plain types
-
-
-@dataclass
-class TrainConfig:
-    """The keys of ``train.py``; ``conf/`` has the groups' choices, whose keys are their ``_target_``'s arguments."""
-
-    lr: float = 1e-3  # learning rate (its peak, where a schedule moves it)
-    bs: int = 32  # images a step
-    epochs: int = 12  # at most; early stopping may end sooner
-    seed: int = 0  # initial weights, order, augmentation, dropout
-    split_seed: int = 0  # which image is in which part
-    k: int = 5  # folds
-    fold: int | str = 0  # the fold to validate on, 0 to k - 1; "all" for each in turn
-    monitor: str = (
-        "val/auroc"  # the best epoch is the best of this; ...loss and ...error are minimised, all else maximised
-    )
-    resume: str | None = None  # a run folder to continue
-    name: str = "${data.name}"  # names a sweep's folder
-    race: bool = False  # stop a sweep's configurations that are clearly behind, before they have run all their folds
-    race_margin: float = 2.0  # how many standard errors behind that is; with few folds, as many as are as unlikely
-    fail_fast: bool = False  # begin no more jobs of a sweep once one has failed
-    data: Any = MISSING
-    augment: Any = MISSING
-    model: Any = MISSING
-    optim: Any = MISSING
-    schedule: Any = MISSING
-    trainer: Any = MISSING
-    callbacks: Any = field(default_factory=dict)
-    logger: Any = field(default_factory=dict)
-
-
-@dataclass
-class EvaluationData:
-    """What to evaluate on, where that is not the run's own data."""
-
-    root: str | None = None  # another folder of face crops; null is the run's own data
-    store_dir: str | None = None  # decoded images; null keeps them where the run's are
-    max_unreadable: float = 0.01  # share of damaged files that is tolerated
-    labels: Any = None  # {class folder: class of the model}, where names differ
-
-
-@dataclass
-class Costs:
-    """What a mistake of a two-class model costs, in any unit."""
-
-    missed: float = 5.0  # a positive (a bare face) that is let pass
-    false_alarm: float = 1.0  # a negative (a masked face) that is stopped
-
-
-@dataclass
-class ReportContent:
-    """What goes into a report."""
-
-    faces: bool = False  # embed pictures of people
-    pictures: int = 24  # in each gallery
-    title: str | None = None
-
-
-@dataclass
-class EvaluateConfig:
-    """The keys of ``evaluate.py``."""
-
-    run: Any = None  # a run folder; several are compared: run=A run=B
-    sweep_folder: str | None = None  # or a sweep's, whose first place is; typed as sweep=
-    top: int | str = 1  # so many of the sweep's first places; "all"
-    fold: int | str | None = None  # whose model; null is the first that is complete, "all" each as a model of its own
-    split: str = "test"  # test, val, or all images of another data.root
-    positive: str | None = None  # of two classes, the one to find; null is the second
-    recalls: list[float] = field(default_factory=lambda: [0.9, 0.95, 0.99])  # operating points
-    draws: int = 2000  # of the bootstrap
-    seed: int = 0  # of the bootstrap and the galleries
-    device: str = "auto"  # auto, cpu, cuda
-    batch_size: int = 32  # images at a time; on a GPU, more are faster
-    data: EvaluationData = field(default_factory=EvaluationData)
-    costs: Costs = field(default_factory=Costs)
-    report: ReportContent = field(default_factory=ReportContent)
-    logger: Any = field(default_factory=dict)
-
-
-@dataclass
-class PictureContent:
-    """What goes into the report of a data set."""
-
-    faces: bool = False  # embed pictures of people
-
-
-@dataclass
-class PrepareConfig:
-    """The keys of ``prepare_data.py``."""
-
-    task: str = MISSING  # explore
-    seed: int = 0  # of what is shown
-    split_seed: int = 0  # which image is in which part
-    bs: int = 32  # these two are training's, which the data's node refers to
-    k: int = 5
-    data: Any = MISSING
-    augment: Any = MISSING
-    report: PictureContent = field(default_factory=PictureContent)
 
 
 def is_neutral(key: str) -> bool:

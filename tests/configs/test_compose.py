@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from conftest import PROJECT, compose_settings
-from facemask.checks import check_targets
+from facemask.checks.targets import check_targets
 from facemask.training.fit import fit_folds
 
 CONF = PROJECT / "conf"

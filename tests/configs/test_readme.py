@@ -8,7 +8,9 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from conftest import PROJECT, compose_settings
-from facemask.checks import check_targets, resolve_evaluation, resolve_preparation
+from facemask.checks.evaluation import resolve_evaluation
+from facemask.checks.preparation import resolve_preparation
+from facemask.checks.targets import check_targets
 from facemask.cli import MULTIRUN, arrange
 from facemask.config import register
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from conftest import compose_settings
-from facemask.checks import check_targets
+from facemask.checks.targets import check_targets
 from facemask.config import build, did_you_mean, folder_name, monitor_mode
 from facemask.errors import ConfigError
 from facemask.training.parts import rehearse

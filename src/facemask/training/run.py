@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from rich.console import Console
 
-from facemask.checks import check_targets
+from facemask.checks.targets import check_targets
 from facemask.config import Settings
 from facemask.errors import ConfigError
 from facemask.files import as_typed
