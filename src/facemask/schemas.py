@@ -91,10 +91,10 @@ class PictureContent:
 
 
 @dataclass
-class PrepareConfig:
-    """The keys of ``prepare_data.py``."""
+class ExploreConfig:
+    """The keys of ``prepare_data.py task=explore``."""
 
-    task: str = MISSING  # explore
+    task: str = "explore"
     seed: int = 0  # of what is shown
     split_seed: int = 0  # which image is in which part
     bs: int = 32  # these two are training's, which the data's node refers to
@@ -102,3 +102,31 @@ class PrepareConfig:
     data: Any = MISSING
     augment: Any = MISSING
     report: PictureContent = field(default_factory=PictureContent)
+
+
+@dataclass
+class Crop:
+    """How a face is cut out of its photo."""
+
+    margin: Any = 0.15  # added on every side, as a share of the box's; or [left, top, right, bottom]
+    square: bool = False  # as wide as high
+    min_side: int = 0  # pixels; faces with a shorter side, before the margin, are left out
+
+
+@dataclass
+class CropConfig:
+    """The keys of ``prepare_data.py task=crop``."""
+
+    task: str = "crop"
+    photos: Any = MISSING  # a folder, or a photo; several: photos=A photos=B
+    out: str = MISSING  # a folder for the crops
+    labels: str | None = None  # "folder": a photo's class is the first folder that it is in
+    crop: Crop = field(default_factory=Crop)
+    detector: Any = MISSING
+    workers: int | None = None  # photos at a time; null is as many as there are cores
+    max_unreadable: float = 0.01  # share of damaged photos that is tolerated
+    sheet: bool = False  # draw some of the crops into sheet.png
+    seed: int = 0  # of what the sheet shows
+
+
+TASKS = {"crop": CropConfig, "explore": ExploreConfig}  # what prepare_data.py can do

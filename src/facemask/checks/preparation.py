@@ -1,14 +1,19 @@
 """What ``prepare_data.py`` refuses."""
 
+import math
+import os
+from pathlib import Path
+from typing import Any
+
 from omegaconf import DictConfig
 
 from facemask.checks.configuration import check_seeds, resolve
 from facemask.checks.targets import check_targets
 from facemask.config import Settings
 from facemask.errors import ConfigError
-from facemask.schemas import PrepareConfig
+from facemask.schemas import TASKS
 
-TASKS = ("explore",)  # what prepare_data.py can do
+LABELS = (None, "folder")  # where task=crop has the classes from
 
 
 def resolve_preparation(config: DictConfig) -> Settings:
@@ -17,9 +22,56 @@ def resolve_preparation(config: DictConfig) -> Settings:
     Raises:
         ConfigError: as above.
     """
-    settings = resolve(config, PrepareConfig, "prepare_data.py")
-    if settings["task"] not in TASKS:
-        raise ConfigError(f"task={settings['task']} is not one of {', '.join(TASKS)}.")
+    settings = resolve(config, TASKS[config.task], f"prepare_data.py task={config.task}")
     check_seeds(settings)
-    check_targets({key: settings[key] for key in ("data", "augment")})
+    if "photos" in settings:
+        _check_places(settings)
+    if "crop" in settings:
+        check_crop(settings["crop"])
+    if "labels" in settings and settings["labels"] not in LABELS:
+        raise ConfigError(f"labels={settings['labels']} is not known; leave it out, or type labels=folder.")
+    _check_ranges(settings)
+    check_targets({key: settings[key] for key in ("data", "augment", "detector") if key in settings})
     return settings
+
+
+def check_crop(crop: Settings) -> None:
+    """Check how faces are cut out.
+
+    Raises:
+        ConfigError: the margin is none, or the least side is negative.
+    """
+    margin = crop["margin"]
+    sides = margin if isinstance(margin, list) else [margin] * 4
+    if len(sides) != 4 or not all(_is_share(side) for side in sides):
+        raise ConfigError(
+            f"crop.margin={margin} is not a margin; give a share of the box that is added on every side, such as 0.15, "
+            "or four, for the left, the top, the right and the bottom: 'crop.margin=[0.1,0.3,0.1,0.1]'."
+        )
+    if crop["min_side"] < 0:
+        raise ConfigError(f"crop.min_side={crop['min_side']} is not a number of pixels; it must be 0 or more.")
+
+
+def _is_share(side: Any) -> bool:
+    return isinstance(side, int | float) and not isinstance(side, bool) and math.isfinite(side) and side >= 0
+
+
+def _check_places(settings: Settings) -> None:
+    """Make a list of the photos' places, none of which may hold the crops: these would be photos the next time."""
+    photos = settings["photos"] if isinstance(settings["photos"], list) else [settings["photos"]]
+    settings["photos"] = [str(place) for place in photos if place is not None]
+    if not settings["photos"]:
+        raise ConfigError("photos has no value; give it one: photos=FOLDER")
+    out = Path(settings["out"]).expanduser().resolve()
+    for place in settings["photos"]:
+        if out.is_relative_to(Path(place).expanduser().resolve()):
+            raise ConfigError(f"out={settings['out']} is inside photos={place}; give a folder beside it.")
+
+
+def _check_ranges(settings: Settings) -> None:
+    if (share := settings.get("max_unreadable")) is not None and not 0 <= share <= 1:
+        raise ConfigError(f"max_unreadable={share} is not a share; it must be 0 to 1.")
+    if "workers" in settings:
+        settings["workers"] = os.cpu_count() if settings["workers"] is None else settings["workers"]
+        if settings["workers"] < 1:
+            raise ConfigError(f"workers={settings['workers']} is too few; it must be 1 or more.")
