@@ -22,8 +22,9 @@ def prepare(config: DictConfig) -> None:
     settings = resolve_preparation(config)
     from facemask.exploration.run import explore
     from facemask.preparation.cropping import crop
+    from facemask.preparation.importing import import_faces
 
-    {"crop": crop, "explore": explore}[settings["task"]](settings)
+    {"crop": crop, "import": import_faces, "explore": explore}[settings["task"]](settings)
 
 
 if __name__ == "__main__":

@@ -129,4 +129,20 @@ class CropConfig:
     seed: int = 0  # of what the sheet shows
 
 
-TASKS = {"crop": CropConfig, "explore": ExploreConfig}  # what prepare_data.py can do
+@dataclass
+class ImportConfig:
+    """The keys of ``prepare_data.py task=import``."""
+
+    task: str = "import"
+    photos: Any = MISSING  # the folder of the photos
+    boxes: str | None = None  # a COCO file; null reads the Pascal VOC files among the photos
+    classes: Any = MISSING  # {name in the files: class}; null leaves its faces out
+    out: str = MISSING  # a folder for the crops
+    crop: Crop = field(default_factory=Crop)
+    workers: int | None = None  # photos at a time; null is as many as there are cores
+    max_unreadable: float = 0.01  # share of damaged photos that is tolerated
+    sheet: bool = False  # draw some of the crops into sheet.png
+    seed: int = 0  # of what the sheet shows
+
+
+TASKS = {"crop": CropConfig, "import": ImportConfig, "explore": ExploreConfig}  # what prepare_data.py can do

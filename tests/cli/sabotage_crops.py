@@ -1,4 +1,4 @@
-"""``python sabotage_crops.py prepare_data.py-words``: crop photos, and be killed without warning half-way into a file."""
+"""``python sabotage_crops.py prepare_data.py-words``: crop photos, and be killed half-way into a file."""
 
 import os
 import runpy

@@ -16,10 +16,11 @@ from facemask.training.fit import fit_folds
 CONF = PROJECT / "conf"
 FILES = sorted((group.name, file.stem) for group in CONF.iterdir() if group.is_dir() for file in group.glob("*.yaml"))
 DETECTORS = [choice for group, choice in FILES if group == "detector"]
-PREPARATION = ("task", "detector")  # groups of prepare_data.py
+PREPARATION = ("task", "detector", "classes")  # groups of prepare_data.py
 CHOICES = [(group, choice) for group, choice in FILES if group not in PREPARATION]
 NEEDS = {"data=folder": ["data.root=somewhere"], "model=timm": ["model.name=resnet18"]}
-TASK_NEEDS = {"explore": [], "crop": ["photos=photos", "out=faces"]}
+PLACES = ["photos=photos", "out=faces"]
+TASK_NEEDS = {"explore": [], "crop": PLACES, "import": PLACES}
 PLUGINS = {"launcher=ray": "hydra_plugins.hydra_ray_launcher"}  # it wants an environment of its own
 
 
@@ -70,6 +71,7 @@ def test_there_is_a_file_for_everything_the_readme_names() -> None:
         "experiment": {"sfmask_study", "three_class_study", "augmentation"},
     }
     assert {choice for group, choice in FILES if group == "task"} == set(TASKS)
+    assert {choice for group, choice in FILES if group == "classes"} == {"three", "binary"}
     assert set(DETECTORS) == {"centerface", "retinaface", "mtcnn", "haar"}
     for group, choices in named.items():
         assert {choice for name, choice in CHOICES if name == group} == choices

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ from omegaconf import DictConfig
 from facemask.checks.configuration import check_seeds, resolve
 from facemask.checks.targets import check_targets
 from facemask.config import Settings
+from facemask.data.index import SPLIT_OF_FOLDER
 from facemask.errors import ConfigError
 from facemask.schemas import TASKS
 
+FOLDER = re.compile(r"\w[\w-]*")
 LABELS = (None, "folder")  # where task=crop has the classes from
 
 
@@ -28,6 +31,10 @@ def resolve_preparation(config: DictConfig) -> Settings:
         _check_places(settings)
     if "crop" in settings:
         check_crop(settings["crop"])
+    if "classes" in settings:
+        settings["classes"] = _check_classes(settings["classes"])
+        if len(settings["photos"]) > 1:
+            raise ConfigError("task=import takes one folder of photos; type it for each, with an out= of its own.")
     if "labels" in settings and settings["labels"] not in LABELS:
         raise ConfigError(f"labels={settings['labels']} is not known; leave it out, or type labels=folder.")
     _check_ranges(settings)
@@ -66,6 +73,16 @@ def _check_places(settings: Settings) -> None:
     for place in settings["photos"]:
         if out.is_relative_to(Path(place).expanduser().resolve()):
             raise ConfigError(f"out={settings['out']} is inside photos={place}; give a folder beside it.")
+
+
+def _check_classes(classes: Any) -> dict[str, str | None]:
+    """Return our name of each name."""
+    if not isinstance(classes, dict):
+        raise ConfigError("classes gives each name in the files its class; choose one of the files in conf/classes.")
+    for name, label in classes.items():
+        if label is not None and (not FOLDER.fullmatch(str(label)) or str(label).lower() in SPLIT_OF_FOLDER):
+            raise ConfigError(f"classes.{name}={label} is no name for a class folder; take letters, digits, - and _.")
+    return {str(name): None if label is None else str(label) for name, label in classes.items()}
 
 
 def _check_ranges(settings: Settings) -> None:
