@@ -23,8 +23,9 @@ def prepare(config: DictConfig) -> None:
     from facemask.exploration.run import explore
     from facemask.preparation.cropping import crop
     from facemask.preparation.importing import import_faces
+    from facemask.preparation.splitting import split
 
-    {"crop": crop, "import": import_faces, "explore": explore}[settings["task"]](settings)
+    {"crop": crop, "import": import_faces, "split": split, "explore": explore}[settings["task"]](settings)
 
 
 if __name__ == "__main__":

@@ -145,4 +145,26 @@ class ImportConfig:
     seed: int = 0  # of what the sheet shows
 
 
-TASKS = {"crop": CropConfig, "import": ImportConfig, "explore": ExploreConfig}  # what prepare_data.py can do
+@dataclass
+class FaceFolder:
+    """A set of faces that is there already."""
+
+    root: str = MISSING  # one folder a class
+
+
+@dataclass
+class SplitConfig:
+    """The keys of ``prepare_data.py task=split``."""
+
+    task: str = "split"
+    data: FaceFolder = field(default_factory=FaceFolder)
+    out: str | None = None  # a folder for train/, val/ and test/; null writes the column split of the manifest
+    files: str = "copy"  # how they get there: copy, or link
+    val: float = 0.2  # shares of all images
+    test: float = 0.2
+    split_seed: int = 0
+    again: bool = False  # deal a test part that the set has already, too
+
+
+# What prepare_data.py can do.
+TASKS = {"crop": CropConfig, "import": ImportConfig, "split": SplitConfig, "explore": ExploreConfig}

@@ -16,6 +16,7 @@ from facemask.errors import ConfigError
 from facemask.schemas import TASKS
 
 FOLDER = re.compile(r"\w[\w-]*")
+FILES = ("copy", "link")  # how task=split fills folders
 LABELS = (None, "folder")  # where task=crop has the classes from
 
 
@@ -35,10 +36,12 @@ def resolve_preparation(config: DictConfig) -> Settings:
         settings["classes"] = _check_classes(settings["classes"])
         if len(settings["photos"]) > 1:
             raise ConfigError("task=import takes one folder of photos; type it for each, with an out= of its own.")
+    if settings["task"] == "split":
+        _check_split(settings)
     if "labels" in settings and settings["labels"] not in LABELS:
         raise ConfigError(f"labels={settings['labels']} is not known; leave it out, or type labels=folder.")
     _check_ranges(settings)
-    check_targets({key: settings[key] for key in ("data", "augment", "detector") if key in settings})
+    check_targets(settings)
     return settings
 
 
@@ -69,9 +72,8 @@ def _check_places(settings: Settings) -> None:
     settings["photos"] = [str(place) for place in photos if place is not None]
     if not settings["photos"]:
         raise ConfigError("photos has no value; give it one: photos=FOLDER")
-    out = Path(settings["out"]).expanduser().resolve()
     for place in settings["photos"]:
-        if out.is_relative_to(Path(place).expanduser().resolve()):
+        if _is_inside(settings["out"], place):
             raise ConfigError(f"out={settings['out']} is inside photos={place}; give a folder beside it.")
 
 
@@ -83,6 +85,22 @@ def _check_classes(classes: Any) -> dict[str, str | None]:
         if label is not None and (not FOLDER.fullmatch(str(label)) or str(label).lower() in SPLIT_OF_FOLDER):
             raise ConfigError(f"classes.{name}={label} is no name for a class folder; take letters, digits, - and _.")
     return {str(name): None if label is None else str(label) for name, label in classes.items()}
+
+
+def _check_split(settings: Settings) -> None:
+    if settings["files"] not in FILES:
+        raise ConfigError(f"files={settings['files']} is not one of {', '.join(FILES)}.")
+    for key in ("val", "test"):
+        if not (settings[key] == 0 or 0.05 <= settings[key] <= 0.9):
+            raise ConfigError(f"{key}={settings[key]} is not a share of the images; give 0, or 0.05 to 0.9.")
+    if settings["val"] + settings["test"] > 0.9:
+        raise ConfigError(f"val={settings['val']} and test={settings['test']} leave too little to train on.")
+    if settings["out"] and _is_inside(settings["out"], root := settings["data"]["root"]):
+        raise ConfigError(f"out={settings['out']} is inside data.root={root}; give a folder beside it.")
+
+
+def _is_inside(out: str, folder: str) -> bool:
+    return Path(out).expanduser().resolve().is_relative_to(Path(folder).expanduser().resolve())
 
 
 def _check_ranges(settings: Settings) -> None:

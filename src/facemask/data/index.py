@@ -111,7 +111,12 @@ def _check_classes(table: pd.DataFrame, folders: list[tuple[Path, str, str]], ro
         )
 
 
-def _apply_manifest(table: pd.DataFrame, file: Path) -> pd.DataFrame:
+def read_manifest(file: Path) -> pd.DataFrame:
+    """Read a manifest: words alone, one row a file, its path with forward slashes.
+
+    Raises:
+        DataError: it cannot be read, or lists no files, or one twice.
+    """
     try:
         manifest = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
@@ -123,6 +128,11 @@ def _apply_manifest(table: pd.DataFrame, file: Path) -> pd.DataFrame:
     manifest["file"] = manifest["file"].str.replace("\\", "/", regex=False)
     if (twice := manifest["file"].duplicated()).any():
         raise DataError(f"{file} lists {manifest['file'][twice].iloc[0]} twice; keep one row a file.")
+    return manifest
+
+
+def _apply_manifest(table: pd.DataFrame, file: Path) -> pd.DataFrame:
+    manifest = read_manifest(file)
     rows = manifest.set_index("file").reindex(table["path"])
     unlisted = table["path"][rows.isna().all(axis=1).to_numpy()] if len(rows.columns) else table["path"][:0]
     if len(unlisted):

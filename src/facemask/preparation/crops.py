@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import track
 
 from facemask.config import Settings
-from facemask.data.index import MANIFEST
+from facemask.data.index import MANIFEST, read_manifest
 from facemask.data.preprocessing import Pixels, read_image
 from facemask.errors import DataError
 from facemask.faces.crop import cut, widen
@@ -128,5 +128,11 @@ def _check_readable(done: Sequence[Cropped], allowed: float) -> None:
 
 
 def _write_manifest(out: Path, done: Sequence[Cropped]) -> None:
-    rows = [row for cropped in done for row in cropped.faces]
-    write_atomically(out / MANIFEST, pd.DataFrame(rows, columns=COLUMNS).to_csv(index=False))
+    """Write the manifest; what has been said of a face there since, such as its part, stays."""
+    table = pd.DataFrame([row for cropped in done for row in cropped.faces], columns=COLUMNS)
+    if (file := out / MANIFEST).exists():
+        before = read_manifest(file).set_index("file").reindex(table["file"])
+        for name in [name for name in before if name == "split" or name not in COLUMNS]:
+            said = before[name].reset_index(drop=True)
+            table[name] = said.fillna(table.get(name, ""))
+    write_atomically(file, table.to_csv(index=False))
