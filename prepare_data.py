@@ -21,11 +21,14 @@ def prepare(config: DictConfig) -> None:
     """Check what needs no data first."""
     settings = resolve_preparation(config)
     from facemask.exploration.run import explore
+    from facemask.preparation.auditing import audit
     from facemask.preparation.cropping import crop
     from facemask.preparation.importing import import_faces
     from facemask.preparation.splitting import split
 
-    {"crop": crop, "import": import_faces, "split": split, "explore": explore}[settings["task"]](settings)
+    tasks = {"crop": crop, "import": import_faces, "split": split, "audit": audit, "explore": explore}
+    if failure := tasks[settings["task"]](settings):
+        cli.fail(failure, code=1)
 
 
 if __name__ == "__main__":

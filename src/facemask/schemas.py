@@ -166,5 +166,46 @@ class SplitConfig:
     again: bool = False  # deal a test part that the set has already, too
 
 
+@dataclass
+class AuditedFaces(FaceFolder):
+    """A set of faces, and where its decoded images are kept."""
+
+    store_dir: str = "data/store"
+
+
+@dataclass
+class Allowed:
+    """How many findings of each kind are no failure; null is any number."""
+
+    unreadable: int | None = 0  # files
+    exact_duplicates: int | None = 0  # pairs of files with the same bytes
+    near_duplicates: int | None = 0  # pairs of other files that are the same picture but for scaling and compression
+    label_conflicts: int | None = 0  # pairs of either kind in two classes
+    duplicates_across_splits: int | None = 0  # in two parts
+    duplicates_across_groups: int | None = 0  # in two groups, so that folds may part them
+    groups_across_splits: int | None = 0  # groups with images in two parts
+    tiny: int | None = 0  # images below min_side
+    extreme_aspect: int | None = 0  # images above max_aspect
+    imbalance: int | None = 0  # classes with less than the largest one's images over max_imbalance
+
+
+@dataclass
+class AuditConfig:
+    """The keys of ``prepare_data.py task=audit``."""
+
+    task: str = "audit"
+    data: AuditedFaces = field(default_factory=AuditedFaces)
+    min_side: int = 8  # pixels, of the shorter side
+    max_aspect: float = 3.0  # longer side over shorter
+    max_imbalance: float = 10.0  # images of the largest class over those of another
+    allow: Allowed = field(default_factory=Allowed)
+
+
 # What prepare_data.py can do.
-TASKS = {"crop": CropConfig, "import": ImportConfig, "split": SplitConfig, "explore": ExploreConfig}
+TASKS = {
+    "crop": CropConfig,
+    "import": ImportConfig,
+    "split": SplitConfig,
+    "audit": AuditConfig,
+    "explore": ExploreConfig,
+}

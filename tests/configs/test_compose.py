@@ -20,7 +20,8 @@ PREPARATION = ("task", "detector", "classes")  # groups of prepare_data.py
 CHOICES = [(group, choice) for group, choice in FILES if group not in PREPARATION]
 NEEDS = {"data=folder": ["data.root=somewhere"], "model=timm": ["model.name=resnet18"]}
 PLACES = ["photos=photos", "out=faces"]
-TASK_NEEDS = {"explore": [], "crop": PLACES, "import": PLACES, "split": ["data.root=faces"]}
+ROOT = ["data.root=faces"]
+TASK_NEEDS = {"explore": [], "crop": PLACES, "import": PLACES, "split": ROOT, "audit": ROOT}
 PLUGINS = {"launcher=ray": "hydra_plugins.hydra_ray_launcher"}  # it wants an environment of its own
 
 

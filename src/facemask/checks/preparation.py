@@ -38,6 +38,8 @@ def resolve_preparation(config: DictConfig) -> Settings:
             raise ConfigError("task=import takes one folder of photos; type it for each, with an out= of its own.")
     if settings["task"] == "split":
         _check_split(settings)
+    if settings["task"] == "audit":
+        _check_audit(settings)
     if "labels" in settings and settings["labels"] not in LABELS:
         raise ConfigError(f"labels={settings['labels']} is not known; leave it out, or type labels=folder.")
     _check_ranges(settings)
@@ -97,6 +99,15 @@ def _check_split(settings: Settings) -> None:
         raise ConfigError(f"val={settings['val']} and test={settings['test']} leave too little to train on.")
     if settings["out"] and _is_inside(settings["out"], root := settings["data"]["root"]):
         raise ConfigError(f"out={settings['out']} is inside data.root={root}; give a folder beside it.")
+
+
+def _check_audit(settings: Settings) -> None:
+    for key, low in (("min_side", 0), ("max_aspect", 1), ("max_imbalance", 1)):
+        if not settings[key] >= low:
+            raise ConfigError(f"{key}={settings[key]} is too small; it must be {low} or more.")
+    for kind, allowed in settings["allow"].items():
+        if allowed is not None and allowed < 0:
+            raise ConfigError(f"allow.{kind}={allowed} is no number of findings; give 0 or more, or null for any.")
 
 
 def _is_inside(out: str, folder: str) -> bool:

@@ -10,7 +10,8 @@ from facemask.report.sections import to_cells, word_columns
 
 def print_table(rows: pd.DataFrame, title: str, console: Console) -> None:
     """Print a table with its title, words to the left and numbers to the right."""
-    lines = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    console.print(title, style="italic", soft_wrap=True, highlight=False, markup=False)  # a table would break it
+    lines = Table(box=box.SIMPLE_HEAD)
     words = word_columns(rows)
     cells = to_cells(rows)
     for name in cells:
