@@ -42,12 +42,14 @@ def test_it_composes_and_passes_the_checks(command: str) -> None:
 def test_so_do_the_other_commands(command: str) -> None:
     register()
     script, *words = shlex.split(command)[1:]
-    name, check = {
-        "evaluate.py": ("evaluate", resolve_evaluation),
-        "prepare_data.py": ("prepare_data", resolve_preparation),
+    name, check, repeated = {
+        "evaluate.py": ("evaluate", resolve_evaluation, "run"),
+        "prepare_data.py": ("prepare_data", resolve_preparation, "photos"),
     }[script]
+    chosen = [word for word in arrange(words, repeated, {"sweep": "sweep_folder"}) if word not in FLAGS]
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        assert check(compose(name, arrange(words, "run", {"sweep": "sweep_folder"})))
+        composed = compose(name, chosen)
+    assert "--cfg" in words or check(composed)
 
 
 @pytest.mark.parametrize("target", [first or second for first, second in TARGETS])
