@@ -21,28 +21,21 @@ LABELS = (None, "folder")  # where task=crop has the classes from
 
 
 def resolve_preparation(config: DictConfig) -> Settings:
-    """Return the configuration of ``prepare_data.py``, checked likewise.
+    """Return the configuration of a task of ``prepare_data.py``, checked before any photo is read.
 
     Raises:
-        ConfigError: as above.
+        ConfigError: a key is unknown, a value is missing or out of range, or two of them contradict each other.
     """
-    settings = resolve(config, TASKS[config.task], f"prepare_data.py task={config.task}")
+    task = config.task
+    settings = resolve(config, TASKS[task], f"prepare_data.py task={task}")
     check_seeds(settings)
-    if "photos" in settings:
+    if task in ("crop", "import"):
         _check_places(settings)
-    if "crop" in settings:
         check_crop(settings["crop"])
-    if "classes" in settings:
-        settings["classes"] = _check_classes(settings["classes"])
-        if len(settings["photos"]) > 1:
-            raise ConfigError("task=import takes one folder of photos; type it for each, with an out= of its own.")
-    if settings["task"] == "split":
-        _check_split(settings)
-    if settings["task"] == "audit":
-        _check_audit(settings)
-    if "labels" in settings and settings["labels"] not in LABELS:
-        raise ConfigError(f"labels={settings['labels']} is not known; leave it out, or type labels=folder.")
-    _check_ranges(settings)
+        _check_ranges(settings)
+    own = {"crop": _check_labels, "import": _check_classes, "split": _check_split, "audit": _check_audit}
+    if task in own:
+        own[task](settings)
     check_targets(settings)
     return settings
 
@@ -79,14 +72,22 @@ def _check_places(settings: Settings) -> None:
             raise ConfigError(f"out={settings['out']} is inside photos={place}; give a folder beside it.")
 
 
-def _check_classes(classes: Any) -> dict[str, str | None]:
-    """Return our name of each name."""
+def _check_labels(settings: Settings) -> None:
+    if settings["labels"] not in LABELS:
+        raise ConfigError(f"labels={settings['labels']} is not known; leave it out, or type labels=folder.")
+
+
+def _check_classes(settings: Settings) -> None:
+    """Check our names of the names in the files, which become folders."""
+    if len(settings["photos"]) > 1:
+        raise ConfigError("task=import takes one folder of photos; type it for each, with an out= of its own.")
+    classes = settings["classes"]
     if not isinstance(classes, dict):
         raise ConfigError("classes gives each name in the files its class; choose one of the files in conf/classes.")
     for name, label in classes.items():
         if label is not None and (not FOLDER.fullmatch(str(label)) or str(label).lower() in SPLIT_OF_FOLDER):
             raise ConfigError(f"classes.{name}={label} is no name for a class folder; take letters, digits, - and _.")
-    return {str(name): None if label is None else str(label) for name, label in classes.items()}
+    settings["classes"] = {str(name): None if label is None else str(label) for name, label in classes.items()}
 
 
 def _check_split(settings: Settings) -> None:
@@ -115,9 +116,9 @@ def _is_inside(out: str, folder: str) -> bool:
 
 
 def _check_ranges(settings: Settings) -> None:
-    if (share := settings.get("max_unreadable")) is not None and not 0 <= share <= 1:
+    if not 0 <= (share := settings["max_unreadable"]) <= 1:
         raise ConfigError(f"max_unreadable={share} is not a share; it must be 0 to 1.")
-    if "workers" in settings:
-        settings["workers"] = os.cpu_count() if settings["workers"] is None else settings["workers"]
-        if settings["workers"] < 1:
-            raise ConfigError(f"workers={settings['workers']} is too few; it must be 1 or more.")
+    if settings["workers"] is None:
+        settings["workers"] = os.cpu_count() or 1
+    if settings["workers"] < 1:
+        raise ConfigError(f"workers={settings['workers']} is too few; it must be 1 or more.")

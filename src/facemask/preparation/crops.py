@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,8 @@ Job = tuple[Photo, str]  # with what its crops are made from
 def crop_photos(photos: Sequence[Job], find: Find, settings: Settings, out: Journal) -> None:
     """Cut the faces out of all photos that have not been done, and write the manifest of all.
 
+    Crops of photos that have gone since stay.
+
     Args:
         photos: all there are, each with a word that changes when its crops are to be cut anew.
         find: where the faces of a photo are; called by several threads.
@@ -61,6 +63,7 @@ def crop_photos(photos: Sequence[Job], find: Find, settings: Settings, out: Jour
     Raises:
         DataError: the share of photos that cannot be read is above ``max_unreadable``.
     """
+    out.forget_unreadable({photo.name for photo, _ in photos})
     pending = [job for job in photos if not out.has(*job)]
     if pending:
         if not (out.folder / MANIFEST).exists():  # crops without their photos are not to be trained on
@@ -103,7 +106,8 @@ def _crop(job: Job, find: Find, settings: Settings, out: Path) -> Cropped:
     height, width = image.shape[:2]
     inside = found.boxes.clip(0, [width, height] * 2)
     sides = (inside[:, 2:] - inside[:, :2]).min(axis=1)
-    kept = np.flatnonzero((sides > 0) & (sides >= settings["min_side"])).tolist()
+    is_box = np.isfinite(found.boxes).all(axis=1) & (sides > 0)
+    kept = np.flatnonzero(is_box & (sides >= settings["min_side"])).tolist()
     corners = widen(found.boxes[kept], settings["margin"], settings["square"], width, height)
     faces = []
     for i, pixels in zip(kept, cut(image, corners), strict=True):
@@ -129,10 +133,24 @@ def _check_readable(done: Sequence[Cropped], allowed: float) -> None:
 
 def _write_manifest(out: Path, done: Sequence[Cropped]) -> None:
     """Write the manifest; what has been said of a face there since, such as its part, stays."""
-    table = pd.DataFrame([row for cropped in done for row in cropped.faces], columns=COLUMNS)
+    made = [row for cropped in done for row in cropped.faces]
+    places = where_now([str(row["file"]) for row in made], out)
+    rows = [
+        row | {"file": file, "label": file.partition("/")[0]} for row, file in zip(made, places, strict=True) if file
+    ]
+    table = pd.DataFrame(rows, columns=COLUMNS)
     if (file := out / MANIFEST).exists():
-        before = read_manifest(file).set_index("file").reindex(table["file"])
+        before = read_manifest(file).set_index("file")
+        known = [now if now in before.index else then["file"] for then, now in zip(made, places, strict=True) if now]
         for name in [name for name in before if name == "split" or name not in COLUMNS]:
-            said = before[name].reset_index(drop=True)
+            said = before[name].reindex(known).reset_index(drop=True)
             table[name] = said.fillna(table.get(name, ""))
     write_atomically(file, table.to_csv(index=False))
+
+
+def where_now(files: Sequence[str], out: Path) -> list[str]:
+    """Return where each crop is, as people sort them by hand: in another class folder, or nowhere (empty)."""
+    made = set(files)
+    paths = [path.relative_to(out).as_posix() for path in out.glob("*/**/*.png")]
+    moved = {PurePosixPath(path).name: path for path in paths if path not in made}
+    return [file if (out / file).is_file() else moved.get(PurePosixPath(file).name, "") for file in files]

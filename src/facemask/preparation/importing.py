@@ -8,7 +8,7 @@ from facemask.data.preprocessing import Pixels
 from facemask.faces.annotations import AnnotatedPhoto, read_coco, read_voc, to_classes
 from facemask.preparation.crops import Found, crop_photos, made_with
 from facemask.preparation.journal import open_journal
-from facemask.preparation.photos import Photo, name_photo
+from facemask.preparation.photos import Photo, name_photos
 from facemask.preparation.result import finish
 
 
@@ -30,7 +30,7 @@ def import_faces(settings: Settings) -> None:
         known = photos[photo.name]
         return Found(known.boxes, known.names, [None] * len(known.names))
 
-    named = [name_photo(name, photos[name].photo) for name in sorted(photos)]
+    named = name_photos((name, known.photo) for name, known in photos.items())
     jobs = [(photo, f"{photo.stamp} {_digest(photos[photo.name])}") for photo in named]
     made = made_with(settings, boxes=str(boxes.resolve()) if boxes else None, classes=settings["classes"])
     with open_journal(out, made) as journal:

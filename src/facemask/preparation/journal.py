@@ -1,7 +1,7 @@
 """What has become of each photo so far, on disk: typed again after a crash, a command goes on after the last line."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -49,17 +49,23 @@ class Journal:
         self.folder, self.done, self._stream = folder, done, stream
 
     def has(self, photo: Photo, stamp: str) -> bool:
-        """Return whether a photo has been done, and is as it was then."""
-        return photo.name in self.done and self.done[photo.name].stamp == stamp
+        """Return whether a photo has been done, and is as it was then; one that could not be read is tried again."""
+        known = self.done.get(photo.name)
+        return known is not None and known.stamp == stamp and not known.error
 
     def add(self, cropped: Cropped) -> None:
         """Note what has become of a photo, and remove crops that an earlier state of it had and this has not."""
         before = self.done.get(cropped.photo)
+        stale = {row["file"] for row in before.faces} - {row["file"] for row in cropped.faces} if before else set()
+        for file in stale:  # first: what the journal does not know any more would stay for good
+            (self.folder / file).unlink(missing_ok=True)
         self._stream.write(json.dumps(asdict(cropped)) + "\n")
         self._stream.flush()
         self.done[cropped.photo] = cropped
-        for file in {row["file"] for row in before.faces} - {row["file"] for row in cropped.faces} if before else ():
-            (self.folder / file).unlink(missing_ok=True)
+
+    def forget_unreadable(self, names: Collection[str]) -> None:
+        """Forget the photos that could not be read and have gone since; ``names`` are those still there."""
+        self.done = {name: cropped for name, cropped in self.done.items() if name in names or not cropped.error}
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Which photos there are, what they are called, and where the crops of each go."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -18,58 +18,71 @@ class Photo:
         name: its path below the folder given, with forward slashes; below the folder's own name where several are.
         file: where it is.
         split: ``train`` or ``test``, where the first folder of its name is called so; else empty.
-        label: the class that its folder is named by; empty where folders are no classes, or there is none.
-        stem: what its crops are called, below their class folder and before their number.
+        label: the class that the first folder after that is named by; empty where folders are no classes.
     """
 
     name: str
     file: Path
     split: str
     label: str
-    stem: str
+
+    @property
+    def stem(self) -> str:
+        """What its crops are called, before their number: no two alike, so that they can be sorted by hand."""
+        return self.name.replace("/", "__")
 
     @property
     def stamp(self) -> str:
         """What changes when the file does."""
-        status = self.file.stat()
+        try:
+            status = self.file.stat()
+        except OSError:  # a link to nowhere: reading it will say so
+            return "missing"
         return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def name_photo(name: str, file: Path, has_label: bool = False) -> Photo:
-    """Read a photo's split, and its class if folders are classes, from its name: ``[train/][mask/]street/1.jpg``."""
-    parts = list(PurePosixPath(name).parts)
-    split = SPLIT_OF_FOLDER.get(parts[0].lower(), "") if len(parts) > 1 else ""
-    at = 1 if split else 0
-    label = parts.pop(at) if has_label and len(parts) > at + 1 else ""
-    return Photo(name, file, split, label, "/".join(parts))
+def name_photos(files: Iterable[tuple[str, Path]], have_labels: bool = False) -> list[Photo]:
+    """Read the split of photos, and their class if folders are classes, from names like ``train/mask/street/1.jpg``.
+
+    Args:
+        files: the name and the place of each.
+        have_labels: whether folders are classes.
+
+    Returns:
+        One a photo, sorted by name.
+
+    Raises:
+        DataError: the crops of two would be called the same.
+    """
+    photos: dict[str, Photo] = {}
+    for name, file in files:
+        parts = PurePosixPath(name).parts
+        split = SPLIT_OF_FOLDER.get(parts[0].lower(), "") if len(parts) > 1 else ""
+        folders = parts[1 if split else 0 : -1]
+        photo = Photo(name, file, split, folders[0] if have_labels and folders else "")
+        other = photos.setdefault(photo.stem, photo)
+        if other is not photo and not other.file.samefile(file):
+            raise DataError(
+                f"the crops of {other.file} and {file} would have the same names; rename one of the photos, or their "
+                "folders."
+            )
+    return sorted(photos.values(), key=lambda photo: photo.name)
 
 
 def list_photos(places: Sequence[str], have_labels: bool = False) -> list[Photo]:
-    """List the pictures of some folders, and pictures that are named themselves, by name.
-
-    Args:
-        places: folders and pictures.
-        have_labels: whether a picture's class is the first folder that it is in.
+    """List the pictures of some folders, and pictures that are named themselves, as :func:`name_photos` does.
 
     Raises:
-        DataError: a place is missing, there is no picture, or the crops of two would have one name.
+        DataError: a place is missing, there is no picture, or the crops of two would be called the same.
     """
     paths = [Path(place).expanduser() for place in places]
-    photos: dict[tuple[str, str], Photo] = {}
     for path in paths:
         if not path.exists():
             raise DataError(f"photos={path} does not exist; give a folder of photos, or a photo.")
-        for name, file in _pictures(path, has_several=len(paths) > 1):
-            photo = name_photo(name, file, have_labels)
-            other = photos.setdefault((photo.label, photo.stem), photo)
-            if not other.file.samefile(file):
-                raise DataError(
-                    f"the crops of {other.file} and {file} would have the same names; rename one of the photos, or "
-                    "their folders."
-                )
-    if not photos:
+    pictures = [found for path in paths for found in _pictures(path, has_several=len(paths) > 1)]
+    if not pictures:
         raise DataError(f"photos={', '.join(map(str, paths))} holds no picture; give a folder of photos.")
-    return sorted(photos.values(), key=lambda photo: photo.name)
+    return name_photos(pictures, have_labels)
 
 
 def _pictures(path: Path, has_several: bool) -> list[tuple[str, Path]]:

@@ -8,6 +8,7 @@ import pandas as pd
 from rich.console import Console
 
 from facemask.config import Settings
+from facemask.data.index import MANIFEST, read_manifest
 from facemask.data.preprocessing import Pixels, read_image
 from facemask.files import as_typed, replaced
 from facemask.preparation.crops import PHOTOS
@@ -23,16 +24,16 @@ COLUMNS, ROWS = 12, 4  # pictures of a class on the sheet
 def finish(journal: Journal, settings: Settings) -> None:
     """Print what the photos have come to, and draw a sheet of the crops if that was asked for."""
     done = list(journal.done.values())
-    faces = pd.DataFrame([row for cropped in done for row in cropped.faces], columns=["file", "photo", "label"])
-    if settings["sheet"] and len(faces):
+    faces = read_manifest(journal.folder / MANIFEST)
+    if has_sheet := settings["sheet"] and len(faces) > 0:
         _draw_sheet(faces, journal.folder, settings["seed"])
     where, console = as_typed(journal.folder), Console()
     title = f"{where}: {len(faces):,} faces of {faces['photo'].nunique():,} photos"
     print_table(face_counts(faces), title, console)
-    notes = [*_notes(done, settings), f"Photo by photo: {where}/{PHOTOS}"]
-    if settings["sheet"] and len(faces):
+    notes = [*_notes(done, set(faces["label"]), settings), f"Photo by photo: {where}/{PHOTOS}"]
+    if has_sheet:
         notes.append(f"Sheet: {where}/{SHEET}")
-    if faces["label"].nunique() > 1:
+    if len(set(faces["label"]) - {UNLABELLED}) > 1:
         notes.append(f"To train on them: python train.py data=folder {shlex.quote(f'data.root={where}')}")
     console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)
 
@@ -44,7 +45,7 @@ def face_counts(faces: pd.DataFrame) -> pd.DataFrame:
     return counts.reset_index(names="class")
 
 
-def _notes(done: list[Cropped], settings: Settings) -> list[str]:
+def _notes(done: list[Cropped], labels: set[str], settings: Settings) -> list[str]:
     without = sum(not cropped.faces and not cropped.error for cropped in done)
     unreadable = [cropped for cropped in done if cropped.error]
     left_out = sum(cropped.left_out for cropped in done)
@@ -58,9 +59,10 @@ def _notes(done: list[Cropped], settings: Settings) -> list[str]:
         notes.append(
             f"{left_out:,} faces are left out: smaller than crop.min_side={side} pixels, or outside their photo."
         )
-    labels = {row["label"] for cropped in done for row in cropped.faces}
-    if UNLABELLED in labels and len(labels) > 1:
-        notes.append(f"Faces of photos in no class folder are in {UNLABELLED}, which training would take for a class.")
+    if UNLABELLED in labels:
+        notes.append(
+            f"Move the faces in {UNLABELLED} to folders of their classes, and type this again: the manifest follows."
+        )
     return notes
 
 

@@ -135,12 +135,60 @@ def test_unreadable_photos_are_tolerated_up_to_a_share(photos: Path, tmp_path: P
     with pytest.raises(DataError, match=r"2 of 8 photos \(25.0%\) cannot be read.*the first is 8.jpg"):
         run(photos, tmp_path / "out", Finder())
     run(photos, tmp_path / "out", Finder(), max_unreadable=1.0)
+    (photos / "8.jpg").unlink()  # as the message says
+    Image.new("RGB", (40, 30)).save(photos / "9.jpg")
+    run(photos, tmp_path / "out", Finder(), max_unreadable=0.0)
+    (photos / "link.jpg").symlink_to("nowhere.jpg")
+    run(photos, tmp_path / "out", Finder())
+    done = pd.read_csv(tmp_path / "out/photos.csv").set_index("photo")
+    assert done["faces"].sum() == 14
+    assert "No such file" in done.loc["link.jpg", "error"]
+
+
+def test_what_was_said_of_a_face_since_stays(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(photos, out, Finder())
+    manifest = pd.read_csv(out / "manifest.csv", dtype=str, keep_default_na=False)
+    manifest.assign(split=["train", "test"] * 6, who="me").to_csv(out / "manifest.csv", index=False)
+    Image.new("RGB", (40, 30)).save(photos / "7.png")
+    run(photos, out, Finder())
+    table = pd.read_csv(out / "manifest.csv", dtype=str, keep_default_na=False)
+    assert table["split"].tolist() == ["train", "test"] * 6 + ["", ""]
+    assert table["who"].tolist() == ["me"] * 12 + ["", ""]
+
+
+def test_the_manifest_follows_faces_that_are_sorted_by_hand(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(photos, out, Finder())
+    (out / "wrong").mkdir()
+    (out / "mask/0.png_000.png").rename(out / "wrong/0.png_000.png")
+    (out / "mask/1.png_000.png").unlink()
+    for _ in range(2):
+        again = Finder()
+        run(photos, out, again)
+        assert again.asked == []
+        table = index(out).set_index("path")
+        assert len(table) == 11
+        assert table.loc["wrong/0.png_000.png", ["label", "group"]].tolist() == ["wrong", "0.png"]
+        manifest = pd.read_csv(out / "manifest.csv", dtype=str)
+        assert len(manifest) == 11
+        manifest.assign(split="train").to_csv(out / "manifest.csv", index=False)
+    run(photos, out, Finder())
+    assert set(index(out)["split"]) == {"train"}
+
+
+def test_crops_of_photos_that_have_gone_stay(photos: Path, tmp_path: Path) -> None:
+    run(photos, tmp_path / "out", Finder())
+    before = contents(tmp_path / "out")
+    (photos / "0.png").unlink()
+    run(photos, tmp_path / "out", Finder())
+    assert contents(tmp_path / "out") == before
 
 
 def test_small_faces_and_faces_outside_are_left_out(photos: Path, tmp_path: Path) -> None:
-    boxes = {"0.png": [[0, 0, 3, 30], [39, 0, 60, 20]], "1.png": [[50, 50, 70, 70]]}
+    boxes = {"0.png": [[0, 0, 3, 30], [39, 0, 60, 20]], "1.png": [[50, 50, 70, 70]], "2.png": [[9, 9, 5, 20]]}
     run(photos, tmp_path / "out", Finder(boxes))
     done = pd.read_csv(tmp_path / "out/photos.csv").set_index("photo")
     assert done.loc["0.png", ["faces", "left_out"]].tolist() == [0, 2]
     assert done.loc["1.png", ["faces", "left_out"]].tolist() == [0, 1]
-    assert done["faces"].sum() == 8
+    assert done["faces"].sum() == 6

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from facemask.errors import DataError
-from facemask.preparation.photos import list_photos, name_photo
+from facemask.preparation.photos import list_photos, name_photos
 
 
 def write(*files: Path) -> None:
@@ -16,21 +16,21 @@ def write(*files: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "has_label", "split", "label", "stem"),
+    ("name", "have_labels", "split", "label"),
     [
-        ("1.jpg", True, "", "", "1.jpg"),
-        ("mask/1.jpg", True, "", "mask", "1.jpg"),
-        ("mask/street/1.jpg", True, "", "mask", "street/1.jpg"),
-        ("mask/1.jpg", False, "", "", "mask/1.jpg"),
-        ("Train/mask/1.jpg", True, "train", "mask", "Train/1.jpg"),
-        ("valid/1.jpg", True, "train", "", "valid/1.jpg"),
-        ("test/1.jpg", False, "test", "", "test/1.jpg"),
-        ("test", True, "", "", "test"),
+        ("1.jpg", True, "", ""),
+        ("mask/1.jpg", True, "", "mask"),
+        ("mask/street/1.jpg", True, "", "mask"),
+        ("mask/1.jpg", False, "", ""),
+        ("Train/mask/1.jpg", True, "train", "mask"),
+        ("valid/1.jpg", True, "train", ""),
+        ("test/1.jpg", False, "test", ""),
+        ("test", True, "", ""),
     ],
 )
-def test_folders_say_the_split_and_the_class(name: str, has_label: bool, split: str, label: str, stem: str) -> None:
-    photo = name_photo(name, Path(name), has_label)
-    assert (photo.split, photo.label, photo.stem) == (split, label, stem)
+def test_folders_say_the_split_and_the_class(name: str, have_labels: bool, split: str, label: str) -> None:
+    (photo,) = name_photos([(name, Path(name))], have_labels)
+    assert (photo.split, photo.label, photo.stem) == (split, label, name.replace("/", "__"))
 
 
 def test_folders_and_photos_are_listed_by_name(tmp_path: Path) -> None:
@@ -50,5 +50,8 @@ def test_what_cannot_be_listed_is_said(tmp_path: Path) -> None:
     write(tmp_path / "x/a/1.png", tmp_path / "y/a/1.png")
     with pytest.raises(DataError, match="would have the same names"):
         list_photos([str(tmp_path / "x/a"), str(tmp_path / "y/a")])
+    write(tmp_path / "z/b/1.png", tmp_path / "z/b__1.png")
+    with pytest.raises(DataError, match="would have the same names"):
+        list_photos([str(tmp_path / "z")])
     twice = list_photos([str(tmp_path / "x/a"), str(tmp_path / "x/a")])
     assert len(twice) == 1
