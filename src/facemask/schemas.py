@@ -102,3 +102,32 @@ class PrepareConfig:
     data: Any = MISSING
     augment: Any = MISSING
     report: PictureContent = field(default_factory=PictureContent)
+
+
+@dataclass
+class CropShape:
+    """What of a picture around a face's box is looked at."""
+
+    margin: Any = 0.1  # beyond the box, as a share of its sides; four for left, top, right, bottom
+    square: bool = False  # whether the shorter side grows to the longer
+
+
+@dataclass
+class InferVideoConfig:
+    """The keys of ``infer_video.py``."""
+
+    run: str = MISSING  # a run folder, a checkpoint or an exported model
+    source: Any = 0  # a camera's number, an address (rtsp://…, http://…), a video, a photo or a folder of photos
+    live: bool | None = None  # play a video as a camera would show it: at its own speed, dropping frames
+    loop: bool = False  # begin a video again when it ends
+    seconds: float | None = None  # stop after so many
+    detect_every: int = 5  # frames from one detection to the next; faces are followed in between
+    classify_every: int = 3  # frames from one look at a face to the next
+    half_life: float = 0.5  # seconds after which a look counts half as much as a new one; 0 smooths nothing
+    patience: float = 1.0  # seconds a face may be lost and come back as the same one
+    privacy: str = "none"  # blur: make every face unrecognisable, in whatever is shown or written
+    reconnect: float = 60.0  # seconds for which a camera that went away is called again
+    threads: int | None = None  # of the classifier; null is as many as there are cores
+    crop: CropShape = field(default_factory=CropShape)
+    detector: Any = MISSING
+    sink: Any = field(default_factory=dict)
