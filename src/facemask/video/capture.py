@@ -56,6 +56,8 @@ class Capture:
         last: BaseException | None = END
         try:
             for frame in self.source.frames():
+                if self.source.ended.is_set():
+                    return
                 self._hand_over(frame)
         except Exception as error:  # told to whoever asks for the next frame
             last = error

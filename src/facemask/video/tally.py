@@ -64,7 +64,9 @@ def report(source: Source, tally: Tally, stopwatch: Stopwatch, console: Console)
     console.print(f"{source.name}: {'; '.join(words)}.", soft_wrap=True, highlight=False, markup=False)
     if n_faces:
         shares = ", ".join(f"{label} {n / n_faces:.0%}" for label, n in tally.labels.most_common())
-        of = f"{n_faces:,} faces" if source.is_stills else f"{tally.n_tracks:,} faces, seen {n_faces:,} times"
+        of = (
+            _count(n_faces, "face") if source.is_stills else f"{_count(tally.n_tracks, 'face')}, seen {n_faces:,} times"
+        )
         console.print(f"{of}: {shares}.", soft_wrap=True, highlight=False, markup=False)
     else:
         console.print("No face was seen.")
@@ -75,3 +77,7 @@ def report(source: Source, tally: Tally, stopwatch: Stopwatch, console: Console)
         times = stopwatch.times[stage]
         table.add_row(stage, f"{times:,}", f"{seconds / times * 1000:.1f}", f"{seconds / max(tally.seconds, 1e-9):.0%}")
     console.print(table)
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"

@@ -1,10 +1,12 @@
 """An annotated video, or annotated photos."""
 
-import os
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
+from av.video.stream import VideoStream
 
 from facemask.data.preprocessing import Pixels
 from facemask.errors import ConfigError
@@ -13,28 +15,27 @@ from facemask.video.scene import Scene
 from facemask.video.sinks.sink import Sink
 from facemask.video.sources import Say, Source
 
-LONGEST_GAP = 2.0  # seconds a camera's frame stays in the video while no other comes
 # In fragments, so that what was written before a crash or a pulled plug plays.
-FRAGMENTS = "movflags;frag_keyframe+empty_moov+default_base_moof"
+FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+FRAGMENT = 2.0  # seconds
+FAST = {"preset": "ultrafast", "crf": "23"}  # x264's: a camera does not wait
+TICKS = 1000  # a second, in the videos of cameras, whose frames come when they come
 
 
 class FileSink(Sink):
-    """An annotated video of the source's size and speed, or annotated copies of photos.
-
-    A camera's frames come when they come: in its video each stays until the next, so that it lasts as long as it did.
+    """An annotated video of the source's size and speed, or annotated copies of photos. There is no sound in it.
 
     Args:
         path: of the video, or of the folder for photos; None for one named after the source in the output folder.
-        codec: four letters, as FFmpeg knows them.
+        codec: as FFmpeg calls its encoder.
     """
 
-    def __init__(self, path: str | None = None, codec: str = "mp4v") -> None:
-        if len(codec) != 4:
-            raise ConfigError(f"sink.file.codec={codec} is no codec; four letters name one, such as mp4v.")
+    def __init__(self, path: str | None = None, codec: str = "libx264") -> None:
+        if not _encodes_video(codec):
+            raise ConfigError(f"sink.file.codec={codec} is no video encoder that is installed; type libx264 or mpeg4.")
         self.path, self.codec = path, codec
-        self._writer: cv2.VideoWriter | None = None
-        self._size, self._n_written, self._until = (0, 0), 0, 0.0
-        self._skipped = 0.0  # seconds of a camera's absence that the video leaves out
+        self._container: av.container.OutputContainer | None = None
+        self._size, self._last = (0, 0), -1
         self._is_resized = self._is_begun = False
 
     def begin(self, source: Source, folder: Path, say: Say) -> None:
@@ -48,26 +49,17 @@ class FileSink(Sink):
         self._is_begun = True
 
     def write(self, scene: Scene) -> None:
-        """Write the frame; of a camera, as often as its time asks for."""
+        """Write the frame."""
         if self._source.is_stills:
             self._write_photo(scene)
             return
-        height, width = scene.picture.shape[:2]
-        writer = self._writer = self._writer or self._open(width, height)
-        picture = self._fitted(scene.picture)
-        for _ in range(self._copies(scene.frame.seconds)):
-            writer.write(picture)
-            self._n_written += 1
-
-    def _copies(self, seconds: float) -> int:
-        """Return how often a frame is written for the video to last as long as what it shows."""
-        if not self._source.is_live:
-            return 1
-        gap = seconds - self._until
-        if gap > LONGEST_GAP:
-            self._skipped += gap - LONGEST_GAP
-        self._until = seconds
-        return max(0, round((seconds - self._skipped) * self._source.fps) + 1 - self._n_written)
+        if self._container is None:
+            self._open(*scene.picture.shape[1::-1])
+        frame = av.VideoFrame.from_ndarray(self._fitted(scene.picture), format="bgr24")
+        frame.time_base = self._time_base
+        number = round(scene.frame.seconds * TICKS) if self._source.is_live else self._last + 1
+        frame.pts = self._last = max(self._last + 1, number)
+        self._mux(frame)
 
     def _write_photo(self, scene: Scene) -> None:
         file = self._target / scene.frame.name
@@ -75,17 +67,31 @@ class FileSink(Sink):
         if not cv2.imwrite(str(file), scene.picture):
             raise ConfigError(f"{file} cannot be written; choose another place: sink.file.path=FOLDER")
 
-    def _open(self, width: int, height: int) -> cv2.VideoWriter:
+    def _open(self, width: int, height: int) -> None:
         self._size = width - width % 2, height - height % 2  # codecs take even sides
-        os.environ.setdefault("OPENCV_FFMPEG_WRITER_OPTIONS", FRAGMENTS)
-        code = cv2.VideoWriter.fourcc(*self.codec)
-        writer = cv2.VideoWriter(str(self._target), cv2.CAP_FFMPEG, code, self._source.fps, self._size)
-        if not writer.isOpened():
+        rate = Fraction(self._source.fps).limit_denominator(1001)
+        self._time_base = Fraction(1, TICKS) if self._source.is_live else 1 / rate
+        options = FAST if self.codec == "libx264" else {}
+        try:
+            self._container = av.open(str(self._target), "w", options=FRAGMENTS)
+            stream: VideoStream = self._container.add_stream(self.codec, rate=rate, options=options)  # type: ignore[assignment]
+            stream.width, stream.height = self._size
+            stream.pix_fmt, stream.time_base = "yuv420p", self._time_base
+            stream.codec_context.time_base = self._time_base
+            stream.codec_context.gop_size = max(1, round(self._source.fps * FRAGMENT))
+            self._stream = stream
+            self._container.start_encoding()
+        except (av.FFmpegError, ValueError) as error:
+            self._container = None
             raise ConfigError(
-                f"{self._target} cannot be written with the codec {self.codec}; type sink.file.codec=mp4v, and a name "
-                "that ends in .mp4."
-            )
-        return writer
+                f"{self._target} cannot be written with the codec {self.codec} ({error}); give sink.file.path a name "
+                "that ends in .mp4, or choose sink.file.codec=mpeg4."
+            ) from error
+
+    def _mux(self, frame: av.VideoFrame | None) -> None:
+        assert self._container is not None
+        for packet in self._stream.encode(frame):
+            self._container.mux(packet)
 
     def _fitted(self, picture: Pixels) -> Pixels:
         """Return a frame of the video's size: cut by an odd pixel, or scaled and put on black."""
@@ -104,7 +110,15 @@ class FileSink(Sink):
 
     def end(self) -> None:
         """Close the file and say where it is."""
-        if self._writer is not None:
-            self._writer.release()
-        if self._writer is not None or (self._is_begun and self._source.is_stills):
+        if self._container is not None:
+            self._mux(None)  # what the encoder still holds
+            self._container.close()
+        if self._container is not None or (self._is_begun and self._source.is_stills):
             self._say(f"annotated: {as_typed(self._target.absolute())}")
+
+
+def _encodes_video(name: str) -> bool:
+    try:
+        return av.Codec(name, "w").type == "video"
+    except ValueError:  # PyAV's, for a name it does not know
+        return False
