@@ -2,7 +2,7 @@
 
 import signal
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -11,6 +11,7 @@ from rich.console import Console
 from facemask.config import Settings, build
 from facemask.deploy.runtime import MaskClassifier
 from facemask.faces.track import Tracker
+from facemask.files import remove_if_empty
 from facemask.video.capture import Capture
 from facemask.video.pacing import Pacer, Rate
 from facemask.video.pipeline import Pipeline
@@ -53,8 +54,7 @@ def run(settings: Settings) -> Tally:
         if not source.is_live:  # which has no other end
             raise
     finally:
-        with suppress(OSError):  # of an output folder, where no sink wrote into it
-            folder.rmdir()
+        remove_if_empty(folder)
     return tally
 
 

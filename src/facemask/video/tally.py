@@ -54,10 +54,8 @@ def report(source: Source, tally: Tally, stopwatch: Stopwatch, console: Console)
         console.print(f"{source.name}: no frame came.", highlight=False, markup=False)
         return
     n_faces = tally.labels.total()
-    what = "photos" if source.is_stills else "frames"
-    words = [
-        f"{tally.n_frames:,} {what} in {tally.seconds:.1f} s ({tally.n_frames / max(tally.seconds, 1e-9):.1f} a second)"
-    ]
+    what = _count(tally.n_frames, "photo" if source.is_stills else "frame")
+    words = [f"{what} in {tally.seconds:.1f} s ({tally.n_frames / max(tally.seconds, 1e-9):.1f} a second)"]
     if source.is_live:
         words.append(f"{tally.n_dropped:,} dropped for a newer one")
         words.append(f"delay {tally.delay(0.5) * 1000:.0f} ms (median), {tally.delay(0.95) * 1000:.0f} ms (95 %)")
