@@ -7,6 +7,7 @@ from types import TracebackType
 
 from facemask.video.sources import Frame, Source
 
+LOOK = 0.1  # seconds between looks at whether it is over
 AHEAD = 4  # frames decoded before they are asked for
 PATIENCE = 2.0  # seconds a camera's last read is waited for
 END = None
@@ -39,16 +40,21 @@ class Capture:
         self._thread.join(PATIENCE)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield frames until the source ends.
+        """Yield frames until the source ends, by itself or because it is told to.
 
         Raises:
             Exception: whatever reading them raised.
         """
         while True:
-            item = self._frames.get()
+            try:
+                item = self._frames.get(timeout=LOOK)
+            except queue.Empty:
+                if self.source.ended.is_set():  # while a camera is waited for
+                    return
+                continue
             if isinstance(item, BaseException):
                 raise item
-            if item is END:
+            if item is END or self.source.ended.is_set():
                 return
             yield item
 
@@ -66,7 +72,7 @@ class Capture:
     def _hand_over(self, item: Frame | BaseException | None) -> None:
         while True:
             try:
-                self._frames.put(item, timeout=0 if self.source.is_live else 0.1)
+                self._frames.put(item, timeout=0 if self.source.is_live else LOOK)
             except queue.Full:
                 if self.source.is_live and isinstance(item, Frame):
                     self.n_dropped += self._drain()

@@ -1,6 +1,7 @@
 """What ``infer_video.py`` does: read, label, hand on, and tell at the end what there was."""
 
 import signal
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -42,7 +43,7 @@ def run(settings: Settings) -> Tally:
     source = open_source(settings["source"], say, settings["live"], settings["loop"], settings["reconnect"])
     sinks: list[Sink] = [build(node) for node in settings["sink"].values()]
     pipeline, tally = build_pipeline(settings), Tally()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service that is stopped ends as by Ctrl-C
+    interrupted = _end_on_signals(source)
     try:
         with ExitStack() as stack:
             for sink in sinks:
@@ -50,12 +51,26 @@ def run(settings: Settings) -> Tally:
                 sink.begin(source, folder, say)
             stack.callback(lambda: report(source, tally, pipeline.stopwatch, Console()))  # first, of what is called
             _label(source, pipeline, sinks, settings, tally)
-    except KeyboardInterrupt:
-        if not source.is_live:  # which has no other end
-            raise
     finally:
         remove_if_empty(folder)
+    if interrupted.is_set() and not source.is_live:  # which has no other end
+        raise KeyboardInterrupt
     return tally
+
+
+def _end_on_signals(source: Source) -> threading.Event:
+    """Have Ctrl-C, or whoever stops a service, end the source after the frame in work: files are left whole."""
+    interrupted = threading.Event()
+
+    def end(*_: object) -> None:
+        if interrupted.is_set():  # the second time, at once
+            raise KeyboardInterrupt
+        interrupted.set()
+        source.ended.set()
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, end)
+    return interrupted
 
 
 def build_pipeline(settings: Settings) -> Pipeline:

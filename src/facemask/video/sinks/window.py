@@ -52,7 +52,7 @@ class WindowSink(Sink):
                 is_held = not is_held
             elif key != NO_KEY and self._source.is_stills:
                 return
-            if not is_held:
+            if not is_held or self._source.ended.is_set():
                 return
 
     def _save(self, scene: Scene) -> None:
