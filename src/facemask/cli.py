@@ -75,18 +75,22 @@ def _quote(word: str, is_sweep: bool) -> str:
 
 
 def run(
-    main: Callable[[], Any], schema: type, sweeps: bool = False, repeated: str = "", renamed: Mapping[str, str] = EMPTY
+    main: Callable[[], Any],
+    schema: type | tuple[type, ...],
+    sweeps: bool = False,
+    repeated: str = "",
+    renamed: Mapping[str, str] = EMPTY,
 ) -> None:
     """Run a Hydra command, ending with exit code 0, 1 (a job of a sweep failed), 2 (bad input) or 130 (Ctrl-C).
 
     Args:
         main: the command.
-        schema: its keys.
+        schema: its keys; several, where they depend on what it is to do.
         sweeps: whether it may be typed with ``-m``.
         repeated: as in :func:`arrange`.
         renamed: as in :func:`arrange`.
     """
-    keys = {f.name for f in fields(schema)}
+    keys = {f.name for some in (schema if isinstance(schema, tuple) else (schema,)) for f in fields(some)}
     for word in sys.argv[1:]:
         key = word.removeprefix("--").partition("=")[0]
         if word.startswith("--") and key.partition(".")[0] in keys:
@@ -166,6 +170,10 @@ def explain(error: Exception) -> str:
         if extra := PLUGINS.get(f"{group}={choice}"):
             return f"{group}={choice} is not installed; type: pip install -e '.[{extra}]'"
         return f"{group}={choice}: there is no such {group}{did_you_mean(choice, error.options or [])}"
+    if missing := re.match(r"You must specify '(\w+)'", str(error)):
+        return f"{missing[1]} has no value; choose one of the files in conf/{missing[1]}: {missing[1]}=…"
+    if foreign := re.match(r"Could not override '(\w+)'. No match", str(error)):
+        return f"{foreign[1]} means nothing to this command, or to this task of it; leave it out."
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
         return _explain_key(str(error), cause)
     if "Ambiguous value" in str(error):

@@ -51,6 +51,8 @@ def same_file(original: Path, other: Path) -> None:
 
 def remove_if_empty(folder: Path) -> None:
     """Remove the output folder that Hydra made for a job that wrote nothing, and its day's, if there is no more."""
+    if folder == Path.cwd():  # which was there before
+        return
     with suppress(OSError):  # not empty
         folder.rmdir()
         folder.parent.rmdir()

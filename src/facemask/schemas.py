@@ -91,10 +91,10 @@ class PictureContent:
 
 
 @dataclass
-class PrepareConfig:
-    """The keys of ``prepare_data.py``."""
+class ExploreConfig:
+    """The keys of ``prepare_data.py task=explore``."""
 
-    task: str = MISSING  # explore
+    task: str = "explore"
     seed: int = 0  # of what is shown
     split_seed: int = 0  # which image is in which part
     bs: int = 32  # these two are training's, which the data's node refers to
@@ -108,8 +108,50 @@ class PrepareConfig:
 class CropShape:
     """What of a picture around a face's box is looked at."""
 
-    margin: Any = 0.1  # beyond the box, as a share of its sides; four for left, top, right, bottom
-    square: bool = False  # whether the shorter side grows to the longer
+    margin: Any = 0.15  # added on every side, as a share of the box's; or [left, top, right, bottom]
+    square: bool = False  # as wide as high
+
+
+@dataclass
+class Crop(CropShape):
+    """How a face is cut out of its photo."""
+
+    min_side: int = 0  # pixels; faces with a shorter side, before the margin, are left out
+
+
+@dataclass
+class CropConfig:
+    """The keys of ``prepare_data.py task=crop``."""
+
+    task: str = "crop"
+    photos: Any = MISSING  # a folder, or a photo; several: photos=A photos=B
+    out: str = MISSING  # a folder for the crops
+    labels: str | None = None  # "folder": a photo's class is the first folder that it is in
+    crop: Crop = field(default_factory=Crop)
+    detector: Any = MISSING
+    workers: int | None = None  # photos at a time; null is as many as there are cores
+    max_unreadable: float = 0.01  # share of damaged photos that is tolerated
+    sheet: bool = False  # draw some of the crops into sheet.png
+    seed: int = 0  # of what the sheet shows
+
+
+@dataclass
+class ImportConfig:
+    """The keys of ``prepare_data.py task=import``."""
+
+    task: str = "import"
+    photos: Any = MISSING  # the folder of the photos
+    boxes: str | None = None  # a COCO file; null reads the Pascal VOC files among the photos
+    classes: Any = MISSING  # {name in the files: class}; null leaves its faces out
+    out: str = MISSING  # a folder for the crops
+    crop: Crop = field(default_factory=Crop)
+    workers: int | None = None  # photos at a time; null is as many as there are cores
+    max_unreadable: float = 0.01  # share of damaged photos that is tolerated
+    sheet: bool = False  # draw some of the crops into sheet.png
+    seed: int = 0  # of what the sheet shows
+
+
+TASKS = {"crop": CropConfig, "import": ImportConfig, "explore": ExploreConfig}  # what prepare_data.py can do
 
 
 @dataclass

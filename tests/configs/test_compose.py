@@ -7,14 +7,20 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from conftest import PROJECT, compose_settings
+from facemask.checks.preparation import resolve_preparation
 from facemask.checks.targets import check_targets
+from facemask.config import register
+from facemask.schemas import TASKS
 from facemask.training.fit import fit_folds
 
 CONF = PROJECT / "conf"
 FILES = sorted((group.name, file.stem) for group in CONF.iterdir() if group.is_dir() for file in group.glob("*.yaml"))
 DETECTORS = [choice for group, choice in FILES if group == "detector"]
-CHOICES = [(group, choice) for group, choice in FILES if group != "detector"]
+PREPARATION = ("task", "detector", "classes")  # groups of prepare_data.py
+CHOICES = [(group, choice) for group, choice in FILES if group not in PREPARATION]
 NEEDS = {"data=folder": ["data.root=somewhere"], "model=timm": ["model.name=resnet18"]}
+PLACES = ["photos=photos", "out=faces"]
+TASK_NEEDS = {"explore": [], "crop": PLACES, "import": PLACES}
 PLUGINS = {"launcher=ray": "hydra_plugins.hydra_ray_launcher"}  # it wants an environment of its own
 
 
@@ -31,6 +37,13 @@ def test_every_detector_composes_and_passes_the_checks(choice: str) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         node = OmegaConf.to_container(compose(f"detector/{choice}"))
     check_targets(node)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_composes_and_passes_the_checks(task: str) -> None:
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        assert resolve_preparation(compose("prepare_data", [f"task={task}", *TASK_NEEDS[task]]))["task"] == task
 
 
 def test_there_is_a_file_for_everything_the_readme_names() -> None:
@@ -57,6 +70,8 @@ def test_there_is_a_file_for_everything_the_readme_names() -> None:
         "logger": {"csv", "tensorboard", "wandb"},
         "experiment": {"sfmask_study", "three_class_study", "augmentation"},
     }
+    assert {choice for group, choice in FILES if group == "task"} == set(TASKS)
+    assert {choice for group, choice in FILES if group == "classes"} == {"three", "binary"}
     assert set(DETECTORS) == {"centerface", "retinaface", "mtcnn", "haar"}
     for group, choices in named.items():
         assert {choice for name, choice in CHOICES if name == group} == choices

@@ -1,11 +1,10 @@
 """What ``infer_video.py`` refuses."""
 
 import math
-from numbers import Real
 
 from omegaconf import DictConfig
 
-from facemask.checks.configuration import resolve
+from facemask.checks.configuration import check_margin, resolve
 from facemask.checks.targets import check_targets
 from facemask.config import Settings
 from facemask.errors import ConfigError
@@ -36,17 +35,3 @@ def resolve_video(config: DictConfig) -> Settings:
     check_margin(settings["crop"]["margin"])
     check_targets({"detector": settings["detector"], **{f"sink.{k}": n for k, n in settings["sink"].items()}})
     return settings
-
-
-def check_margin(margin: object) -> None:
-    """Check ``crop.margin``.
-
-    Raises:
-        ConfigError: it is neither one share nor four.
-    """
-    shares = margin if isinstance(margin, list) else [margin]
-    if len(shares) not in (1, 4) or not all(isinstance(m, Real) and -0.4 <= float(m) <= 5 for m in shares):
-        raise ConfigError(
-            f"crop.margin={margin} is no margin; give a share of the face's side, such as 0.1, or four of them: "
-            "[left,top,right,bottom]."
-        )

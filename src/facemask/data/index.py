@@ -38,7 +38,7 @@ def index(root: Path, hint: str = "", for_training: bool = True) -> pd.DataFrame
     if not root.is_dir():
         raise DataError(f"data.root={root} is not a folder; {hint or LAYOUT}.")
     folders = _class_folders(root, for_training)
-    rows = [(path, label, path, split) for folder, label, split in folders for path in _images_below(folder, root)]
+    rows = [(path, label, path, split) for folder, label, split in folders for path in images_below(folder, root)]
     if not rows:
         raise DataError(f"data.root={root} holds no image in a class folder; {hint or LAYOUT}.")
     table = pd.DataFrame(rows, columns=["path", "label", "group", "split"], dtype=str)
@@ -67,7 +67,8 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def _images_below(folder: Path, root: Path) -> Iterator[str]:
+def images_below(folder: Path, root: Path) -> Iterator[str]:
+    """Yield the path below root, with forward slashes, of every picture in a folder of it, hidden ones left out."""
     seen: set[str] = set()  # a link back to a parent folder must not be followed for ever
     for directory, subfolders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(directory)
