@@ -46,6 +46,21 @@ class EvaluationData:
 
 
 @dataclass
+class CropShape:
+    """What of a picture around a face's box is looked at."""
+
+    margin: Any = 0.15  # added on every side, as a share of the box's; or [left, top, right, bottom]
+    square: bool = False  # as wide as high
+
+
+@dataclass
+class Crop(CropShape):
+    """How a face is cut out of its photo."""
+
+    min_side: int = 0  # pixels; faces with a shorter side, before the margin, are left out
+
+
+@dataclass
 class Costs:
     """What a mistake of a two-class model costs, in any unit."""
 
@@ -78,6 +93,11 @@ class EvaluateConfig:
     device: str = "auto"  # auto, cpu, cuda
     batch_size: int = 32  # images at a time; on a GPU, more are faster
     data: EvaluationData = field(default_factory=EvaluationData)
+    photos: str | None = None  # annotated photos: evaluate finding faces and classifying them together
+    boxes: str | None = None  # their COCO file; null reads the Pascal VOC files among them
+    classes: Any = field(default_factory=dict)  # {name in these files: class}; null leaves its faces out
+    detector: Any = field(default_factory=dict)  # what finds the faces
+    crop: Crop = field(default_factory=lambda: Crop(min_side=24))  # what of them is looked at
     costs: Costs = field(default_factory=Costs)
     report: ReportContent = field(default_factory=ReportContent)
     logger: Any = field(default_factory=dict)
@@ -102,21 +122,6 @@ class ExploreConfig:
     data: Any = MISSING
     augment: Any = MISSING
     report: PictureContent = field(default_factory=PictureContent)
-
-
-@dataclass
-class CropShape:
-    """What of a picture around a face's box is looked at."""
-
-    margin: Any = 0.15  # added on every side, as a share of the box's; or [left, top, right, bottom]
-    square: bool = False  # as wide as high
-
-
-@dataclass
-class Crop(CropShape):
-    """How a face is cut out of its photo."""
-
-    min_side: int = 0  # pixels; faces with a shorter side, before the margin, are left out
 
 
 @dataclass

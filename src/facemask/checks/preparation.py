@@ -31,7 +31,7 @@ def resolve_preparation(config: DictConfig) -> Settings:
     if "crop" in settings:
         check_margin(settings["crop"]["margin"])
     if "classes" in settings:
-        settings["classes"] = _check_classes(settings["classes"])
+        settings["classes"] = check_classes(settings["classes"])
         if len(settings["photos"]) > 1:
             raise ConfigError("task=import takes one folder of photos; type it for each, with an out= of its own.")
     if "labels" in settings and settings["labels"] not in LABELS:
@@ -53,8 +53,12 @@ def _check_places(settings: Settings) -> None:
             raise ConfigError(f"out={settings['out']} is inside photos={place}; give a folder beside it.")
 
 
-def _check_classes(classes: Any) -> dict[str, str | None]:
-    """Return our name of each name."""
+def check_classes(classes: Any) -> dict[str, str | None]:
+    """Return our name of each name in annotations.
+
+    Raises:
+        ConfigError: one is no name for a class.
+    """
     if not isinstance(classes, dict):
         raise ConfigError("classes gives each name in the files its class; choose one of the files in conf/classes.")
     for name, label in classes.items():
