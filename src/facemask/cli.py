@@ -5,7 +5,6 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from facemask.config import did_you_mean, first_line
 from facemask.errors import FaceMaskError
+from facemask.files import remove_if_empty
 from facemask.runs.sweep_callback import JobFailedError, JobNotStartedError, SweepSummary, has_failed
 
 Job = Callable[[DictConfig], float | None]
@@ -131,12 +131,12 @@ def run_job(job: Job, config: DictConfig) -> float | None:
     hydra = HydraConfig.get()
     is_sweep, folder = hydra.mode == RunMode.MULTIRUN, Path(hydra.runtime.output_dir)
     if is_sweep and config.get("fail_fast") and has_failed(Path(hydra.sweep.dir)):
-        _remove_if_empty(folder)
+        remove_if_empty(folder)
         raise JobNotStartedError("not begun, because another job had failed and fail_fast=true")
     try:
         return job(config)
     except FaceMaskError as error:
-        _remove_if_empty(folder)
+        remove_if_empty(folder)
         if not is_sweep:
             if os.environ.get(TRACE):
                 raise
@@ -150,15 +150,6 @@ def run_job(job: Job, config: DictConfig) -> float | None:
             raise
         traceback.print_exc()
         raise JobFailedError(f"{type(error).__name__}: {error}") from error
-
-
-def _remove_if_empty(folder: Path) -> None:
-    """Remove the output folder that Hydra made for a job that came to nothing, and its day's, if there is no more."""
-    if folder == Path.cwd():  # which was there before
-        return
-    with suppress(OSError):  # not empty
-        folder.rmdir()
-        folder.parent.rmdir()
 
 
 def fail(sentence: str, code: int) -> NoReturn:

@@ -46,6 +46,21 @@ class EvaluationData:
 
 
 @dataclass
+class CropShape:
+    """What of a picture around a face's box is looked at."""
+
+    margin: Any = 0.15  # added on every side, as a share of the box's; or [left, top, right, bottom]
+    square: bool = False  # as wide as high
+
+
+@dataclass
+class Crop(CropShape):
+    """How a face is cut out of its photo."""
+
+    min_side: int = 0  # pixels; faces with a shorter side, before the margin, are left out
+
+
+@dataclass
 class Costs:
     """What a mistake of a two-class model costs, in any unit."""
 
@@ -78,6 +93,11 @@ class EvaluateConfig:
     device: str = "auto"  # auto, cpu, cuda
     batch_size: int = 32  # images at a time; on a GPU, more are faster
     data: EvaluationData = field(default_factory=EvaluationData)
+    photos: str | None = None  # annotated photos: evaluate finding faces and classifying them together
+    boxes: str | None = None  # their COCO file; null reads the Pascal VOC files among them
+    classes: Any = field(default_factory=dict)  # {name in these files: class}; null leaves its faces out
+    detector: Any = field(default_factory=dict)  # what finds the faces
+    crop: Crop = field(default_factory=lambda: Crop(min_side=24))  # what of them is looked at
     costs: Costs = field(default_factory=Costs)
     report: ReportContent = field(default_factory=ReportContent)
     logger: Any = field(default_factory=dict)
@@ -102,15 +122,6 @@ class ExploreConfig:
     data: Any = MISSING
     augment: Any = MISSING
     report: PictureContent = field(default_factory=PictureContent)
-
-
-@dataclass
-class Crop:
-    """How a face is cut out of its photo."""
-
-    margin: Any = 0.15  # added on every side, as a share of the box's; or [left, top, right, bottom]
-    square: bool = False  # as wide as high
-    min_side: int = 0  # pixels; faces with a shorter side, before the margin, are left out
 
 
 @dataclass
@@ -209,3 +220,24 @@ TASKS = {
     "audit": AuditConfig,
     "explore": ExploreConfig,
 }
+
+
+@dataclass
+class InferVideoConfig:
+    """The keys of ``infer_video.py``."""
+
+    run: str = MISSING  # a run folder, a checkpoint or an exported model
+    source: Any = 0  # a camera's number, an address (rtsp://…, http://…), a video, a photo or a folder of photos
+    live: bool | None = None  # play a video as a camera would show it: at its own speed, dropping frames
+    loop: bool = False  # begin a video again when it ends
+    seconds: float | None = None  # stop after so many
+    detect_every: int = 5  # frames from one detection to the next; faces are followed in between
+    classify_every: int = 3  # frames from one look at a face to the next
+    half_life: float = 0.5  # seconds after which a look counts half as much as a new one; 0 smooths nothing
+    patience: float = 1.0  # seconds a face may be lost and come back as the same one
+    privacy: str = "none"  # blur: make every face unrecognisable, in whatever is shown or written
+    reconnect: float = 60.0  # seconds for which a camera that went away is called again
+    threads: int | None = None  # of the classifier; null is as many as there are cores
+    crop: CropShape = field(default_factory=CropShape)
+    detector: Any = MISSING
+    sink: Any = field(default_factory=dict)

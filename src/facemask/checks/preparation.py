@@ -1,6 +1,5 @@
 """What ``prepare_data.py`` refuses."""
 
-import math
 import os
 import re
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from facemask.checks.configuration import check_seeds, resolve
+from facemask.checks.configuration import check_margin, check_seeds, resolve
 from facemask.checks.targets import check_targets
 from facemask.config import Settings
 from facemask.data.index import SPLIT_OF_FOLDER
@@ -31,34 +30,13 @@ def resolve_preparation(config: DictConfig) -> Settings:
     check_seeds(settings)
     if task in ("crop", "import"):
         _check_places(settings)
-        check_crop(settings["crop"])
+        check_margin(settings["crop"]["margin"])
         _check_ranges(settings)
-    own = {"crop": _check_labels, "import": _check_classes, "split": _check_split, "audit": _check_audit}
+    own = {"crop": _check_labels, "import": _check_import, "split": _check_split, "audit": _check_audit}
     if task in own:
         own[task](settings)
     check_targets(settings)
     return settings
-
-
-def check_crop(crop: Settings) -> None:
-    """Check how faces are cut out.
-
-    Raises:
-        ConfigError: the margin is none, or the least side is negative.
-    """
-    margin = crop["margin"]
-    sides = margin if isinstance(margin, list) else [margin] * 4
-    if len(sides) != 4 or not all(_is_share(side) for side in sides):
-        raise ConfigError(
-            f"crop.margin={margin} is not a margin; give a share of the box that is added on every side, such as 0.15, "
-            "or four, for the left, the top, the right and the bottom: 'crop.margin=[0.1,0.3,0.1,0.1]'."
-        )
-    if crop["min_side"] < 0:
-        raise ConfigError(f"crop.min_side={crop['min_side']} is not a number of pixels; it must be 0 or more.")
-
-
-def _is_share(side: Any) -> bool:
-    return isinstance(side, int | float) and not isinstance(side, bool) and math.isfinite(side) and side >= 0
 
 
 def _check_places(settings: Settings) -> None:
@@ -77,17 +55,24 @@ def _check_labels(settings: Settings) -> None:
         raise ConfigError(f"labels={settings['labels']} is not known; leave it out, or type labels=folder.")
 
 
-def _check_classes(settings: Settings) -> None:
-    """Check our names of the names in the files, which become folders."""
+def _check_import(settings: Settings) -> None:
+    settings["classes"] = check_classes(settings["classes"])
     if len(settings["photos"]) > 1:
         raise ConfigError("task=import takes one folder of photos; type it for each, with an out= of its own.")
-    classes = settings["classes"]
+
+
+def check_classes(classes: Any) -> dict[str, str | None]:
+    """Return our name of each name in annotations.
+
+    Raises:
+        ConfigError: one is no name for a class.
+    """
     if not isinstance(classes, dict):
         raise ConfigError("classes gives each name in the files its class; choose one of the files in conf/classes.")
     for name, label in classes.items():
         if label is not None and (not FOLDER.fullmatch(str(label)) or str(label).lower() in SPLIT_OF_FOLDER):
             raise ConfigError(f"classes.{name}={label} is no name for a class folder; take letters, digits, - and _.")
-    settings["classes"] = {str(name): None if label is None else str(label) for name, label in classes.items()}
+    return {str(name): None if label is None else str(label) for name, label in classes.items()}
 
 
 def _check_split(settings: Settings) -> None:
@@ -116,6 +101,8 @@ def _is_inside(out: str, folder: str) -> bool:
 
 
 def _check_ranges(settings: Settings) -> None:
+    if (side := settings["crop"]["min_side"]) < 0:
+        raise ConfigError(f"crop.min_side={side} is not a number of pixels; it must be 0 or more.")
     if not 0 <= (share := settings["max_unreadable"]) <= 1:
         raise ConfigError(f"max_unreadable={share} is not a share; it must be 0 to 1.")
     if settings["workers"] is None:

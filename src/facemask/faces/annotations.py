@@ -29,6 +29,15 @@ class AnnotatedPhoto:
     boxes: Boxes
 
 
+def read_annotated(root: Path, coco: Path | None = None) -> list[AnnotatedPhoto]:
+    """Read the Pascal VOC files below a folder, or the COCO file of its photos.
+
+    Raises:
+        DataError: as :func:`read_voc` and :func:`read_coco`.
+    """
+    return read_coco(coco, root) if coco else read_voc(root)
+
+
 def read_voc(root: Path) -> list[AnnotatedPhoto]:
     """Read every ``.xml`` below a folder, each beside its photo or in a folder of its own.
 

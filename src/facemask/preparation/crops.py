@@ -16,7 +16,8 @@ from rich.progress import track
 
 from facemask.config import Settings
 from facemask.data.index import MANIFEST, read_manifest
-from facemask.data.preprocessing import Pixels, read_image
+from facemask.data.pictures import read_image
+from facemask.data.preprocessing import Pixels
 from facemask.errors import DataError
 from facemask.faces.crop import cut, widen
 from facemask.faces.detectors import Boxes

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from facemask.config import Settings
 from facemask.data.preprocessing import Pixels
-from facemask.faces.annotations import AnnotatedPhoto, read_coco, read_voc, to_classes
+from facemask.faces.annotations import AnnotatedPhoto, read_annotated, to_classes
 from facemask.preparation.crops import Found, crop_photos, made_with
 from facemask.preparation.journal import open_journal
 from facemask.preparation.photos import Photo, name_photos
@@ -23,7 +23,7 @@ def import_faces(settings: Settings) -> None:
     """
     root, out = Path(settings["photos"][0]).expanduser(), Path(settings["out"]).expanduser()
     boxes = Path(settings["boxes"]).expanduser() if settings["boxes"] else None
-    annotated = to_classes(read_coco(boxes, root) if boxes else read_voc(root), settings["classes"])
+    annotated = to_classes(read_annotated(root, boxes), settings["classes"])
     photos = {a.photo.relative_to(root).as_posix(): a for a in annotated}
 
     def find(photo: Photo, image: Pixels) -> Found:

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from facemask.config import Settings
 from facemask.data.index import MANIFEST, read_manifest
-from facemask.data.preprocessing import Pixels, read_image
+from facemask.data.pictures import read_image
+from facemask.data.preprocessing import Pixels
 from facemask.files import as_typed, replaced
 from facemask.preparation.crops import PHOTOS
 from facemask.preparation.journal import Cropped, Journal
