@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from conftest import PROJECT, compose_settings
 from facemask.checks.preparation import resolve_preparation
 from facemask.checks.targets import check_targets
+from facemask.checks.video import resolve_video
 from facemask.config import register
 from facemask.schemas import TASKS
 from facemask.training.fit import fit_folds
@@ -16,8 +17,9 @@ from facemask.training.fit import fit_folds
 CONF = PROJECT / "conf"
 FILES = sorted((group.name, file.stem) for group in CONF.iterdir() if group.is_dir() for file in group.glob("*.yaml"))
 DETECTORS = [choice for group, choice in FILES if group == "detector"]
-PREPARATION = ("task", "detector", "classes")  # groups of prepare_data.py
-CHOICES = [(group, choice) for group, choice in FILES if group not in PREPARATION]
+SINKS = [choice for group, choice in FILES if group == "sink"]
+OF_OTHERS = ("task", "detector", "classes", "sink")  # groups that train.py does not have
+CHOICES = [(group, choice) for group, choice in FILES if group not in OF_OTHERS]
 NEEDS = {"data=folder": ["data.root=somewhere"], "model=timm": ["model.name=resnet18"]}
 PLACES = ["photos=photos", "out=faces"]
 ROOT = ["data.root=faces"]
@@ -38,6 +40,14 @@ def test_every_detector_composes_and_passes_the_checks(choice: str) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         node = OmegaConf.to_container(compose(f"detector/{choice}"))
     check_targets(node)
+
+
+@pytest.mark.parametrize("choice", SINKS)
+def test_every_sink_composes_and_passes_the_checks(choice: str) -> None:
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        settings = resolve_video(compose("infer_video", ["run=run", f"sink={choice}"]))
+    assert set(settings["sink"]) == {choice} - {"none"}
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -74,6 +84,7 @@ def test_there_is_a_file_for_everything_the_readme_names() -> None:
     assert {choice for group, choice in FILES if group == "task"} == set(TASKS)
     assert {choice for group, choice in FILES if group == "classes"} == {"three", "binary"}
     assert set(DETECTORS) == {"centerface", "retinaface", "mtcnn", "haar"}
+    assert set(SINKS) == {"window", "file", "web", "events", "none"}
     for group, choices in named.items():
         assert {choice for name, choice in CHOICES if name == group} == choices
 

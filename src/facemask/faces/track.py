@@ -17,6 +17,7 @@ from facemask.faces.matching import overlaps
 
 # Of a face's side: how far off a detector's box is, and how fast a head changes its pace, in sides per second squared.
 BOX_NOISE, ACCELERATION = 0.05, 4.0
+BUFFER = 0.3  # by which boxes are widened on every side before they are compared, in sides
 GROWTH = 0.5  # how much its size changes, in sides per root of a second
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -80,15 +81,21 @@ def _measured(box: Boxes) -> npt.NDArray[np.float32]:
     return np.concatenate([(box[:2] + box[2:]) / 2, box[2:] - box[:2]])
 
 
+def _buffered(boxes: Boxes) -> Boxes:
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return np.concatenate([boxes[:, :2] - BUFFER * sides, boxes[:, 2:] + BUFFER * sides], axis=1)
+
+
 class Tracker:
     """The faces that are in the picture now.
 
     Args:
-        overlap: least intersection over union of a detected box and a track's predicted one.
+        overlap: least intersection over union of a detected box and a track's predicted one, both widened, so that a
+            quick face whose speed is not known yet is found again (Yang et al. 2023, arXiv:2211.14317).
         patience: seconds a face may go undetected and still come back as the same one.
     """
 
-    def __init__(self, overlap: Share = 0.2, patience: Seconds = 1.0) -> None:
+    def __init__(self, overlap: Share = 0.3, patience: Seconds = 1.0) -> None:
         self.overlap, self.patience = overlap, patience
         self.tracks: list[Track] = []
         self.n_begun = 0  # since the tracker was made
@@ -101,7 +108,7 @@ class Tracker:
     def update(self, faces: Faces) -> None:
         """Give each detected face its track: an old one that it overlaps, the most together, or a new one."""
         carried = np.array([track.box for track in self.tracks], dtype=np.float32).reshape(-1, 4)
-        shares = overlaps(carried, faces.boxes)
+        shares = overlaps(_buffered(carried), _buffered(faces.boxes))
         pairs = {int(f): int(t) for t, f in zip(*linear_sum_assignment(-shares), strict=True)}
         pairs = {f: t for f, t in pairs.items() if shares[t, f] >= self.overlap}
         for track in self.tracks:

@@ -20,7 +20,7 @@ def at(x: float, y: float, side: float = 40) -> tuple[float, float, float, float
 
 
 @given(
-    speeds=st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=1, max_size=4),
+    speeds=st.lists(st.tuples(st.floats(-80, 80), st.floats(-80, 80)), min_size=1, max_size=4),
     every=st.integers(1, 5),
     jitter=st.integers(0, 2**16),
 )
@@ -36,6 +36,14 @@ def test_faces_apart_keep_their_numbers_however_often_they_are_looked_for(
     assert tracker.n_begun == len(speeds)
     order = sorted(tracker.seen(), key=lambda track: float(track.box[0]))
     assert [track.number for track in order] == list(range(1, len(speeds) + 1))
+
+
+def test_a_face_beside_a_lost_one_is_another() -> None:
+    tracker = Tracker()
+    tracker.update(found(at(0, 0)))
+    tracker.predict(STEP)
+    tracker.update(found(at(40, 0)))
+    assert [track.number for track in tracker.seen()] == [2]
 
 
 def test_between_detections_a_box_goes_on_as_it_went() -> None:
