@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
+from rich.progress import track
 
 from facemask.config import Settings, build
 from facemask.deploy.runtime import MaskClassifier
@@ -50,7 +51,7 @@ def run(settings: Settings) -> Tally:
                 stack.callback(sink.end)
                 sink.begin(source, folder, say)
             stack.callback(lambda: report(source, tally, pipeline.stopwatch, Console()))  # first, of what is called
-            _label(source, pipeline, sinks, settings, tally)
+            _label(source, pipeline, sinks, settings, tally, aside)
     finally:
         remove_if_empty(folder)
     if interrupted.is_set() and not source.is_live:  # which has no other end
@@ -87,11 +88,15 @@ def build_pipeline(settings: Settings) -> Pipeline:
     )
 
 
-def _label(source: Source, pipeline: Pipeline, sinks: list[Sink], settings: Settings, tally: Tally) -> None:
+def _label(
+    source: Source, pipeline: Pipeline, sinks: list[Sink], settings: Settings, tally: Tally, aside: Console
+) -> None:
     is_paced = not source.is_live and not source.is_stills and any(sink.is_watched for sink in sinks)
     pacer, rate, start = Pacer(), Rate(), time.monotonic()
+    is_endless = source.is_live or settings["loop"]
     with Capture(source) as capture:
-        for frame in capture:
+        total = source.n_frames or None
+        for frame in track(capture, source.name, total, console=aside, transient=True, disable=is_endless):
             faces = pipeline.process(frame)
             hidden = pipeline.to_hide() if settings["privacy"] == BLUR else None
             n_tracks = pipeline.tracker.n_begun
