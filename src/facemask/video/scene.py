@@ -49,4 +49,4 @@ class Scene:
     def status(self) -> str:
         """One line of it all."""
         counts = "  ".join(f"{name} {n}" for name, n in self.counts.items())
-        return counts if self.frame.name else f"{counts}  {self.fps:.0f} fps"
+        return f"{counts}  {self.fps:.0f} fps" if self.fps and not self.frame.name else counts
