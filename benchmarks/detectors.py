@@ -22,7 +22,7 @@ from rich.progress import track
 from rich.table import Table
 
 from facemask.config import build, register
-from facemask.data.preprocessing import read_image
+from facemask.data.pictures import read_image
 from facemask.errors import FaceMaskError
 from facemask.faces.annotations import AnnotatedPhoto, read_voc
 from facemask.faces.detectors import Detector

@@ -32,7 +32,8 @@ from facemask.config import build, register
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.demo import make_demo
 from facemask.data.index import index
-from facemask.data.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing, read_image, square
+from facemask.data.pictures import read_image
+from facemask.data.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing, square
 from facemask.training.fit import fit_folds
 
 PROJECT = Path(__file__).parent.parent

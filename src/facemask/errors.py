@@ -19,3 +19,7 @@ class WeightsError(FaceMaskError):
 
 class RunError(FaceMaskError):
     """A run folder or checkpoint that cannot be read, written or continued."""
+
+
+class ModelError(FaceMaskError):
+    """A model file that cannot be read or run, or would not be worth writing."""

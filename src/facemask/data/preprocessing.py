@@ -1,50 +1,22 @@
-"""From a picture to what the network sees: the one path that training, evaluation and video share."""
+"""From a picture to what the network sees: the one path that training, evaluation, video and small devices share.
+
+Nothing here imports torch on its own: a device that runs an exported model has none.
+"""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
-from PIL import Image, ImageOps
-from torch import Tensor
-from torch.nn.functional import interpolate
 
-from facemask.errors import DataError
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Pixels = npt.NDArray[np.uint8]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-def read_image(path: Path) -> Pixels:
-    """Decode any picture Pillow reads: palette, alpha (over black), CMYK, 16 bit, EXIF-rotated, whatever its suffix.
-
-    Returns:
-        uint8[h, w, 3], RGB.
-
-    Raises:
-        DataError: the file is no picture, or a damaged one.
-    """
-    try:
-        with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened)
-            return np.asarray(_to_rgb(image))
-    except Exception as error:  # Pillow's plugins raise whatever they come upon in a damaged file
-        raise DataError(f"{path} cannot be read as a picture: {error}") from error
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode == "I":  # Pillow would clip 16 bit to 255, not scale it
-        deep = np.asarray(image).astype(np.int64)
-        return Image.fromarray((deep.clip(0, 65535) // 257).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:  # colours under transparent pixels are arbitrary
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image).convert("RGB")
-    return image.convert("RGB")
 
 
 @dataclass(frozen=True)
@@ -86,7 +58,7 @@ class Preprocessing:
         """Resize and pad one crop, uint8[h, w, 3], to uint8[store_size, store_size, 3]."""
         return square(crop, self.store_size)
 
-    def normalise(self, images: Tensor) -> Tensor:
+    def normalise(self, images: "Tensor") -> "Tensor":
         """Resize and normalise a batch on its own device.
 
         Args:
@@ -95,6 +67,9 @@ class Preprocessing:
         Returns:
             float32[N, 3, input_size, input_size].
         """
+        import torch
+        from torch.nn.functional import interpolate
+
         mean = torch.tensor(self.mean, device=images.device).view(3, 1, 1) * 255
         std = torch.tensor(self.std, device=images.device).view(3, 1, 1) * 255
         # Normalising commutes with interpolating, and is cheaper on the stored images than on enlarged ones.
@@ -104,6 +79,15 @@ class Preprocessing:
         shrinks = self.input_size < batch.shape[-1]
         size = (self.input_size, self.input_size)
         return interpolate(batch, size, mode="bilinear", align_corners=False, antialias=shrinks)
+
+    def normalise_array(self, images: Pixels) -> npt.NDArray[np.float32]:
+        """Do the same without torch."""
+        mean, std = (np.array(values, np.float32).reshape(3, 1, 1) * 255 for values in (self.mean, self.std))
+        batch = (images.transpose(0, 3, 1, 2) - mean) / std
+        if self.input_size == batch.shape[-1]:
+            return np.ascontiguousarray(batch)
+        weights = _bilinear(batch.shape[-1], self.input_size)
+        return np.asarray(weights @ batch @ weights.T)
 
 
 def square(crop: Pixels, size: int) -> Pixels:
@@ -118,3 +102,14 @@ def square(crop: Pixels, size: int) -> Pixels:
     canvas = np.zeros((size, size, 3), np.uint8)
     canvas[top : top + height, left : left + width] = crop
     return canvas
+
+
+def _bilinear(before: int, after: int) -> npt.NDArray[np.float32]:
+    """Return what each pixel of a resized line takes of each pixel before, float32[after, before].
+
+    A triangle about the pixel's place, as wide as a pixel of the coarser of the two lines.
+    """
+    scale = before / after
+    places = (np.arange(after)[:, None] + 0.5) * scale - 0.5
+    triangles = np.clip(1 - np.abs(np.arange(before) - places) / max(scale, 1), 0, None)
+    return np.asarray(triangles / triangles.sum(axis=1, keepdims=True), dtype=np.float32)

@@ -17,7 +17,8 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import track
 
-from facemask.data.preprocessing import Pixels, read_image, square
+from facemask.data.pictures import read_image
+from facemask.data.preprocessing import Pixels, square
 from facemask.errors import DataError
 
 FORMAT = 1  # raise it when the stored pixels of an unchanged file would change

@@ -130,6 +130,15 @@ def _pick(folds: dict[int, Path], fold: int | str | None) -> list[Path]:
     return [folds[number]]
 
 
+def fold_folder(folder: Path, fold: int | None = None) -> Path:
+    """Return the folder of a run's fold, by default of the first that is complete.
+
+    Raises:
+        RunError: the folder is no run, or has no such fold that is complete.
+    """
+    return _pick(_folds_of(folder), fold)[0]
+
+
 def _labels(folders: Sequence[Path], all_settings: Sequence[Settings]) -> list[str]:
     """Name each by its model and the settings that differ; by its folder too, where that tells no difference."""
     models = [str((read_result(folder.parent) or {}).get("model", "model")) for folder in folders]

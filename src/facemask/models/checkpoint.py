@@ -51,7 +51,13 @@ def load_model(checkpoint: Path) -> tuple[LightningModule, Preprocessing]:
         settings["pretrained"] = False
     names = preprocessing.class_names
     model = build_model(settings, num_classes=len(names), class_names=list(names), class_weights=None)
-    model.load_state_dict(content["state_dict"])
+    try:
+        model.load_state_dict(content["state_dict"])
+    except RuntimeError as error:
+        raise RunError(
+            f"the weights of {checkpoint} do not fit the network that it names, of the {len(names)} classes "
+            f"{', '.join(names)}; give a best.ckpt or last.ckpt of a run."
+        ) from error
     return model.eval(), preprocessing
 
 

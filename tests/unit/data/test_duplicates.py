@@ -10,7 +10,8 @@ from PIL import Image
 from facemask.data.demo import make_demo
 from facemask.data.duplicates import near_duplicates
 from facemask.data.index import index
-from facemask.data.preprocessing import Pixels, read_image, square
+from facemask.data.pictures import read_image
+from facemask.data.preprocessing import Pixels, square
 
 
 def again(picture: Pixels, quality: int, scale: float) -> Pixels:

@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from facemask.data.preprocessing import Preprocessing, read_image, square
+from facemask.data.pictures import read_image
+from facemask.data.preprocessing import Preprocessing, square
 from facemask.errors import DataError
 
 RED = (200, 30, 40)

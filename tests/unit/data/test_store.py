@@ -16,7 +16,8 @@ import pytest
 from conftest import write_faces
 from facemask.data import store as store_module
 from facemask.data.index import index
-from facemask.data.preprocessing import read_image, square
+from facemask.data.pictures import read_image
+from facemask.data.preprocessing import square
 from facemask.data.store import check_readable, fingerprint, open_store
 from facemask.errors import DataError
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from conftest import compose_settings
 from facemask.data.dataset import FeatureDataset
-from facemask.data.preprocessing import read_image
+from facemask.data.pictures import read_image
 from facemask.errors import ConfigError
 from facemask.evaluation.predict import predict_probabilities
 from facemask.models.backbone import TimmNet

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from conftest import write_faces
-from facemask.data.preprocessing import read_image
+from facemask.data.pictures import read_image
 from facemask.errors import RunError
 from facemask.evaluation.predict import predict_probabilities
 from facemask.models.checkpoint import load_model

@@ -1,0 +1,80 @@
+"""Checkpoints and exported programs, on torch."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from facemask.deploy.backend import METADATA, Backend, Port, Probabilities, as_backend, read_metadata
+from facemask.errors import ModelError
+from facemask.evaluation.predict import predict_probabilities
+from facemask.models.checkpoint import load_model
+from facemask.models.folding import folded
+
+
+def open_checkpoint(
+    path: Path, threads: int | None = None, device: str | None = None, fold: int | None = None
+) -> Backend:
+    """Open a checkpoint, or the best one of a run's folder; see :meth:`facemask.deploy.runtime.MaskClassifier.load`.
+
+    Raises:
+        FaceMaskError: it is damaged or no checkpoint of ours, or the folder holds no complete run.
+    """
+    if path.is_dir():
+        from facemask.evaluation.trained import fold_folder
+        from facemask.runs.record import BEST
+
+        path = fold_folder(path, fold) / BEST
+    model, record = load_model(path)
+    network = folded(model).to(_prepared(threads, device))
+
+    def run(squares: Any) -> Probabilities:
+        return predict_probabilities(network, record, squares, batch_size=len(squares))
+
+    return Backend(record, run)
+
+
+def open_program(file: Path, threads: int | None = None, device: str | None = None) -> Backend:
+    """Open an exported program; see :meth:`facemask.deploy.runtime.MaskClassifier.load`.
+
+    Raises:
+        ModelError: it is damaged or no model of ours.
+    """
+    words = {METADATA: ""}
+    try:
+        program = torch.export.load(file, extra_files=words)
+    except Exception as error:  # zip, json and torch raise a dozen kinds on foreign and cut-off files
+        raise ModelError(f"{file} is no exported program, or a damaged one; export the run anew.") from error
+    record = read_metadata(file, words[METADATA])
+    module, place = program.module(), _prepared(threads, device)
+    module.to(place)
+    inputs, outputs = _ports(program)
+
+    def run(images: Any) -> Probabilities:
+        with torch.inference_mode():
+            return np.asarray(module(torch.from_numpy(np.array(images)).to(place)).cpu().numpy())
+
+    return as_backend(file, record, inputs, outputs, run)
+
+
+def _prepared(threads: int | None, device: str | None) -> torch.device:
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        return torch.zeros(1, device=device or "cpu").device
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled for a device
+        raise ModelError(f"torch has no device {device} here; leave it out for the CPU.") from error
+
+
+def _ports(program: torch.export.ExportedProgram) -> tuple[list[Port], list[Port]]:
+    """Return what a program takes and gives."""
+    values = {node.name: node.meta.get("val") for node in program.graph.nodes}
+    names = program.graph_signature.user_inputs, program.graph_signature.user_outputs
+    inputs, outputs = ([_port(values[str(name)]) for name in side] for side in names)
+    return inputs, outputs
+
+
+def _port(value: Any) -> Port:
+    shape = tuple(side if isinstance(side, int) else -1 for side in value.shape)
+    return Port(str(value.dtype).removeprefix("torch."), shape)
