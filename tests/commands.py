@@ -13,7 +13,7 @@ from pathlib import Path
 TIMEOUT = 300  # seconds
 # A forked process saves the seconds that importing takes; one forked from pytest itself would inherit torch's threads.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["facemask.training.run", "facemask.evaluation.run"])
+FORKS.set_forkserver_preload(["facemask.training.run", "facemask.evaluation.run", "facemask.deploy.export"])
 
 
 @dataclass
