@@ -20,6 +20,11 @@ def main(config: DictConfig) -> None:
 def report(config: DictConfig) -> None:
     """Check what needs no torch first: a mistyped value is answered in a second."""
     settings = resolve_evaluation(config)
+    if settings["photos"]:
+        from facemask.evaluation.end_to_end_report import evaluate_photos
+
+        evaluate_photos(settings)
+        return
     from facemask.evaluation.run import evaluate
 
     evaluate(settings)

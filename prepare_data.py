@@ -1,4 +1,4 @@
-"""Look at a data set before training: ``python prepare_data.py task=explore data=folder data.root=path/to/faces``."""
+"""From photos to a set of faces: ``python prepare_data.py task=crop photos=FOLDER out=FOLDER``."""
 
 import hydra
 from omegaconf import DictConfig
@@ -6,7 +6,7 @@ from omegaconf import DictConfig
 from facemask import cli
 from facemask.checks.preparation import resolve_preparation
 from facemask.config import register
-from facemask.schemas import PrepareConfig
+from facemask.schemas import TASKS
 
 register()
 
@@ -21,9 +21,15 @@ def prepare(config: DictConfig) -> None:
     """Check what needs no data first."""
     settings = resolve_preparation(config)
     from facemask.exploration.run import explore
+    from facemask.preparation.auditing import audit
+    from facemask.preparation.cropping import crop
+    from facemask.preparation.importing import import_faces
+    from facemask.preparation.splitting import split
 
-    {"explore": explore}[settings["task"]](settings)
+    tasks = {"crop": crop, "import": import_faces, "split": split, "audit": audit, "explore": explore}
+    if failure := tasks[settings["task"]](settings):
+        cli.fail(failure, code=1)
 
 
 if __name__ == "__main__":
-    cli.run(main, PrepareConfig)
+    cli.run(main, tuple(TASKS.values()), repeated="photos")

@@ -6,14 +6,17 @@ import runpy
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 TIMEOUT = 300  # seconds
 # A forked process saves the seconds that importing takes; one forked from pytest itself would inherit torch's threads.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["facemask.training.run", "facemask.evaluation.run", "facemask.deploy.export"])
+FORKS.set_forkserver_preload(
+    [f"facemask.{name}.run" for name in ("training", "evaluation", "video")] + ["facemask.deploy.export"]
+)
 
 
 @dataclass
@@ -25,12 +28,19 @@ class Outcome:
     err: str
 
 
-def type_command(script: Path, words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Outcome:
-    """Run ``python SCRIPT WORDS`` in a folder."""
+def type_command(
+    script: Path,
+    words: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    meanwhile: Callable[[BaseProcess], object] = lambda _: None,
+) -> Outcome:
+    """Run ``python SCRIPT WORDS`` in a folder; ``meanwhile`` gets its process."""
     with tempfile.TemporaryDirectory() as temporary:
         streams = [str(Path(temporary, name)) for name in ("out", "err")]
         process = FORKS.Process(target=_become, args=(script, words, folder, dict(os.environ) | environment, streams))
         process.start()
+        meanwhile(process)
         process.join(TIMEOUT)
         if process.is_alive():
             process.kill()

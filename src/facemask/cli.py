@@ -5,7 +5,6 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from facemask.config import did_you_mean, first_line
 from facemask.errors import FaceMaskError
+from facemask.files import remove_if_empty
 from facemask.runs.sweep_callback import JobFailedError, JobNotStartedError, SweepSummary, has_failed
 
 Job = Callable[[DictConfig], float | None]
@@ -75,18 +75,22 @@ def _quote(word: str, is_sweep: bool) -> str:
 
 
 def run(
-    main: Callable[[], Any], schema: type, sweeps: bool = False, repeated: str = "", renamed: Mapping[str, str] = EMPTY
+    main: Callable[[], Any],
+    schema: type | tuple[type, ...],
+    sweeps: bool = False,
+    repeated: str = "",
+    renamed: Mapping[str, str] = EMPTY,
 ) -> None:
     """Run a Hydra command, ending with exit code 0, 1 (a job of a sweep failed), 2 (bad input) or 130 (Ctrl-C).
 
     Args:
         main: the command.
-        schema: its keys.
+        schema: its keys; several, where they depend on what it is to do.
         sweeps: whether it may be typed with ``-m``.
         repeated: as in :func:`arrange`.
         renamed: as in :func:`arrange`.
     """
-    keys = {f.name for f in fields(schema)}
+    keys = {f.name for some in (schema if isinstance(schema, tuple) else (schema,)) for f in fields(some)}
     for word in sys.argv[1:]:
         key = word.removeprefix("--").partition("=")[0]
         if word.startswith("--") and key.partition(".")[0] in keys:
@@ -127,12 +131,12 @@ def run_job(job: Job, config: DictConfig) -> float | None:
     hydra = HydraConfig.get()
     is_sweep, folder = hydra.mode == RunMode.MULTIRUN, Path(hydra.runtime.output_dir)
     if is_sweep and config.get("fail_fast") and has_failed(Path(hydra.sweep.dir)):
-        _remove_if_empty(folder)
+        remove_if_empty(folder)
         raise JobNotStartedError("not begun, because another job had failed and fail_fast=true")
     try:
         return job(config)
     except FaceMaskError as error:
-        _remove_if_empty(folder)
+        remove_if_empty(folder)
         if not is_sweep:
             if os.environ.get(TRACE):
                 raise
@@ -146,13 +150,6 @@ def run_job(job: Job, config: DictConfig) -> float | None:
             raise
         traceback.print_exc()
         raise JobFailedError(f"{type(error).__name__}: {error}") from error
-
-
-def _remove_if_empty(folder: Path) -> None:
-    """Remove the output folder that Hydra made for a job that came to nothing, and its day's, if there is no more."""
-    with suppress(OSError):  # not empty
-        folder.rmdir()
-        folder.parent.rmdir()
 
 
 def fail(sentence: str, code: int) -> NoReturn:
@@ -173,6 +170,10 @@ def explain(error: Exception) -> str:
         if extra := PLUGINS.get(f"{group}={choice}"):
             return f"{group}={choice} is not installed; type: pip install -e '.[{extra}]'"
         return f"{group}={choice}: there is no such {group}{did_you_mean(choice, error.options or [])}"
+    if missing := re.match(r"You must specify '(\w+)'", str(error)):
+        return f"{missing[1]} has no value; choose one of the files in conf/{missing[1]}: {missing[1]}=…"
+    if foreign := re.match(r"Could not override '(\w+)'. No match", str(error)):
+        return f"{foreign[1]} means nothing to this command, or to this task of it; leave it out."
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
         return _explain_key(str(error), cause)
     if "Ambiguous value" in str(error):

@@ -12,7 +12,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from facemask.errors import ConfigError, FaceMaskError
-from facemask.schemas import EvaluateConfig, ExportConfig, PrepareConfig, TrainConfig
+from facemask.schemas import TASKS, EvaluateConfig, ExportConfig, InferVideoConfig, TrainConfig
 
 ALL_FOLDS = "all"
 OF_SWEEPS = {"sweep", "launcher", "race", "race_margin", "fail_fast"}  # keys that mean nothing to one job
@@ -73,7 +73,9 @@ def register() -> None:
     ConfigStore.instance().store(name="train_schema", node=TrainConfig)
     ConfigStore.instance().store(name="evaluate_schema", node=EvaluateConfig)
     ConfigStore.instance().store(name="export_schema", node=ExportConfig)
-    ConfigStore.instance().store(name="prepare_data_schema", node=PrepareConfig)
+    ConfigStore.instance().store(name="infer_video_schema", node=InferVideoConfig)
+    for task, schema in TASKS.items():
+        ConfigStore.instance().store(name=f"{task}_schema", node=schema)
     OmegaConf.register_new_resolver("monitor_mode", monitor_mode, replace=True)
     OmegaConf.register_new_resolver("direction", direction, replace=True)
     OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)

@@ -4,7 +4,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -47,6 +47,15 @@ def same_file(original: Path, other: Path) -> None:
     except OSError:
         shutil.copyfile(original, partial)
     partial.replace(other)
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Remove the output folder that Hydra made for a job that wrote nothing, and its day's, if there is no more."""
+    if folder == Path.cwd():  # which was there before
+        return
+    with suppress(OSError):  # not empty
+        folder.rmdir()
+        folder.parent.rmdir()
 
 
 def as_typed(path: Path) -> Path:

@@ -46,6 +46,21 @@ class EvaluationData:
 
 
 @dataclass
+class CropShape:
+    """What of a picture around a face's box is looked at."""
+
+    margin: Any = 0.15  # added on every side, as a share of the box's; or [left, top, right, bottom]
+    square: bool = False  # as wide as high
+
+
+@dataclass
+class Crop(CropShape):
+    """How a face is cut out of its photo."""
+
+    min_side: int = 0  # pixels; faces with a shorter side, before the margin, are left out
+
+
+@dataclass
 class Costs:
     """What a mistake of a two-class model costs, in any unit."""
 
@@ -78,6 +93,11 @@ class EvaluateConfig:
     device: str = "auto"  # auto, cpu, cuda
     batch_size: int = 32  # images at a time; on a GPU, more are faster
     data: EvaluationData = field(default_factory=EvaluationData)
+    photos: str | None = None  # annotated photos: evaluate finding faces and classifying them together
+    boxes: str | None = None  # their COCO file; null reads the Pascal VOC files among them
+    classes: Any = field(default_factory=dict)  # {name in these files: class}; null leaves its faces out
+    detector: Any = field(default_factory=dict)  # what finds the faces
+    crop: Crop = field(default_factory=lambda: Crop(min_side=24))  # what of them is looked at
     costs: Costs = field(default_factory=Costs)
     report: ReportContent = field(default_factory=ReportContent)
     logger: Any = field(default_factory=dict)
@@ -108,10 +128,10 @@ class PictureContent:
 
 
 @dataclass
-class PrepareConfig:
-    """The keys of ``prepare_data.py``."""
+class ExploreConfig:
+    """The keys of ``prepare_data.py task=explore``."""
 
-    task: str = MISSING  # explore
+    task: str = "explore"
     seed: int = 0  # of what is shown
     split_seed: int = 0  # which image is in which part
     bs: int = 32  # these two are training's, which the data's node refers to
@@ -119,3 +139,122 @@ class PrepareConfig:
     data: Any = MISSING
     augment: Any = MISSING
     report: PictureContent = field(default_factory=PictureContent)
+
+
+@dataclass
+class CropConfig:
+    """The keys of ``prepare_data.py task=crop``."""
+
+    task: str = "crop"
+    photos: Any = MISSING  # a folder, or a photo; several: photos=A photos=B
+    out: str = MISSING  # a folder for the crops
+    labels: str | None = None  # "folder": a photo's class is the first folder that it is in
+    crop: Crop = field(default_factory=Crop)
+    detector: Any = MISSING
+    workers: int | None = None  # photos at a time; null is as many as there are cores
+    max_unreadable: float = 0.01  # share of damaged photos that is tolerated
+    sheet: bool = False  # draw some of the crops into sheet.png
+    seed: int = 0  # of what the sheet shows
+
+
+@dataclass
+class ImportConfig:
+    """The keys of ``prepare_data.py task=import``."""
+
+    task: str = "import"
+    photos: Any = MISSING  # the folder of the photos
+    boxes: str | None = None  # a COCO file; null reads the Pascal VOC files among the photos
+    classes: Any = MISSING  # {name in the files: class}; null leaves its faces out
+    out: str = MISSING  # a folder for the crops
+    crop: Crop = field(default_factory=Crop)
+    workers: int | None = None  # photos at a time; null is as many as there are cores
+    max_unreadable: float = 0.01  # share of damaged photos that is tolerated
+    sheet: bool = False  # draw some of the crops into sheet.png
+    seed: int = 0  # of what the sheet shows
+
+
+@dataclass
+class FaceFolder:
+    """A set of faces that is there already."""
+
+    root: str = MISSING  # one folder a class
+
+
+@dataclass
+class SplitConfig:
+    """The keys of ``prepare_data.py task=split``."""
+
+    task: str = "split"
+    data: FaceFolder = field(default_factory=FaceFolder)
+    out: str | None = None  # a folder for train/, val/ and test/; null writes the column split of the manifest
+    files: str = "copy"  # how they get there: copy, or link
+    val: float = 0.2  # shares of all images
+    test: float = 0.2
+    split_seed: int = 0
+    again: bool = False  # deal a test part that the set has already, too
+
+
+@dataclass
+class AuditedFaces(FaceFolder):
+    """A set of faces, and where its decoded images are kept."""
+
+    store_dir: str = "data/store"
+
+
+@dataclass
+class Allowed:
+    """How many findings of each kind are no failure; null is any number."""
+
+    unreadable: int | None = 0  # files
+    exact_duplicates: int | None = 0  # pairs of files with the same bytes
+    near_duplicates: int | None = 0  # pairs of other files that are the same picture but for scaling and compression
+    label_conflicts: int | None = 0  # pairs of either kind in two classes
+    duplicates_across_splits: int | None = 0  # in two parts
+    duplicates_across_groups: int | None = 0  # in two groups, so that folds may part them
+    groups_across_splits: int | None = 0  # groups with images in two parts
+    tiny: int | None = 0  # images below min_side
+    extreme_aspect: int | None = 0  # images above max_aspect
+    imbalance: int | None = 0  # classes with less than the largest one's images over max_imbalance
+
+
+@dataclass
+class AuditConfig:
+    """The keys of ``prepare_data.py task=audit``."""
+
+    task: str = "audit"
+    data: AuditedFaces = field(default_factory=AuditedFaces)
+    min_side: int = 8  # pixels, of the shorter side
+    max_aspect: float = 3.0  # longer side over shorter
+    max_imbalance: float = 10.0  # images of the largest class over those of another
+    allow: Allowed = field(default_factory=Allowed)
+
+
+# What prepare_data.py can do.
+TASKS = {
+    "crop": CropConfig,
+    "import": ImportConfig,
+    "split": SplitConfig,
+    "audit": AuditConfig,
+    "explore": ExploreConfig,
+}
+
+
+@dataclass
+class InferVideoConfig:
+    """The keys of ``infer_video.py``."""
+
+    run: str = MISSING  # a run folder, a checkpoint or an exported model
+    source: Any = 0  # a camera's number, an address (rtsp://…, http://…), a video, a photo or a folder of photos
+    live: bool | None = None  # play a video as a camera would show it: at its own speed, dropping frames
+    loop: bool = False  # begin a video again when it ends
+    seconds: float | None = None  # stop after so many
+    detect_every: int = 5  # frames from one detection to the next; faces are followed in between
+    classify_every: int = 3  # frames from one look at a face to the next
+    half_life: float = 0.5  # seconds after which a look counts half as much as a new one; 0 smooths nothing
+    patience: float = 1.0  # seconds a face may be lost and come back as the same one
+    privacy: str = "none"  # blur: make every face unrecognisable, in whatever is shown or written
+    reconnect: float = 60.0  # seconds for which a camera that went away is called again
+    threads: int | None = None  # of the classifier; null is as many as there are cores
+    crop: CropShape = field(default_factory=CropShape)
+    detector: Any = MISSING
+    sink: Any = field(default_factory=dict)

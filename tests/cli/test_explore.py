@@ -64,12 +64,13 @@ def test_faces_are_embedded_when_asked_for(tmp_path: Path, faces_on_disk: Path) 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["task=explain"], "task=explain is not one of explore."),
+        (["task=explain"], "task=explain: there is no such task; choose from: "),
+        (["detector=haar"], "detector means nothing to this command, or to this task of it; leave it out."),
         (["data=folder"], "data.root has no value; give it one: data.root="),
         (["data=folder", "data.root=nowhere"], "data.root=nowhere is not a folder"),
         (["augment=keras", "augment.without=[shake]"], "augment.without names 'shake', which is no step"),
         (["seed=-1"], "seed=-1 is not a seed"),
-        (["-m", "augment=none,light"], "-m is for train.py; leave it out."),
+        (["-m", "augment=none,light"], "-m is for train.py; leave it out"),
     ],
 )
 def test_wrong_words_get_one_sentence(tmp_path: Path, words: list[str], said: str) -> None:

@@ -7,14 +7,23 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from conftest import PROJECT, compose_settings
+from facemask.checks.preparation import resolve_preparation
 from facemask.checks.targets import check_targets
+from facemask.checks.video import resolve_video
+from facemask.config import register
+from facemask.schemas import TASKS
 from facemask.training.fit import fit_folds
 
 CONF = PROJECT / "conf"
 FILES = sorted((group.name, file.stem) for group in CONF.iterdir() if group.is_dir() for file in group.glob("*.yaml"))
 DETECTORS = [choice for group, choice in FILES if group == "detector"]
-CHOICES = [(group, choice) for group, choice in FILES if group != "detector"]
+SINKS = [choice for group, choice in FILES if group == "sink"]
+OF_OTHERS = ("task", "detector", "classes", "sink")  # groups that train.py does not have
+CHOICES = [(group, choice) for group, choice in FILES if group not in OF_OTHERS]
 NEEDS = {"data=folder": ["data.root=somewhere"], "model=timm": ["model.name=resnet18"]}
+PLACES = ["photos=photos", "out=faces"]
+ROOT = ["data.root=faces"]
+TASK_NEEDS = {"explore": [], "crop": PLACES, "import": PLACES, "split": ROOT, "audit": ROOT}
 PLUGINS = {"launcher=ray": "hydra_plugins.hydra_ray_launcher"}  # it wants an environment of its own
 
 
@@ -31,6 +40,21 @@ def test_every_detector_composes_and_passes_the_checks(choice: str) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         node = OmegaConf.to_container(compose(f"detector/{choice}"))
     check_targets(node)
+
+
+@pytest.mark.parametrize("choice", SINKS)
+def test_every_sink_composes_and_passes_the_checks(choice: str) -> None:
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        settings = resolve_video(compose("infer_video", ["run=run", f"sink={choice}"]))
+    assert set(settings["sink"]) == {choice} - {"none"}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_composes_and_passes_the_checks(task: str) -> None:
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        assert resolve_preparation(compose("prepare_data", [f"task={task}", *TASK_NEEDS[task]]))["task"] == task
 
 
 def test_there_is_a_file_for_everything_the_readme_names() -> None:
@@ -57,7 +81,10 @@ def test_there_is_a_file_for_everything_the_readme_names() -> None:
         "logger": {"csv", "tensorboard", "wandb"},
         "experiment": {"sfmask_study", "three_class_study", "augmentation"},
     }
+    assert {choice for group, choice in FILES if group == "task"} == set(TASKS)
+    assert {choice for group, choice in FILES if group == "classes"} == {"three", "binary"}
     assert set(DETECTORS) == {"centerface", "retinaface", "mtcnn", "haar"}
+    assert set(SINKS) == {"window", "file", "web", "events", "none"}
     for group, choices in named.items():
         assert {choice for name, choice in CHOICES if name == group} == choices
 

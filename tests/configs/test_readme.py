@@ -11,12 +11,13 @@ from conftest import PROJECT, compose_settings
 from facemask.checks.evaluation import resolve_evaluation
 from facemask.checks.preparation import resolve_preparation
 from facemask.checks.targets import check_targets
+from facemask.checks.video import resolve_video
 from facemask.cli import MULTIRUN, arrange
 from facemask.config import register
 
 README = (PROJECT / "README.md").read_text()
 COMMANDS = sorted(set(re.findall(r"python train\.py[^`\n]*", README)))
-OTHERS = sorted(set(re.findall(r"python (?:evaluate|prepare_data)\.py[^`\n]*", README)))
+OTHERS = sorted(set(re.findall(r"python (?:evaluate|prepare_data|infer_video)\.py[^`\n]*", README)))
 TARGETS = sorted(set(re.findall(r"\bmake ([a-z-]+)`|^make ([a-z-]+)$", README, re.MULTILINE)))
 OWN = {"model=mine"}  # files of the reader's
 FLAGS = {"--cfg", "job", "--help"}
@@ -42,12 +43,15 @@ def test_it_composes_and_passes_the_checks(command: str) -> None:
 def test_so_do_the_other_commands(command: str) -> None:
     register()
     script, *words = shlex.split(command)[1:]
-    name, check = {
-        "evaluate.py": ("evaluate", resolve_evaluation),
-        "prepare_data.py": ("prepare_data", resolve_preparation),
+    name, check, repeated = {
+        "evaluate.py": ("evaluate", resolve_evaluation, "run"),
+        "prepare_data.py": ("prepare_data", resolve_preparation, "photos"),
+        "infer_video.py": ("infer_video", resolve_video, ""),
     }[script]
+    chosen = [word for word in arrange(words, repeated, {"sweep": "sweep_folder"}) if word not in FLAGS]
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        assert check(compose(name, arrange(words, "run", {"sweep": "sweep_folder"})))
+        composed = compose(name, chosen)
+    assert "--cfg" in words or check(composed)
 
 
 @pytest.mark.parametrize("target", [first or second for first, second in TARGETS])

@@ -1,6 +1,8 @@
 """A configuration as plain types, and what the commands check alike."""
 
+import math
 from dataclasses import fields
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -43,3 +45,21 @@ def check_seeds(settings: Settings) -> None:
     for key in {"seed", "split_seed"} & settings.keys():
         if not 0 <= settings[key] < 2**32:
             raise ConfigError(f"{key}={settings[key]} is not a seed; it must be 0 or more, and below 2**32.")
+
+
+def check_margin(margin: Any) -> None:
+    """Check ``crop.margin``.
+
+    Raises:
+        ConfigError: it is neither one share nor four.
+    """
+    sides = margin if isinstance(margin, list) else [margin] * 4
+    if len(sides) != 4 or not all(_is_share(side) for side in sides):
+        raise ConfigError(
+            f"crop.margin={margin} is not a margin; give a share of the box that is added on every side, such as 0.15, "
+            "or four, for the left, the top, the right and the bottom: 'crop.margin=[0.1,0.3,0.1,0.1]'."
+        )
+
+
+def _is_share(side: Any) -> bool:
+    return isinstance(side, int | float) and not isinstance(side, bool) and math.isfinite(side) and side >= 0

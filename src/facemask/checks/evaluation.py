@@ -4,7 +4,9 @@ import math
 
 from omegaconf import DictConfig
 
-from facemask.checks.configuration import check_seeds, resolve
+from facemask.checks.configuration import check_margin, check_seeds, resolve
+from facemask.checks.preparation import check_classes
+from facemask.checks.targets import check_targets
 from facemask.config import ALL_FOLDS, Settings
 from facemask.errors import ConfigError
 from facemask.schemas import EvaluateConfig
@@ -23,6 +25,8 @@ def resolve_evaluation(config: DictConfig) -> Settings:
         raise ConfigError("name what to evaluate: run=FOLDER (several: run=A run=B), or sweep=FOLDER for its winner.")
     runs = settings["run"] if isinstance(settings["run"], list) else [settings["run"]] if settings["run"] else []
     settings["run"] = [str(run) for run in runs]
+    if settings["photos"]:
+        _check_photos(settings)
     own, split = settings["data"]["root"] is None, settings["split"]
     if split not in SPLITS:
         raise ConfigError(f"split={split} is not one of {', '.join(SPLITS)}.")
@@ -54,3 +58,13 @@ def resolve_evaluation(config: DictConfig) -> Settings:
         if not 0 < recall <= 1:
             raise ConfigError(f"recalls holds {recall}, which is no share of the positives; give numbers in (0, 1].")
     return settings
+
+
+def _check_photos(settings: Settings) -> None:
+    if len(settings["run"]) != 1:
+        raise ConfigError("photos= evaluates one model; name it: run=FOLDER, or an exported file.")
+    if settings["data"]["root"] is not None or settings["split"] != "test":
+        raise ConfigError("photos= takes the place of data.root= and split=; leave these out.")
+    check_margin(settings["crop"]["margin"])
+    settings["classes"] = check_classes(settings["classes"])
+    check_targets({"detector": settings["detector"]})

@@ -23,25 +23,31 @@ def perceptual_hashes(images: Pixels) -> Hashes:
     return np.packbits(np.array(bits, dtype=bool).reshape(-1, 64), axis=1).view(np.uint64)[:, 0]
 
 
-def near_duplicates(first: Pixels, second: Pixels) -> pd.DataFrame:
+def near_duplicates(first: Pixels, second: Pixels | None = None) -> pd.DataFrame:
     """Find the pairs, one of each of two sets of images, that are the same picture but for scaling and compression.
 
     Args:
         first: uint8[N, S, S, 3].
-        second: uint8[M, S, S, 3].
+        second: uint8[M, S, S, 3]; None finds the pairs within the first set, each once.
 
     Returns:
         One row a pair: ``first`` and ``second`` (their positions), ``bits`` (in which their hashes differ) and
         ``correlation`` (of their grey values), the most alike first.
     """
-    hashes, others = perceptual_hashes(first), perceptual_hashes(second)
+    is_one_set = second is None
+    second = first if second is None else second
+    hashes = perceptual_hashes(first)
+    others = hashes if is_one_set else perceptual_hashes(second)
     found: list[tuple[int, int, int, float]] = []
     for start in range(0, len(hashes), AT_ONCE):
-        bits = np.bitwise_count(hashes[start : start + AT_ONCE, None] ^ others[None])
-        for i, j in np.argwhere(bits <= BITS):
-            correlation = _correlation(first[start + i], second[j])
+        before = start if is_one_set else 0  # pairs with these have been looked at
+        bits = np.bitwise_count(hashes[start : start + AT_ONCE, None] ^ others[None, before:])
+        for i, j in np.argwhere(bits <= BITS) + (start, before):
+            if is_one_set and j <= i:
+                continue
+            correlation = _correlation(first[i], second[j])
             if correlation >= CORRELATION:
-                found.append((int(start + i), int(j), int(bits[i, j]), correlation))
+                found.append((int(i), int(j), int(bits[i - start, j - before]), correlation))
     table = pd.DataFrame(found, columns=["first", "second", "bits", "correlation"])
     return table.sort_values("correlation", ascending=False, ignore_index=True)
 

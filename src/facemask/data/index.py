@@ -38,7 +38,7 @@ def index(root: Path, hint: str = "", for_training: bool = True) -> pd.DataFrame
     if not root.is_dir():
         raise DataError(f"data.root={root} is not a folder; {hint or LAYOUT}.")
     folders = _class_folders(root, for_training)
-    rows = [(path, label, path, split) for folder, label, split in folders for path in _images_below(folder, root)]
+    rows = [(path, label, path, split) for folder, label, split in folders for path in images_below(folder, root)]
     if not rows:
         raise DataError(f"data.root={root} holds no image in a class folder; {hint or LAYOUT}.")
     table = pd.DataFrame(rows, columns=["path", "label", "group", "split"], dtype=str)
@@ -67,7 +67,8 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def _images_below(folder: Path, root: Path) -> Iterator[str]:
+def images_below(folder: Path, root: Path) -> Iterator[str]:
+    """Yield the path below root, with forward slashes, of every picture in a folder of it, hidden ones left out."""
     seen: set[str] = set()  # a link back to a parent folder must not be followed for ever
     for directory, subfolders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(directory)
@@ -110,7 +111,12 @@ def _check_classes(table: pd.DataFrame, folders: list[tuple[Path, str, str]], ro
         )
 
 
-def _apply_manifest(table: pd.DataFrame, file: Path) -> pd.DataFrame:
+def read_manifest(file: Path) -> pd.DataFrame:
+    """Read a manifest: words alone, one row a file, its path with forward slashes.
+
+    Raises:
+        DataError: it cannot be read, or lists no files, or one twice.
+    """
     try:
         manifest = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
@@ -122,6 +128,11 @@ def _apply_manifest(table: pd.DataFrame, file: Path) -> pd.DataFrame:
     manifest["file"] = manifest["file"].str.replace("\\", "/", regex=False)
     if (twice := manifest["file"].duplicated()).any():
         raise DataError(f"{file} lists {manifest['file'][twice].iloc[0]} twice; keep one row a file.")
+    return manifest
+
+
+def _apply_manifest(table: pd.DataFrame, file: Path) -> pd.DataFrame:
+    manifest = read_manifest(file)
     rows = manifest.set_index("file").reindex(table["path"])
     unlisted = table["path"][rows.isna().all(axis=1).to_numpy()] if len(rows.columns) else table["path"][:0]
     if len(unlisted):

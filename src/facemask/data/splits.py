@@ -15,10 +15,11 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from facemask.errors import ConfigError, DataError
 from facemask.seeding import BALANCE, SUBSET, derive_seed
 
+MOST_PARTS = 20  # that a share is rounded to
 Balance = Literal["none", "undersample", "oversample", "weighted"]
 
 
-def hold_out_test(table: pd.DataFrame, fraction: float, seed: int) -> pd.DataFrame:
+def hold_out_test(table: pd.DataFrame, fraction: float, seed: int, key: str = "data.test_fraction") -> pd.DataFrame:
     """Fill ``split`` with ``train`` or ``test``, keeping the set's own test part where it has one.
 
     Args:
@@ -26,6 +27,7 @@ def hold_out_test(table: pd.DataFrame, fraction: float, seed: int) -> pd.DataFra
         fraction: share of the images to hold out where the set names no test part, to the nearest fraction of at
             most 20 parts; 0 holds out none.
         seed: the split's seed.
+        key: what set the share, to be named in errors.
 
     Returns:
         The table sorted by path, ``split`` filled. Groups are whole, classes keep their shares.
@@ -42,12 +44,58 @@ def hold_out_test(table: pd.DataFrame, fraction: float, seed: int) -> pd.DataFra
             raise DataError(f"class {only_test[0]!r} has images in the test part only; nothing could learn it.")
         return table
     table["split"] = "train"
-    if fraction > 0:
-        share = Fraction(fraction).limit_denominator(20)
-        if share == 0:
-            raise ConfigError(f"data.test_fraction={fraction} is too little; it must be 0, or 0.05 or more.")
-        folds = _grouped_folds(table, share.denominator, seed, "data.test_fraction")
-        table["split"] = np.where(folds < share.numerator, "test", "train")
+    table.loc[hold_out(table, fraction, seed, key), "split"] = "test"
+    return table
+
+
+def hold_out(table: pd.DataFrame, fraction: float, seed: int, key: str) -> npt.NDArray[np.bool_]:
+    """Choose a share of the images: groups are whole, classes keep their shares.
+
+    Args:
+        table: any part of an index.
+        fraction: the share, to the nearest fraction of at most 20 parts; 0 holds out none.
+        seed: the split's seed.
+        key: what set the share, to be named in errors.
+
+    Returns:
+        bool[N], which rows of ``table`` (in its own order) are held out.
+
+    Raises:
+        ConfigError: the share is too little.
+        DataError: a class has too few groups to be on both sides.
+    """
+    if fraction == 0:
+        return np.zeros(len(table), dtype=bool)
+    share = Fraction(fraction).limit_denominator(MOST_PARTS)
+    if share == 0:
+        raise ConfigError(f"{key}={fraction} is too little; it must be 0, or 0.05 or more.")
+    return assign_folds(table, share.denominator, seed, key) < share.numerator
+
+
+def deal_parts(table: pd.DataFrame, val: float, test: float, seed: int) -> pd.DataFrame:
+    """Fill ``split`` with ``train``, ``val`` and ``test``: the test part as :func:`hold_out_test` does, then the other.
+
+    Args:
+        table: an index.
+        val: share of all images to choose by.
+        test: share of all images to test on, where the set names no test part.
+        seed: the split's seed.
+
+    Returns:
+        The table sorted by path, ``split`` filled.
+
+    Raises:
+        DataError: a class cannot be spread over all parts, or the set's own test part leaves too little.
+    """
+    table = hold_out_test(table, test, seed, "test")
+    rest = np.flatnonzero(table["split"] == "train")
+    share = val * len(table) / len(rest)
+    if share > 0.9:
+        raise DataError(f"val={val} is more than the set's own test part leaves; lower it.")
+    fewest = int(table.iloc[rest].groupby("label")["group"].nunique().min())
+    near = Fraction(share).limit_denominator(min(MOST_PARTS, fewest))  # so that a small class can be dealt
+    is_val = hold_out(table.iloc[rest], float(near) if 0 < near < 1 else share, seed, "val")
+    table.loc[rest[is_val], "split"] = "val"
     return table
 
 
@@ -79,8 +127,14 @@ def drop_small(table: pd.DataFrame, min_side: int) -> pd.DataFrame:
     return table[~small].reset_index(drop=True)
 
 
-def assign_folds(table: pd.DataFrame, k: int, seed: int) -> npt.NDArray[np.int64]:
+def assign_folds(table: pd.DataFrame, k: int, seed: int, key: str = "k") -> npt.NDArray[np.int64]:
     """Deal the rows into k folds: classes in equal shares, every group in one fold.
+
+    Args:
+        table: any part of an index.
+        k: how many.
+        seed: the split's seed.
+        key: what set their number, to be named in errors.
 
     Returns:
         int64[N], the fold in which each row of ``table`` (in its own order) is validated.
@@ -90,7 +144,7 @@ def assign_folds(table: pd.DataFrame, k: int, seed: int) -> npt.NDArray[np.int64
     """
     order = np.argsort(table["path"].to_numpy(), kind="stable")
     folds = np.empty(len(table), dtype=np.int64)
-    folds[order] = _grouped_folds(table.iloc[order], k, seed, "k")
+    folds[order] = _grouped_folds(table.iloc[order], k, seed, key)
     return folds
 
 

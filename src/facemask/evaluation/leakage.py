@@ -1,6 +1,7 @@
 """Whether images that a model is judged by are almost the same as images it has learned from."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ from facemask.config import Settings
 from facemask.data.duplicates import near_duplicates
 from facemask.errors import FaceMaskError
 from facemask.evaluation.samples import Samples, open_training_data
-from facemask.evaluation.trained import TrainedModel
+from facemask.evaluation.trained import TrainedModel, open_models
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,21 @@ def find_leakage(model: TrainedModel, samples: Samples, settings: Settings) -> L
     )
     leaked = np.isin(np.arange(len(samples.table)), found["first"].to_numpy(dtype=int))
     return Leakage(pairs, leaked, len(data.samples))
+
+
+def photos_trained_on(settings: Settings) -> tuple[set[str], str]:
+    """Return the photos, by name, that a run was trained on, validation folds too; else why that is not known.
+
+    Args:
+        settings: of an evaluation of one run.
+    """
+    if not Path(settings["run"][0]).expanduser().is_dir():
+        return set(), "a model file does not say; name the folder of its run to know"
+    try:
+        model = open_models(settings)[0]
+        store_dir = settings["data"]["store_dir"] or model.settings["data"]["store_dir"]
+        data = open_training_data(model, {"data": {"store_dir": store_dir}})
+    except FaceMaskError as error:
+        return set(), str(error).rstrip(".")
+    assert data.samples is not None
+    return set(data.samples["group"].astype(str)), ""

@@ -134,9 +134,14 @@ def metric_intervals(
         n = concerned[name]
         intervals |= percentile_intervals({name: values}, n)
         if name in shares and metrics[name] in (0.0, 1.0) and n > 1:
-            found = binomtest(round(metrics[name]) * n, n).proportion_ci(0.95, method="exact")
-            intervals[name] = [float(found.low), float(found.high)]
+            intervals[name] = exact_interval(metrics[name], n)
     return intervals
+
+
+def exact_interval(share: float, groups: int) -> list[float]:
+    """Return the 95 % interval of Clopper and Pearson (1934) for a share of exactly 0 or 1, of so many groups."""
+    found = binomtest(round(share) * groups, groups).proportion_ci(0.95, method="exact")
+    return [float(found.low), float(found.high)]
 
 
 def expanded_tail(groups: int, level: float = 0.95) -> float:

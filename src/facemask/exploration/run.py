@@ -6,9 +6,7 @@ import numpy as np
 import pandas as pd
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from rich import box
 from rich.console import Console
-from rich.table import Table as Lines
 
 from facemask.config import Settings, build
 from facemask.data.index import index
@@ -17,7 +15,8 @@ from facemask.data.splits import hold_out_test
 from facemask.data.store import Store, check_readable, open_store
 from facemask.exploration import figures, tables
 from facemask.files import as_typed
-from facemask.report.sections import Drawing, Section, Table, to_cells
+from facemask.report.sections import Drawing, Section, Table
+from facemask.report.terminal import print_table
 from facemask.report.write import PAGE, write_report
 from facemask.seeding import PICTURES, derive_seed
 
@@ -143,11 +142,5 @@ def augmented(face: Pixels, settings: Settings) -> dict[str, list[Pixels]]:
 
 
 def _print(counts: pd.DataFrame, about: str, folder: Path, console: Console) -> None:
-    lines = Lines(title=about, title_justify="left", box=box.SIMPLE_HEAD)
-    cells = to_cells(counts)
-    for name in cells:
-        lines.add_column(str(name), justify="left" if name == "class" else "right")
-    for words in cells.itertuples(index=False, name=None):
-        lines.add_row(*words)
-    console.print(lines)
+    print_table(counts, about, console)
     console.print(f"Report: {as_typed(folder)}/{PAGE}", soft_wrap=True, highlight=False, markup=False)

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from facemask.data.index import MANIFEST, SPLIT_OF_FOLDER
+from facemask.data.index import MANIFEST, SPLIT_OF_FOLDER, read_manifest
 
 UNKNOWN = "not known"
 
@@ -16,13 +16,14 @@ def count_table(table: pd.DataFrame) -> pd.DataFrame:
     Args:
         table: an index with ``split`` filled.
     """
-    counts = pd.crosstab(table["label"], table["split"]).reindex(columns=["train", "test"], fill_value=0)
+    splits = [split for split in ("train", "val", "test") if split != "val" or "val" in set(table["split"])]
+    counts = pd.crosstab(table["label"], table["split"]).reindex(columns=splits, fill_value=0)
     counts["images"] = counts.sum(axis=1)
     counts["share"] = counts["images"] / counts["images"].sum()
     counts["groups"] = table.groupby("label")["group"].nunique()
     total = counts.sum().to_dict() | {"groups": table["group"].nunique()}
     counts.loc["all"] = total
-    whole = counts.astype({"train": int, "test": int, "images": int, "groups": int})
+    whole = counts.astype(dict.fromkeys((*splits, "images", "groups"), int))
     return whole.reset_index(names="class").rename_axis(None, axis=1)
 
 
@@ -45,7 +46,7 @@ def sources(table: pd.DataFrame, root: Path) -> "pd.Series[str]":
     file's name begins with.
     """
     if (root / MANIFEST).is_file():
-        manifest = pd.read_csv(root / MANIFEST, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        manifest = read_manifest(root / MANIFEST)
         if "source" in manifest:
             said = manifest.set_index("file")["source"].reindex(table["path"]).fillna("").replace("", UNKNOWN)
             return said.reset_index(drop=True)

@@ -14,6 +14,7 @@ from facemask.data.splits import (
     balance_rows,
     check_groups_whole,
     class_weights,
+    deal_parts,
     drop_small,
     hold_out_test,
     subset,
@@ -72,6 +73,36 @@ def test_same_photo_never_straddles_training_and_test(
     assert set(split["split"]) == {"train", "test"}
     assert set(split["label"][split["split"] == "test"]) == set(table["label"])
     pd.testing.assert_frame_equal(split, hold_out_test(shuffled(table, order), fraction, seed))
+
+
+@settings(max_examples=40, deadline=None)
+@given(tables(), st.sampled_from([0, 0.1, 0.25]), st.sampled_from([0, 0.1, 0.2]), seeds, seeds)
+def test_same_photo_never_straddles_two_of_three_parts(
+    table: pd.DataFrame, val: float, test: float, seed: int, order: int
+) -> None:
+    try:
+        dealt = deal_parts(table, val, test, seed)
+    except DataError:
+        return
+    check_groups_whole(dealt, "split")
+    wanted = {"train": 1 - val - test, "val": val, "test": test}
+    assert set(dealt["split"]) == {part for part, share in wanted.items() if share}
+    for part in set(dealt["split"]):
+        assert set(dealt["label"][dealt["split"] == part]) == set(table["label"])
+    pd.testing.assert_frame_equal(dealt, deal_parts(shuffled(table, order), val, test, seed))
+    held_out = hold_out_test(table, test, seed)
+    assert (held_out["split"] == "test").equals(dealt["split"] == "test")  # as training would hold it out
+
+
+def test_three_parts_are_as_large_as_asked_for() -> None:
+    rows = [(f"{i:04d}", "ab"[i % 2], f"{i:04d}", "") for i in range(1000)]
+    table = pd.DataFrame(rows, columns=["path", "label", "group", "split"])
+    counts = deal_parts(table, 0.15, 0.2, 0)["split"].value_counts()
+    assert abs(counts["val"] - 150) <= 15
+    assert abs(counts["test"] - 200) <= 5
+    table.loc[table.index[:950], "split"] = "test"
+    with pytest.raises(DataError, match="val=0.1 is more than the set's own test part leaves"):
+        deal_parts(table, 0.1, 0.2, 0)
 
 
 @settings(max_examples=40, deadline=None)

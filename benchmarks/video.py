@@ -1,0 +1,204 @@
+"""How much faster is the video pipeline than the loop one would write first, and what does that cost in accuracy?
+
+    python benchmarks/video.py RUN path/to/videos [path/to/photos] [MODEL]
+
+The loop reads a frame, finds the faces (MTCNN, in PyTorch, as in the SF-MASK study; and CenterFace, as ours does),
+resizes each with Pillow, turns it into a tensor with torchvision and asks the network about it, one face at a time,
+in every frame. Ours detects every so many frames, follows the faces in between and classifies them together. RUN is a
+run's folder; MODEL is what ours classifies with instead, such as the same run exported. All draw boxes and labels, none
+writes a file; detectors get pictures of at most 640 pixels. Every pass of one is followed by a pass of the others.
+
+With photos (and Pascal VOC files) it also counts, over the faces of 24 pixels or more, how many each finds and calls
+right: a pipeline that is fast because it sees less is none.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from PIL import Image, ImageOps
+from rich.console import Console
+from rich.table import Table
+from torchvision.transforms import v2
+
+from facemask.config import build, register
+from facemask.data.preprocessing import Pixels
+from facemask.deploy.runtime import MaskClassifier
+from facemask.errors import FaceMaskError
+from facemask.evaluation.end_to_end import SIDES, look_at, outcome_table
+from facemask.faces.annotations import read_voc, to_classes
+from facemask.faces.crop import cut, widen
+from facemask.faces.detectors import Detector
+from facemask.faces.track import Tracker
+from facemask.models.checkpoint import load_model
+from facemask.video.capture import Capture
+from facemask.video.overlay import draw
+from facemask.video.pipeline import Pipeline, SeenFace
+from facemask.video.smoothing import Smoother
+from facemask.video.sources import VideoFile
+
+CONF = Path(__file__).parent.parent / "conf"
+PASSES, MIN_SIDE = 3, 24
+DETECTORS = ("mtcnn", "centerface")
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv")
+STAGES = ("detect", "track", "classify", "draw")
+
+
+class OneByOne:
+    """The network in PyTorch, asked about one face at a time, with Pillow and torchvision before it."""
+
+    def __init__(self, run: Path) -> None:
+        checkpoint = run if run.is_file() else next(iter(sorted(run.glob("fold-*/best.ckpt"))))
+        self.model, self.record = load_model(checkpoint)
+        self.class_names = self.record.class_names
+        size = self.record.input_size
+        self.transform = v2.Compose(
+            [
+                v2.Lambda(lambda image: ImageOps.pad(image, (size, size))),
+                v2.ToImage(),
+                v2.ToDtype(torch.float32, scale=True),
+                v2.Normalize(self.record.mean, self.record.std),
+            ]
+        )
+
+    def predict(self, crops: list[Pixels]) -> np.ndarray:
+        """Return float32[N, C]."""
+        answers = []
+        with torch.inference_mode():
+            for crop in crops:
+                logits = self.model(self.transform(Image.fromarray(crop))[None])
+                answers.append(logits.softmax(dim=1)[0].numpy())
+        return np.stack(answers) if answers else np.empty((0, len(self.class_names)), np.float32)
+
+
+def loop_over(video: Path, detector: Detector, classifier: OneByOne, margin: float) -> int:
+    """Label a video in the straightforward way; return how many frames it has."""
+    capture, n = cv2.VideoCapture(str(video)), 0
+    while True:
+        is_there, image = capture.read()
+        if not is_there:
+            return n
+        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        faces = detector.detect(rgb)
+        crops = cut(rgb, widen(faces.boxes, margin, False, rgb.shape[1], rgb.shape[0]))
+        seen = []
+        for box, score, crop in zip(faces.boxes, faces.scores, crops, strict=True):
+            p = classifier.predict([crop])[0]
+            seen.append(SeenFace(None, box, float(score), classifier.class_names[int(p.argmax())], p))
+        draw(image, seen, classifier.class_names, "")
+        n += 1
+
+
+def pipe(video: Path, pipeline: Pipeline) -> int:
+    """Label a video with ours; return how many frames it has."""
+    n, names = 0, pipeline.classifier.class_names
+    with Capture(VideoFile(video, print)) as capture:
+        for frame in capture:
+            faces = pipeline.process(frame)
+            with pipeline.stopwatch.time("draw"):
+                draw(frame.image.copy(), faces, names, "")
+            n += 1
+    return n
+
+
+def time_passes(ways: dict[str, Callable[[Path], int]], videos: list[Path]) -> dict[str, list[float]]:
+    """Return frames a second of each way, pass by pass."""
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(PASSES):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            n = sum(way(video) for video in videos)
+            rates[name].append(n / (time.perf_counter() - start))
+    return rates
+
+
+def accuracy(photos: Path, detector: Detector, classifier: Any, margin: float, classes: dict[str, str]) -> pd.Series:
+    """Return the last line of the outcome on annotated photos."""
+    rows = [
+        row
+        for photo in to_classes(read_voc(photos), classes)
+        for row in look_at(photo, detector, classifier, margin, False, MIN_SIDE)
+    ]
+    faces = pd.DataFrame(rows, columns=["photo", "label", "predicted", "probability", *SIDES])
+    return outcome_table(faces, classifier.class_names, 1000, 0).iloc[-1]
+
+
+def settings_of(name: str, *overrides: str) -> Any:
+    """Return a configuration as plain types."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return OmegaConf.to_container(compose(name, list(overrides)), throw_on_missing=False)
+
+
+def add_row(table: Table, name: str, rates: dict[str, list[float]], row: pd.Series | None) -> None:
+    """Add a way's speed, and its accuracy where that was measured."""
+    ratios = [a / b for a, b in zip(rates["ours"], rates[name], strict=True)]
+    speed = f"{statistics.median(rates[name]):.1f}"
+    cells = [speed, f"{statistics.median(ratios):.1f}x ({min(ratios):.1f}-{max(ratios):.1f})"]
+    if row is not None:
+        keys = ("found", "right_of_found", "found_and_right")
+        cells += [f"{row[key]:.3f} ({row[f'{key}_low']:.3f}-{row[f'{key}_high']:.3f})" for key in keys]
+    table.add_row(name, *cells)
+
+
+def describe_stages(pipelines: list[Pipeline], n_frames: int, seconds: float) -> str:
+    """Return where the time went, in milliseconds a frame."""
+    spent = {name: sum(p.stopwatch.seconds[name] for p in pipelines) for name in STAGES}
+    words = [f"{name} {s / n_frames * 1000:.1f}" for name, s in spent.items()]
+    rest = (seconds - sum(spent.values())) / n_frames * 1000
+    return f"Ours, milliseconds a frame: {', '.join(words)}, waiting for frames and all else {rest:.1f}."
+
+
+def main() -> None:
+    """Measure and print."""
+    if len(sys.argv) not in (3, 4, 5):
+        sys.exit("usage: python benchmarks/video.py RUN path/to/videos [path/to/photos] [MODEL]")
+    register()
+    run, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS)
+    photos = Path(sys.argv[3]) if len(sys.argv) > 3 else None
+    video, classes = settings_of("infer_video"), settings_of("evaluate")["classes"]
+    margin = video["crop"]["margin"]
+    try:
+        slow, quick = OneByOne(run), MaskClassifier.load(sys.argv[4] if len(sys.argv) > 4 else run)
+        found_by = {name: build(settings_of("infer_video", f"detector={name}")["detector"]) for name in DETECTORS}
+    except FaceMaskError as error:
+        sys.exit(f"error: {error}")
+    pipelines: list[Pipeline] = []
+
+    def ours(path: Path) -> int:
+        every = video["detect_every"], video["classify_every"]
+        tools = (found_by["centerface"], quick, Tracker(), Smoother(video["half_life"]))
+        pipelines.append(Pipeline(*tools, margin, False, *every))
+        return pipe(path, pipelines[-1])
+
+    ways: dict[str, Callable[[Path], int]] = {
+        f"loop, {name}": lambda path, d=detector: loop_over(path, d, slow, margin)
+        for name, detector in found_by.items()
+    }
+    rates = time_passes(ways | {"ours": ours}, videos)
+    n = sum(VideoFile(path, print).n_frames for path in videos)
+    table = Table(title=f"{len(videos)} videos, {n:,} frames, {PASSES} passes each in turn", title_justify="left")
+    for column in ("", "frames a second", "ours is faster by", "faces found", "of these right", "found and right"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name in rates:
+        detector = found_by["mtcnn" if "mtcnn" in name else "centerface"]
+        row = accuracy(photos, detector, quick if name == "ours" else slow, margin, classes) if photos else None
+        add_row(table, name, rates, row)
+    console = Console(width=150)
+    console.print(table)
+    console.print(describe_stages(pipelines, n * PASSES, sum(n / rate for rate in rates["ours"])))
+    if photos:
+        console.print(f"Accuracy: faces of {MIN_SIDE} pixels or more in {photos.name}; 95 %, bootstrap over photos.")
+
+
+if __name__ == "__main__":
+    main()

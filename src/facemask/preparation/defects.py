@@ -1,0 +1,101 @@
+"""What can be wrong with a set of faces. Pure: tables in, a table of findings out."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from facemask.config import Settings
+
+PAIRS = ("exact_duplicates", "near_duplicates")
+COLUMNS = ["finding", "file", "label", "split", "group", "other", "other_label", "other_split", "other_group", "detail"]
+
+
+def find_defects(table: pd.DataFrame, near: pd.DataFrame, limits: Settings) -> pd.DataFrame:
+    """List all that is wrong.
+
+    Args:
+        table: an index with, for each image, ``width`` and ``height`` in pixels, ``error`` (empty if it can be read)
+            and ``digest`` of its bytes.
+        near: pairs of near-duplicates: ``first`` and ``second`` (rows of the table), ``bits`` and ``correlation``.
+        limits: with ``min_side``, ``max_aspect`` and ``max_imbalance``.
+
+    Returns:
+        One row a finding: its kind, the image and, of a pair, the other one, and what there is to say of it.
+    """
+    table = table.reset_index(drop=True)
+    if (table["split"] == "test").any():  # then all else is trained on
+        table = table.assign(split=table["split"].replace("", "train"))
+    whole = table[table["error"] == ""]
+    pairs = pd.concat([_exact_pairs(whole), _near_pairs(whole, near)], ignore_index=True)
+    one, other = (table.loc[pairs[side]].reset_index(drop=True) for side in ("first", "second"))
+    parts = [
+        _findings("unreadable", table[table["error"] != ""], detail=table["error"]),
+        *(_pairs(kind, one, other, pairs, pairs["kind"] == kind) for kind in PAIRS),
+        _pairs("label_conflicts", one, other, pairs, one["label"] != other["label"]),
+        _pairs("duplicates_across_splits", one, other, pairs, one["split"] != other["split"]),
+        _pairs("duplicates_across_groups", one, other, pairs, one["group"] != other["group"]),
+        _torn_groups(table),
+        *_odd_shapes(whole, limits),
+        _imbalance(whole, limits["max_imbalance"]),
+    ]
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)[COLUMNS].fillna("")
+
+
+def _exact_pairs(whole: pd.DataFrame) -> pd.DataFrame:
+    """Pair each file with the first that has the same bytes."""
+    first = whole.groupby("digest")["path"].transform(lambda paths: paths.index[0])
+    copies = first[first != first.index]
+    return pd.DataFrame({"kind": PAIRS[0], "first": copies.to_numpy(), "second": copies.index, "detail": "same bytes"})
+
+
+def _near_pairs(whole: pd.DataFrame, near: pd.DataFrame) -> pd.DataFrame:
+    near = near[near["first"].isin(whole.index) & near["second"].isin(whole.index)]
+    digests = (whole["digest"].reindex(near[side]).to_numpy() for side in ("first", "second"))
+    near = near[np.not_equal(*digests)]
+    detail = [f"{b} of 64 bits, correlation {c:.3f}" for b, c in zip(near["bits"], near["correlation"], strict=True)]
+    return pd.DataFrame({"kind": PAIRS[1], "first": near["first"], "second": near["second"], "detail": detail})
+
+
+def _findings(kind: str, rows: pd.DataFrame, detail: "pd.Series[str]") -> pd.DataFrame:
+    named = rows[["path", "label", "split", "group"]].rename(columns={"path": "file"})
+    empty = {name: "" for name in COLUMNS if name.startswith("other")}
+    return named.assign(finding=kind, detail=detail.reindex(rows.index), **empty)
+
+
+def _pairs(
+    kind: str, one: pd.DataFrame, other: pd.DataFrame, pairs: pd.DataFrame, which: "pd.Series[bool]"
+) -> pd.DataFrame:
+    found = _findings(kind, one[which], pairs["detail"])
+    theirs = other[which]
+    return found.assign(
+        other=theirs["path"], other_label=theirs["label"], other_split=theirs["split"], other_group=theirs["group"]
+    )
+
+
+def _torn_groups(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one finding a group that has images in two parts: its first one in each."""
+    first = table.drop_duplicates(["group", "split"])
+    torn = first[first.duplicated("group", keep=False)]
+    one = torn.drop_duplicates("group", keep="first").reset_index(drop=True)
+    other = torn.drop_duplicates("group", keep="last").reset_index(drop=True)
+    counts = table.groupby("group")["split"].value_counts()
+    detail = [", ".join(f"{n} in {split}" for split, n in sorted(counts[group].items())) for group in one["group"]]
+    return _pairs("groups_across_splits", one, other, pd.DataFrame({"detail": detail}), one["path"].notna())
+
+
+def _odd_shapes(whole: pd.DataFrame, limits: Settings) -> Iterator[pd.DataFrame]:
+    sides = whole[["width", "height"]]
+    shorter, longer = sides.min(axis=1), sides.max(axis=1)
+    size = whole["width"].astype(str) + " x " + whole["height"].astype(str) + " pixels"
+    yield _findings("tiny", whole[shorter < limits["min_side"]], size)
+    yield _findings("extreme_aspect", whole[longer > limits["max_aspect"] * shorter], size)
+
+
+def _imbalance(whole: pd.DataFrame, at_most: float) -> pd.DataFrame:
+    """Return one finding a class that is too small beside the largest."""
+    counts = whole["label"].value_counts()
+    small = counts[counts * at_most < counts.max()]
+    rows = pd.DataFrame({"path": "", "label": small.index, "split": "", "group": ""})
+    detail = [f"{n:,} images; {counts.index[0]} has {counts.max():,}" for n in small]
+    return _findings("imbalance", rows, pd.Series(detail, dtype=str))

@@ -1,0 +1,91 @@
+"""Reading frames in a thread of its own: ahead of the one in work, or always the newest."""
+
+import queue
+import threading
+from collections.abc import Iterator
+from types import TracebackType
+
+from facemask.video.sources import Frame, Source
+
+LOOK = 0.1  # seconds between looks at whether it is over
+AHEAD = 4  # frames decoded before they are asked for
+PATIENCE = 2.0  # seconds a camera's last read is waited for
+END = None
+
+
+class Capture:
+    """The frames of a source, read by a thread while the last ones are worked on.
+
+    Of a live source only the newest frame is kept: what comes faster than it is worked on is dropped. Of every other
+    one no frame is lost.
+
+    Attributes:
+        n_dropped: frames that a newer one replaced.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source, self.n_dropped = source, 0
+        self._frames: queue.Queue[Frame | BaseException | None] = queue.Queue(1 if source.is_live else AHEAD)
+        self._thread = threading.Thread(target=self._read, name="capture", daemon=True)
+
+    def __enter__(self) -> "Capture":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.source.ended.set()
+        self._drain()
+        self._thread.join(PATIENCE)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield frames until the source ends, by itself or because it is told to.
+
+        Raises:
+            Exception: whatever reading them raised.
+        """
+        while True:
+            try:
+                item = self._frames.get(timeout=LOOK)
+            except queue.Empty:
+                if self.source.ended.is_set():  # while a camera is waited for
+                    return
+                continue
+            if isinstance(item, BaseException):
+                raise item
+            if item is END or self.source.ended.is_set():
+                return
+            yield item
+
+    def _read(self) -> None:
+        last: BaseException | None = END
+        try:
+            for frame in self.source.frames():
+                if self.source.ended.is_set():
+                    return
+                self._hand_over(frame)
+        except Exception as error:  # told to whoever asks for the next frame
+            last = error
+        self._hand_over(last)
+
+    def _hand_over(self, item: Frame | BaseException | None) -> None:
+        while True:
+            try:
+                self._frames.put(item, timeout=0 if self.source.is_live else LOOK)
+            except queue.Full:
+                if self.source.is_live and isinstance(item, Frame):
+                    self.n_dropped += self._drain()
+                elif self.source.ended.is_set():
+                    return
+            else:
+                return
+
+    def _drain(self) -> int:
+        n = 0
+        while True:
+            try:
+                self._frames.get_nowait()
+            except queue.Empty:
+                return n
+            n += 1

@@ -1,0 +1,83 @@
+"""What is drawn on a frame: boxes, labels, a line of counts; and what is hidden."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from facemask.data.preprocessing import Pixels
+from facemask.faces.crop import widen
+from facemask.faces.detectors import Boxes
+from facemask.video.pipeline import SeenFace
+
+Color = tuple[int, int, int]
+# BGR, told apart by people who cannot tell red from green (Okabe and Ito 2008): bluish green, vermilion, orange.
+MASKED, BARE, WRONG = (115, 158, 0), (0, 94, 213), (0, 159, 230)
+OTHERS: tuple[Color, ...] = ((178, 114, 0), (167, 121, 204), (233, 180, 86), (66, 228, 240))
+WORDS = (("wrong", WRONG), ("incorrect", WRONG), ("non", BARE), ("no_", BARE), ("without", BARE), ("bare", BARE))
+MASKED_WORDS = ("mask", "compliant")
+INK, PAPER = (255, 255, 255), (32, 32, 32)
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+HIDDEN_MARGIN, TILES = 0.15, 6  # around a hidden face, as a share of its side; tiles that are left of it across
+
+
+def color_of(name: str, class_names: Sequence[str]) -> Color:
+    """Return a class's colour, BGR: by what its name says, else by its place."""
+    lower = name.lower()
+    for word, color in WORDS:
+        if word in lower:
+            return color
+    if any(word in lower for word in MASKED_WORDS):
+        return MASKED
+    return OTHERS[list(class_names).index(name) % len(OTHERS)]
+
+
+def draw(image: Pixels, faces: Sequence[SeenFace], class_names: Sequence[str], status: str) -> Pixels:
+    """Draw boxes, labels and a line of status on an image, in place.
+
+    Args:
+        image: uint8[H, W, 3], BGR.
+        faces: what to draw.
+        class_names: of the classifier.
+        status: the line at the bottom.
+
+    Returns:
+        The image.
+    """
+    height, width = image.shape[:2]
+    scale = float(np.clip(min(height, width) / 720, 0.35, 2.0))
+    for face in faces:
+        left, top, right, bottom = face.box.round().astype(int).tolist()
+        color = color_of(face.label, class_names)
+        cv2.rectangle(image, (left, top), (right, bottom), color, max(1, round(3 * scale)))
+        words = f"{face.label} {face.probability:.2f}" + ("" if face.track is None else f" #{face.track}")
+        _write(image, words, left, top, color, scale)
+    if status:
+        _write(image, status, 0, height, PAPER, scale)
+    return image
+
+
+def _write(image: Pixels, words: str, left: int, bottom: int, ground: Color, scale: float) -> None:
+    """Write words on a coloured ground that ends at a line, moved inside the image."""
+    size, thick = 0.7 * scale, max(1, round(1.6 * scale))
+    (width, height), below = cv2.getTextSize(words, FONT, size, thick)
+    pad = max(2, round(5 * scale))
+    left = max(0, min(left, image.shape[1] - width - 2 * pad))
+    bottom = max(height + below + 2 * pad, min(bottom, image.shape[0]))
+    corner = (left + width + 2 * pad, bottom - height - below - 2 * pad)
+    cv2.rectangle(image, (left, bottom), corner, ground, cv2.FILLED)
+    cv2.putText(image, words, (left + pad, bottom - below - pad), FONT, size, INK, thick, cv2.LINE_AA)
+
+
+def pixelate(image: Pixels, boxes: Boxes) -> None:
+    """Make faces unrecognisable, in place: a few tiles of mean colours are left, which nothing turns back.
+
+    Args:
+        image: uint8[H, W, 3], BGR.
+        boxes: float32[N, 4], widened a little before they are filled.
+    """
+    height, width = image.shape[:2]
+    for left, top, right, bottom in widen(boxes, HIDDEN_MARGIN, False, width, height).tolist():
+        face = image[top:bottom, left:right]
+        tiles = cv2.resize(face, (TILES, TILES), interpolation=cv2.INTER_AREA)
+        image[top:bottom, left:right] = cv2.resize(tiles, face.shape[1::-1], interpolation=cv2.INTER_NEAREST)

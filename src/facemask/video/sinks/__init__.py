@@ -1,0 +1,1 @@
+"""Where labelled frames go, a file a place. Nothing is kept but by one of these."""

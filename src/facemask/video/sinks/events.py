@@ -1,0 +1,55 @@
+"""What happened, as text."""
+
+import json
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from facemask.files import as_typed
+from facemask.video.scene import Scene
+from facemask.video.sinks.sink import Sink
+from facemask.video.sources import Say, Source
+
+
+class EventsSink(Sink):
+    """One JSON line a face and frame, without any picture.
+
+    It holds ``seconds``, ``frame``, ``track``, ``box``, ``label`` and ``probability``; of a face in a photo ``photo``
+    instead of ``seconds`` and ``track``.
+
+    Args:
+        path: of the file; None for ``events.jsonl`` in the output folder.
+        only_changes: whether a line is written only for a new face, and where a face's label changes.
+    """
+
+    def __init__(self, path: str | None = None, only_changes: bool = False) -> None:
+        self.path, self.only_changes = path, only_changes
+        self._labels: dict[int, str] = {}
+        self._stream: TextIO | None = None
+
+    def begin(self, source: Source, folder: Path, say: Say) -> None:
+        """Open the file."""
+        self._say = say
+        self._target = Path(self.path).expanduser() if self.path else folder / "events.jsonl"
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = self._target.open("w", buffering=1)  # line by line: a crash loses none
+
+    def write(self, scene: Scene) -> None:
+        """Write a line for each face."""
+        for face in scene.faces:
+            if self.only_changes and face.track is not None and self._labels.get(face.track) == face.label:
+                continue
+            event: dict[str, Any] = {"photo": scene.frame.name, "frame": scene.frame.number}
+            if face.track is not None:
+                self._labels[face.track] = face.label
+                seconds = round(scene.frame.seconds, 3)
+                event = {"seconds": seconds, "frame": scene.frame.number, "track": face.track}
+            event |= {"box": np.round(face.box.astype(float), 1).tolist(), "label": face.label}
+            print(json.dumps(event | {"probability": round(face.probability, 4)}), file=self._stream)
+
+    def end(self) -> None:
+        """Close the file and say where it is."""
+        if self._stream is not None:
+            self._stream.close()
+            self._say(f"events: {as_typed(self._target.absolute())}")

@@ -1,0 +1,124 @@
+"""An annotated video, or annotated photos."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.video.stream import VideoStream
+
+from facemask.data.preprocessing import Pixels
+from facemask.errors import ConfigError
+from facemask.files import as_typed
+from facemask.video.scene import Scene
+from facemask.video.sinks.sink import Sink
+from facemask.video.sources import Say, Source
+
+# In fragments, so that what was written before a crash or a pulled plug plays.
+FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+FRAGMENT = 2.0  # seconds
+FAST = {"preset": "ultrafast", "crf": "23"}  # x264's: a camera does not wait
+TICKS = 1000  # a second, in the videos of cameras, whose frames come when they come
+
+
+class FileSink(Sink):
+    """An annotated video of the source's size and speed, or annotated copies of photos. There is no sound in it.
+
+    Args:
+        path: of the video, or of the folder for photos; None for one named after the source in the output folder.
+        codec: as FFmpeg calls its encoder.
+    """
+
+    def __init__(self, path: str | None = None, codec: str = "libx264") -> None:
+        if not _encodes_video(codec):
+            raise ConfigError(f"sink.file.codec={codec} is no video encoder that is installed; type libx264 or mpeg4.")
+        self.path, self.codec = path, codec
+        self._container: av.container.OutputContainer | None = None
+        self._size, self._last = (0, 0), -1
+        self._is_resized = self._is_begun = False
+
+    def begin(self, source: Source, folder: Path, say: Say) -> None:
+        """Choose the file's name."""
+        self._source, self._say = source, say
+        name = "photos" if source.is_stills else f"{Path(source.name).stem}.mp4" if source.path else "camera.mp4"
+        self._target = Path(self.path).expanduser() if self.path else folder / name
+        if source.path and self._target.resolve() in (source.path.resolve(), source.path.resolve().parent):
+            raise ConfigError(f"sink.file.path={self.path} is where the source lies; choose another place.")
+        (self._target if source.is_stills else self._target.parent).mkdir(parents=True, exist_ok=True)
+        self._is_begun = True
+
+    def write(self, scene: Scene) -> None:
+        """Write the frame."""
+        if self._source.is_stills:
+            self._write_photo(scene)
+            return
+        if self._container is None:
+            self._open(*scene.picture.shape[1::-1])
+        frame = av.VideoFrame.from_ndarray(self._fitted(scene.picture), format="bgr24")
+        frame.time_base = self._time_base
+        number = round(scene.frame.seconds * TICKS) if self._source.is_live else self._last + 1
+        frame.pts = self._last = max(self._last + 1, number)
+        self._mux(frame)
+
+    def _write_photo(self, scene: Scene) -> None:
+        file = self._target / scene.frame.name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not cv2.imwrite(str(file), scene.picture):
+            raise ConfigError(f"{file} cannot be written; choose another place: sink.file.path=FOLDER")
+
+    def _open(self, width: int, height: int) -> None:
+        self._size = width - width % 2, height - height % 2  # codecs take even sides
+        rate = Fraction(self._source.fps).limit_denominator(1001)
+        self._time_base = Fraction(1, TICKS) if self._source.is_live else 1 / rate
+        options = FAST if self.codec == "libx264" else {}
+        try:
+            self._container = av.open(str(self._target), "w", options=FRAGMENTS)
+            stream: VideoStream = self._container.add_stream(self.codec, rate=rate, options=options)  # type: ignore[assignment]
+            stream.width, stream.height = self._size
+            stream.pix_fmt, stream.time_base = "yuv420p", self._time_base
+            stream.codec_context.time_base = self._time_base
+            stream.codec_context.gop_size = max(1, round(self._source.fps * FRAGMENT))
+            self._stream = stream
+            self._container.start_encoding()
+        except (av.FFmpegError, ValueError) as error:
+            self._container = None
+            raise ConfigError(
+                f"{self._target} cannot be written with the codec {self.codec} ({error}); give sink.file.path a name "
+                "that ends in .mp4, or choose sink.file.codec=mpeg4."
+            ) from error
+
+    def _mux(self, frame: av.VideoFrame | None) -> None:
+        assert self._container is not None
+        for packet in self._stream.encode(frame):
+            self._container.mux(packet)
+
+    def _fitted(self, picture: Pixels) -> Pixels:
+        """Return a frame of the video's size: cut by an odd pixel, or scaled and put on black."""
+        width, height = self._size
+        if picture.shape[1] // 2 * 2 == width and picture.shape[0] // 2 * 2 == height:
+            return np.ascontiguousarray(picture[:height, :width])
+        if not self._is_resized:
+            self._is_resized = True
+            self._say(f"the frames change their size; in the video they keep the first one's, {width} x {height}.")
+        scale = min(width / picture.shape[1], height / picture.shape[0])
+        size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
+        canvas = np.zeros((height, width, 3), np.uint8)
+        top, left = (height - size[1]) // 2, (width - size[0]) // 2
+        canvas[top : top + size[1], left : left + size[0]] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        return canvas
+
+    def end(self) -> None:
+        """Close the file and say where it is."""
+        if self._container is not None:
+            self._mux(None)  # what the encoder still holds
+            self._container.close()
+        if self._container is not None or (self._is_begun and self._source.is_stills):
+            self._say(f"annotated: {as_typed(self._target.absolute())}")
+
+
+def _encodes_video(name: str) -> bool:
+    try:
+        return av.Codec(name, "w").type == "video"
+    except ValueError:  # PyAV's, for a name it does not know
+        return False

@@ -1,0 +1,107 @@
+"""A page with the live picture and the counts, for machines without a screen."""
+
+import threading
+import time
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import Annotated, Any
+
+import cv2
+from pydantic import Field
+
+from facemask.data.preprocessing import Pixels
+from facemask.errors import ConfigError
+from facemask.video.scene import Scene
+from facemask.video.sinks.page_server import LOOPBACK, PageServer
+from facemask.video.sinks.sink import Sink
+from facemask.video.sources import Say, Source
+
+FAREWELL = 3.0  # seconds in which open pages learn of the end
+
+
+class WebSink(Sink):
+    """A page on this machine, with the picture as a stream and the counts beside it.
+
+    Args:
+        host: the address to listen on. Any other than the loopback lets other machines in, and takes a token.
+        port: 0 for any that is free.
+        token: what a browser must bring in the address; None makes one up where one is needed.
+        quality: of the pictures, as JPEG understands it.
+    """
+
+    is_watched = True
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: Annotated[int, Field(ge=0, le=65535)] = 8000,
+        token: str | None = None,
+        quality: Annotated[int, Field(ge=1, le=100)] = 80,
+    ) -> None:
+        self.host, self.port, self.quality = host, port, quality
+        self.token = token or (None if host in LOOPBACK else token_urlsafe(16))
+        self._server: PageServer | None = None
+        self._changed = threading.Condition()
+        self._picture: Pixels | None = None
+        self._jpeg: tuple[int, bytes] = -1, b""
+        self._state: dict[str, Any] = {"is_over": False, "frame": -1}
+
+    def begin(self, source: Source, folder: Path, say: Say) -> None:
+        """Open the page, and say where it is."""
+        self._state |= {"source": source.name}
+        try:
+            self._server = PageServer(self, self.host, self.port, self.token)
+        except (OSError, OverflowError) as error:
+            raise ConfigError(
+                f"a page cannot be opened at {self.host}:{self.port} ({error}); sink.web.port=0 finds a free port."
+            ) from error
+        threading.Thread(target=self._server.serve_forever, args=(0.1,), name="web", daemon=True).start()
+        self.port = self._server.server_port
+        say(f"watch at http://{self.host}:{self.port}/" + (f"?token={self.token}" if self.token else ""))
+
+    def write(self, scene: Scene) -> None:
+        """Show the frame to whoever looks."""
+        picture = scene.picture if self._server and self._server.n_watching else None
+        with self._changed:
+            self._picture = picture
+            self._state |= {
+                "frame": scene.frame.number,
+                "seconds": round(scene.frame.seconds, 1),
+                "fps": round(scene.fps, 1),
+                "counts": scene.counts,
+                "tracks": scene.n_tracks,
+            }
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """Tell the open pages that it is over, and close."""
+        if self._server is None:
+            return
+        with self._changed:
+            self._state |= {"is_over": True}
+            self._changed.notify_all()
+        until = time.monotonic() + FAREWELL
+        while self._server.n_watching and time.monotonic() < until:
+            time.sleep(0.02)
+        self._server.shutdown()
+        self._server.server_close()
+
+    def wait_for_state(self, after: int | None) -> dict[str, Any]:
+        """Wait for another frame than the one numbered so, or the end; return what stands beside the picture."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._state["is_over"] or self._state["frame"] != after)
+            return dict(self._state)
+
+    def wait_for_jpeg(self, after: int) -> tuple[int, bytes] | None:
+        """Wait for another frame than the one numbered so; return its number and its JPEG, or None at the end."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._state["is_over"] or (self._picture is not None and self._state["frame"] != after)
+            )
+            if self._state["is_over"] or self._picture is None:
+                return None
+            number = int(self._state["frame"])
+            if self._jpeg[0] != number:  # once, however many look
+                options = [cv2.IMWRITE_JPEG_QUALITY, self.quality]
+                self._jpeg = number, cv2.imencode(".jpg", self._picture, options)[1].tobytes()
+            return self._jpeg

@@ -1,0 +1,98 @@
+"""``prepare_data.py task=audit`` as a user, or a build server, types it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from commands import Outcome, type_command
+from conftest import PROJECT, write_faces
+
+
+def audit(place: Path, *words: str) -> Outcome:
+    words = ("task=audit", f"hydra.run.dir={place}/audit", *words)
+    return type_command(PROJECT / "prepare_data.py", words, place, {})
+
+
+@pytest.fixture
+def clean(tmp_path: Path) -> Path:
+    """Twenty faces, no two alike."""
+    return write_faces(tmp_path / "set", {"mask": 11, "no_mask": 9}, side=24)
+
+
+def test_a_clean_set_passes(clean: Path, tmp_path: Path) -> None:
+    done = audit(tmp_path, "data.root=set")
+    assert done.code == 0, done.out + done.err
+    assert "set: 20 images in 20 groups, 2 classes" in done.out
+    facts = json.loads((tmp_path / "audit/audit.json").read_text())
+    assert set(facts["found"].values()) == {0}
+    assert facts["too_many"] == []
+    assert pd.read_csv(tmp_path / "audit/findings.csv").empty
+
+
+def test_each_defect_fails_it_until_it_is_allowed(clean: Path, tmp_path: Path) -> None:
+    shutil.copy(clean / "mask/000.png", clean / "mask/copy.png")
+    with Image.open(clean / "mask/001.png") as picture:
+        picture.resize((48, 48), Image.Resampling.BICUBIC).save(clean / "no_mask/larger.png")
+    (clean / "mask/cut.png").write_bytes((clean / "mask/002.png").read_bytes()[:60])
+    Image.new("RGB", (40, 6)).save(clean / "mask/strip.png")
+    done = audit(tmp_path, "data.root=set")
+    assert done.code == 1
+    sentences = [line for line in done.err.splitlines() if line.startswith("error: ")]
+    assert len(sentences) == 1
+    assert "more than is allowed: unreadable (1, allowed 0), exact_duplicates (1, allowed 0)" in sentences[0]
+    facts = json.loads((tmp_path / "audit/audit.json").read_text())
+    expected = {
+        "unreadable": 1,
+        "exact_duplicates": 1,
+        "near_duplicates": 1,
+        "label_conflicts": 1,
+        "duplicates_across_splits": 0,
+        "duplicates_across_groups": 2,
+        "groups_across_splits": 0,
+        "tiny": 1,
+        "extreme_aspect": 1,
+        "imbalance": 0,
+    }
+    assert facts["found"] == expected
+    assert facts["too_many"] == sorted(kind for kind, n in expected.items() if n)
+    findings = pd.read_csv(tmp_path / "audit/findings.csv").set_index("finding")
+    conflict = findings.loc["label_conflicts"]
+    assert {conflict["file"], conflict["other"]} == {"mask/001.png", "no_mask/larger.png"}
+    allowed = [f"allow.{kind}={n}" for kind, n in expected.items() if n and kind != "tiny"]
+    assert audit(tmp_path, "data.root=set", *allowed).code == 1
+    assert audit(tmp_path, "data.root=set", *allowed, "allow.tiny=null").code == 0
+    assert audit(tmp_path, "data.root=set", *allowed, "min_side=6").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("", "data.root has no value; give it one: data.root=…"),
+        ("data.root=nowhere", "data.root=nowhere is not a folder"),
+        ("data.root=set allow.tiny=-1", "allow.tiny=-1 is no number of findings; give 0 or more, or null for any."),
+        ("data.root=set allow.blurred=1", "allow.blurred is no key; did you mean allow."),
+        ("data.root=set max_aspect=0.5", "max_aspect=0.5 is too small; it must be 1 or more."),
+        ("data.root=set out=x", "out is no key"),
+        ("data=folder data.root=set", "data"),
+    ],
+)
+def test_bad_input_is_exit_code_two(clean: Path, tmp_path: Path, words: str, said: str) -> None:
+    done = audit(tmp_path, *words.split())
+    assert done.code == 2, done.out
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "audit").exists()
+
+
+def test_real_faces(real_data: Path, tmp_path: Path) -> None:
+    """Two photos of the street sets are one photo, published twice."""
+    done = audit(tmp_path, f"data.root={real_data}/faces3")
+    assert done.code == 1
+    findings = pd.read_csv(tmp_path / "audit/findings.csv")
+    pairs = findings[findings["finding"] == "near_duplicates"]
+    assert 1 <= len(pairs) < 10
+    assert (pairs["label"] == pairs["other_label"]).all()

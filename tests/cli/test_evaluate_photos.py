@@ -1,0 +1,86 @@
+"""``evaluate.py photos=…`` as a user types it: finding and classifying faces, judged together."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from skimage.data import astronaut
+
+from commands import Outcome, type_command
+from conftest import PROJECT, write_faces
+from facemask.training.fit import fit_folds
+from fits import configure
+
+FACE = (181, 58, 270, 178)  # the astronaut's
+VOC = """<annotation>{}</annotation>"""
+OBJECT = "<object><name>{}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run, and three annotated photos, on one of which it was trained."""
+    place = tmp_path_factory.mktemp("photos")
+    root = write_faces(place / "faces", {"mask": 20, "no_mask": 16})
+    rows = [f"{path.relative_to(root)},{path.parent.name}{path.stem}" for path in sorted(root.rglob("*.png"))]
+    (root / "manifest.csv").write_text("\n".join(["file,photo", *rows]))
+    fit_folds(configure(root, place), place / "run")
+    (place / "photos").mkdir()
+    trained_on = pd.read_parquet(place / "run/predictions.parquet")["group"].iloc[0]  # its epoch was chosen by it
+    for name in ("new_1", "new_2", trained_on):
+        Image.fromarray(astronaut()).save(place / "photos" / f"{name}.png")
+        boxes = OBJECT.format("without_mask", *FACE) + OBJECT.format("with_mask", 400, 400, 450, 450)
+        (place / "photos" / f"{name}.xml").write_text(VOC.format(boxes))
+    return place
+
+
+def evaluate(place: Path, *words: str) -> Outcome:
+    more = [f"data.store_dir={place}/store", "draws=200", "classes=three"]
+    return type_command(PROJECT / "evaluate.py", [*words, *more], place, {})
+
+
+def test_found_missed_and_right_are_told_apart_and_photos_trained_on_are_named(place: Path) -> None:
+    done = evaluate(place, "run=run", "photos=photos", "hydra.run.dir=report")
+    assert done.code == 0, done.err
+    report = json.loads((place / "report/report.json").read_text())
+    outcome = {row["class"]: row for row in report["tables"]["outcome"]["outcome"]}
+    assert (outcome["mask"]["found"], outcome["no_mask"]["found"]) == (0.0, 1.0)
+    assert outcome["all"]["faces"] == 6
+    of_new = {row["class"]: row for row in report["tables"]["outcome"]["outcome_of_new_photos"]}
+    assert of_new["all"]["faces"] == 4
+    assert "1 of the photos were trained on" in done.out
+    assert not (place / "report/photos").exists()
+    assert len(pd.read_csv(place / "report/tables/faces.csv")) >= 6
+
+
+def test_pictures_are_written_where_they_are_asked_for(place: Path) -> None:
+    done = evaluate(place, "run=run/fold-0/best.ckpt", "photos=photos", "report.faces=true", "hydra.run.dir=shown")
+    assert done.code == 0, done.err
+    assert "is not known: a model file does not say" in done.out
+    drawn = np.asarray(Image.open(place / "shown/photos/new_1.jpg"))
+    assert drawn.shape == astronaut().shape
+    assert len(list((place / "shown/photos").iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("run=run run=run photos=photos", "photos= evaluates one model"),
+        ("run=run photos=missing", "holds no Pascal VOC file"),
+        ("run=run photos=photos split=all", "leave these out"),
+        ("run=run photos=photos crop.min_side=5000", "holds no face of 5000 pixels or more"),
+        ("run=run photos=photos crop.margin=-1", "crop.margin=-1 is not a margin"),
+        ("run=run photos=photos boxes=photos/new_1.xml", "cannot be read as a COCO file"),
+        ("run=run photos=photos classes=binary", "faces of class compliant, which the model does not know"),
+        ("run=run photos=photos detector=none", "there is no such detector"),
+    ],
+)
+def test_a_wrong_line_gets_one_sentence_and_exit_code_two(place: Path, words: str, said: str) -> None:
+    more = [f"data.store_dir={place}/store", "hydra.run.dir=refused"]
+    done = type_command(PROJECT / "evaluate.py", [*words.split(), *more], place, {})
+    assert done.code == 2, done.out
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert not (place / "refused").exists()

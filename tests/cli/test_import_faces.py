@@ -1,0 +1,101 @@
+"""``prepare_data.py task=import`` as a user types it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from commands import Outcome, type_command
+from conftest import PROJECT
+
+BOX = "<object><name>{}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"
+
+
+def prepare(place: Path, *words: str) -> Outcome:
+    return type_command(PROJECT / "prepare_data.py", ["task=import", *words], place, {})
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve photos, each of a masked face, a bare one and a hat, described as VOC and as COCO files."""
+    root = tmp_path_factory.mktemp("set") / "photos"
+    root.mkdir()
+    rng, images, boxes = np.random.default_rng(0), [], []
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 256, (40, 60, 3)).astype(np.uint8)).save(root / f"{i}.png")
+        corners = [("with_mask", 2, 3, 20, 30), ("Without Mask", 30, 5, 50, 25), ("hat", 0, 0, 60, 9)]
+        (root / f"{i}.xml").write_text(f"<annotation>{''.join(BOX.format(*c) for c in corners)}</annotation>")
+        images.append({"id": i, "file_name": f"{i}.png"})
+        for name, left, top, right, bottom in corners[:2]:
+            category = 1 if name == "with_mask" else 2
+            boxes.append({"image_id": i, "category_id": category, "bbox": [left, top, right - left, bottom - top]})
+    categories = [{"id": 1, "name": "mask"}, {"id": 2, "name": "no mask"}]
+    coco = {"images": images, "annotations": boxes, "categories": categories}
+    (root.parent / "coco.json").write_text(json.dumps(coco))
+    return root
+
+
+def test_boxes_become_faces_that_can_be_trained_on(photos: Path, tmp_path: Path) -> None:
+    words = [f"photos={photos}", "out=faces", "+classes.hat=null", "crop.margin=0"]
+    done = prepare(tmp_path, *words)
+    assert done.code == 0, done.err
+    assert "faces: 24 faces of 12 photos" in done.out
+    manifest = pd.read_csv(tmp_path / "faces/manifest.csv").set_index("file")
+    assert manifest["label"].value_counts().to_dict() == {"mask": 12, "no_mask": 12}
+    assert manifest.loc["no_mask/3.png_001.png", ["left", "top", "right", "bottom"]].tolist() == [30, 5, 50, 25]
+    crop = np.asarray(Image.open(tmp_path / "faces/no_mask/3.png_001.png"))
+    assert (crop == np.asarray(Image.open(photos / "3.png"))[5:25, 30:50]).all()
+    fitted = type_command(
+        PROJECT / "train.py",
+        ["data=folder", "data.root=faces", "model=cnn", "trainer=smoke", "data.num_workers=0"],
+        tmp_path,
+        {},
+    )
+    assert fitted.code == 0, fitted.err
+    coco = [f"boxes={photos.parent}/coco.json", "classes=binary", "crop.margin=0"]
+    done = prepare(tmp_path, f"photos={photos}", "out=binary", *coco)
+    assert done.code == 0, done.err
+    assert pd.read_csv(tmp_path / "binary/manifest.csv")["label"].value_counts().to_dict() == {
+        "compliant": 12,
+        "non-compliant": 12,
+    }
+    again = (tmp_path / "binary/compliant/5.png_000.png").read_bytes()
+    assert again == (tmp_path / "faces/mask/5.png_000.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("photos={}", "these names of faces are not known: hat (12 faces); say for each what it is"),
+        ("photos={} +classes.hat=train", "classes.hat=train is no name for a class folder"),
+        ("photos={} +classes.hat=../x", "classes.hat=../x is no name for a class folder"),
+        ("photos={} classes=four", "classes=four: there is no such classes; choose from: binary, three."),
+        ("photos={} boxes=none.json", "none.json cannot be read as a COCO file: No such file or directory."),
+        ("photos={}/..", "is inside photos="),
+        ("photos=nowhere", "nowhere holds no Pascal VOC file (.xml); give the folder of the annotated photos."),
+        ("photos={} photos={}", "task=import takes one folder of photos"),
+        ("photos={} detector=haar", "detector means nothing to this command, or to this task of it; leave it out."),
+        ("photos={} labels=folder", "labels is no key"),
+    ],
+)
+def test_wrong_words_get_one_sentence(photos: Path, tmp_path: Path, words: str, said: str) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    out = f"{photos}/../new" if words.endswith("..") else "new"
+    done = prepare(place, f"out={out}", *words.replace("{}", str(photos)).split())
+    assert done.code == 2, done.out
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert not list(place.iterdir())
+
+
+def test_real_photos(real_data: Path, tmp_path: Path) -> None:
+    done = prepare(tmp_path, f"photos={real_data}/photos", "out=faces", "crop.min_side=24")
+    assert done.code == 0, done.err
+    manifest = pd.read_csv(tmp_path / "faces/manifest.csv")
+    assert manifest["photo"].nunique() > 30
+    assert set(manifest["label"]) == {"mask", "no_mask", "wrong_mask"}
+    assert (manifest["right"] - manifest["left"]).min() >= 24

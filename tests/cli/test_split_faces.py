@@ -1,0 +1,113 @@
+"""``prepare_data.py task=split`` as a user types it."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from commands import Outcome, type_command
+from conftest import PROJECT, write_faces
+from facemask.data.index import index
+
+
+def prepare(place: Path, *words: str) -> Outcome:
+    return type_command(PROJECT / "prepare_data.py", ["task=split", *words], place, {})
+
+
+@pytest.fixture
+def photos_known(tmp_path: Path) -> Path:
+    """Sixty faces of thirty photos, two a photo, with a column of somebody's own."""
+    root = write_faces(tmp_path / "set", {"mask": 36, "no_mask": 24})
+    paths = sorted(str(path.relative_to(root)) for path in root.rglob("*.png"))
+    rows = [f"{path},{path.split('/')[0]}-{int(path[-7:-4]) // 2},Åsa" for path in paths]
+    (root / "manifest.csv").write_text("\n".join(["file,photo,who", *rows]) + "\n")
+    return root
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("how", ["copy", "link"])
+def test_folders_of_parts_hold_every_face_once_and_whole_photos(photos_known: Path, tmp_path: Path, how: str) -> None:
+    before = files(photos_known)
+    done = prepare(tmp_path, "data.root=set", "out=parts", f"files={how}")
+    assert done.code == 0, done.err
+    assert "parts: 60 images" in done.out
+    assert "in train, " in done.out
+    assert files(photos_known) == before
+    manifest = pd.read_csv(tmp_path / "parts/manifest.csv")
+    assert manifest["who"].unique().tolist() == ["Åsa"]
+    assert (manifest.groupby("photo")["split"].nunique() == 1).all()
+    assert manifest["split"].value_counts().between(8, 40).all()
+    for row in manifest.itertuples():
+        split, _, path = str(row.file).partition("/")
+        assert split == row.split
+        assert (tmp_path / f"parts/{row.file}").read_bytes() == before[path]
+        assert (tmp_path / f"parts/{row.file}").samefile(photos_known / path) == (how == "link")
+    assert set(index(tmp_path / "parts")["split"]) == {"train", "test"}
+    refused = prepare(tmp_path, "data.root=set", "out=parts")
+    assert refused.code == 2
+    assert "out=parts exists already; give a new folder, or delete that one." in refused.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["parts", "set"]
+
+
+def test_a_column_of_the_manifest_is_enough(photos_known: Path, tmp_path: Path) -> None:
+    before = files(photos_known)
+    assert prepare(tmp_path, "data.root=set", "val=0").code == 0
+    manifest = pd.read_csv(photos_known / "manifest.csv")
+    assert set(manifest["split"]) == {"train", "test"}
+    after = files(photos_known)
+    assert {name for name in after if after[name] != before[name]} == {"manifest.csv"}
+    kept = prepare(tmp_path, "data.root=set", "val=0", "split_seed=1")
+    assert "The test part is the set's own" in kept.out
+    assert files(photos_known) == after
+    assert prepare(tmp_path, "data.root=set", "val=0", "split_seed=1", "again=true").code == 0
+    assert files(photos_known) != after
+    assert prepare(tmp_path, "data.root=set", "val=0", "again=true").code == 0
+    assert files(photos_known) == after
+
+
+def test_a_set_without_a_manifest_gets_one(tmp_path: Path) -> None:
+    root = write_faces(tmp_path / "set", {"mask": 20, "no_mask": 20})
+    assert prepare(tmp_path, "data.root=set").code == 0
+    counts = pd.read_csv(root / "manifest.csv")["split"].value_counts().to_dict()
+    assert counts == {"train": 24, "val": 8, "test": 8}
+    assert index(root)["split"].value_counts().to_dict() == {"train": 32, "test": 8}
+
+
+def test_two_files_that_would_have_one_place_are_refused(tmp_path: Path) -> None:
+    write_faces(tmp_path / "set/train", {"a": 20, "b": 20})
+    write_faces(tmp_path / "set/test", {"a": 10, "b": 10}, seed=1)
+    done = prepare(tmp_path, "data.root=set", "out=parts", "again=true")
+    assert done.code == 2
+    assert "would both become" in done.err
+    assert not (tmp_path / "parts").exists()
+    assert prepare(tmp_path, "data.root=set", "out=kept").code == 0
+    assert len(index(tmp_path / "kept")) == 60
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("data.root=nowhere", "data.root=nowhere is not a folder"),
+        ("", "data.root has no value; give it one: data.root=…"),
+        ("data.root=set test=0.01", "test=0.01 is not a share of the images; give 0, or 0.05 to 0.9."),
+        ("data.root=set val=0.5 test=0.5", "val=0.5 and test=0.5 leave too little to train on."),
+        ("data.root=set files=move", "files=move is not one of copy, link."),
+        ("data.root=set out=set/parts", "out=set/parts is inside data.root=set; give a folder beside it."),
+        ("data.root=set split_seed=-1", "split_seed=-1 is not a seed"),
+        ("data.root=set test=0.05", "class 'a' has 12 groups of images, too few for 20 parts (test)"),
+        ("data.root=set out=diary.txt", "out=diary.txt exists already; give a new folder"),
+        ("data.root=set photos=x", "photos is no key"),
+    ],
+)
+def test_wrong_words_get_one_sentence(tmp_path: Path, words: str, said: str) -> None:
+    write_faces(tmp_path / "set", {"a": 12, "b": 19})
+    (tmp_path / "diary.txt").write_text("mine")
+    before = files(tmp_path)
+    done = prepare(tmp_path, *words.split())
+    assert done.code == 2, done.out
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert files(tmp_path) == before

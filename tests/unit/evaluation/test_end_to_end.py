@@ -1,0 +1,104 @@
+"""What is found and what is called right are counted apart, and what nobody annotated counts against precision."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from facemask.data.preprocessing import Pixels
+from facemask.evaluation.end_to_end import SIDES, confusion, find_table, look_at, outcome_table
+from facemask.faces.annotations import AnnotatedPhoto
+from facemask.faces.detectors import Boxes, Detector, Scores, as_arrays
+
+CLASSES = ("mask", "no_mask")
+
+
+class Finds(Detector):
+    """Finds what it was told to."""
+
+    def __init__(self, boxes: list[list[float]]) -> None:
+        super().__init__(0.5, 1, None)
+        self.boxes = boxes
+
+    def _find(self, image: Pixels) -> tuple[Boxes, Scores]:
+        return as_arrays(self.boxes, [0.9 - i / 100 for i in range(len(self.boxes))])
+
+
+class ByBrightness:
+    """Takes a bright crop for a masked face."""
+
+    class_names = CLASSES
+
+    def predict(self, crops: list[Pixels]) -> np.ndarray:
+        p = np.array([crop.mean() / 255 for crop in crops], np.float32)
+        return np.stack([p, 1 - p], axis=1).reshape(-1, 2)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> AnnotatedPhoto:
+    """Two bright faces and a dark one, one of the bright ones small."""
+    image = np.full((100, 200, 3), 100, np.uint8)
+    boxes = [[10, 10, 50, 50], [60, 10, 100, 50], [110, 10, 120, 20]]
+    for (left, top, right, bottom), value in zip(boxes, (255, 0, 255), strict=True):
+        image[top:bottom, left:right] = value
+    Image.fromarray(image).save(tmp_path / "a.png")
+    return AnnotatedPhoto(tmp_path / "a.png", ["mask", "no_mask", "mask"], np.array(boxes, np.float32))
+
+
+def rows(photo: AnnotatedPhoto, finds: list[list[float]]) -> list[dict[str, Any]]:
+    return list(look_at(photo, Finds(finds), ByBrightness(), 0.0, False, 24))  # type: ignore[arg-type]
+
+
+def test_each_large_face_is_found_or_missed_and_each_large_stray_find_is_told(photo: AnnotatedPhoto) -> None:
+    seen = rows(photo, [[12, 10, 52, 50], [110, 10, 120, 20], [150, 50, 190, 90], [150, 10, 158, 18]])
+    assert [(row["label"], row["predicted"]) for row in seen] == [
+        ("mask", "mask"),
+        ("no_mask", None),  # missed
+        (None, "no_mask"),  # nobody's face; the small face and the small find count neither way
+    ]
+    assert {"photo", "label", "predicted", *SIDES} <= set(seen[0])
+
+
+def test_a_photo_without_finds_is_all_misses(photo: AnnotatedPhoto) -> None:
+    assert [row["predicted"] for row in rows(photo, [])] == [None, None]
+
+
+def table(*faces: tuple[str, str | None, str | None]) -> pd.DataFrame:
+    return pd.DataFrame(faces, columns=["photo", "label", "predicted"])
+
+
+def test_shares_are_what_counting_gives() -> None:
+    faces = table(
+        ("a", "mask", "mask"),
+        ("a", "mask", None),
+        ("b", "mask", "no_mask"),
+        ("b", "no_mask", "no_mask"),
+        ("c", "no_mask", None),
+        ("c", None, "mask"),
+    )
+    outcome = outcome_table(faces, CLASSES, 200, 0).set_index("class")
+    assert outcome.loc["mask", ["faces", "photos"]].tolist() == [3, 2]
+    assert outcome.loc["all", "found"] == pytest.approx(3 / 5)
+    assert outcome.loc["all", "right_of_found"] == pytest.approx(2 / 3)
+    assert outcome.loc["all", "found_and_right"] == pytest.approx(2 / 5)
+    assert outcome.loc["mask", "right_of_found"] == pytest.approx(1 / 2)
+    assert all(outcome["found_low"] <= outcome["found"])
+    assert find_table(faces, 200, 0)["precision"].tolist() == [pytest.approx(3 / 4)]
+    counts = confusion(faces, CLASSES)
+    assert counts.set_index("truth").loc["mask"].tolist() == [1, 1, 1]
+    assert counts.set_index("truth").loc["not annotated"].tolist() == [1, 0, 0]
+
+
+def test_a_perfect_score_of_few_photos_is_not_certain() -> None:
+    outcome = outcome_table(table(*[(f"{i}", "mask", "mask") for i in range(5)]), CLASSES, 200, 0)
+    row = outcome[outcome["class"] == "all"].iloc[0]
+    assert (row["found"], row["found_high"]) == (1.0, 1.0)
+    assert row["found_low"] == pytest.approx(0.478, abs=0.001)  # Clopper and Pearson, 5 of 5
+    assert np.isnan(outcome[outcome["class"] == "no_mask"].iloc[0]["found"])
+
+
+def test_where_nothing_was_found_precision_is_not_known() -> None:
+    assert np.isnan(find_table(table(("a", "mask", None)), 200, 0)["precision"].iloc[0])

@@ -1,0 +1,57 @@
+"""What photos are called decides where their crops go, and no two crops may go to one place."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from facemask.errors import DataError
+from facemask.preparation.photos import list_photos, name_photos
+
+
+def write(*files: Path) -> None:
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4)).save(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "have_labels", "split", "label"),
+    [
+        ("1.jpg", True, "", ""),
+        ("mask/1.jpg", True, "", "mask"),
+        ("mask/street/1.jpg", True, "", "mask"),
+        ("mask/1.jpg", False, "", ""),
+        ("Train/mask/1.jpg", True, "train", "mask"),
+        ("valid/1.jpg", True, "train", ""),
+        ("test/1.jpg", False, "test", ""),
+        ("test", True, "", ""),
+    ],
+)
+def test_folders_say_the_split_and_the_class(name: str, have_labels: bool, split: str, label: str) -> None:
+    (photo,) = name_photos([(name, Path(name))], have_labels)
+    assert (photo.split, photo.label, photo.stem) == (split, label, name.replace("/", "__"))
+
+
+def test_folders_and_photos_are_listed_by_name(tmp_path: Path) -> None:
+    write(tmp_path / "b/2.png", tmp_path / "b/x/1.png", tmp_path / "c/2.png", tmp_path / "single.jpg")
+    (tmp_path / "b/notes.txt").write_text("no picture")
+    assert [photo.name for photo in list_photos([str(tmp_path / "b")])] == ["2.png", "x/1.png"]
+    several = list_photos([str(tmp_path / name) for name in ("single.jpg", "c", "b")])
+    assert [photo.name for photo in several] == ["b/2.png", "b/x/1.png", "c/2.png", "single.jpg"]
+    assert [photo.label for photo in list_photos([str(tmp_path / "b"), str(tmp_path / "c")], True)] == ["b", "b", "c"]
+
+
+def test_what_cannot_be_listed_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="photos=.*nowhere does not exist"):
+        list_photos([str(tmp_path / "nowhere")])
+    with pytest.raises(DataError, match="holds no picture"):
+        list_photos([str(tmp_path)])
+    write(tmp_path / "x/a/1.png", tmp_path / "y/a/1.png")
+    with pytest.raises(DataError, match="would have the same names"):
+        list_photos([str(tmp_path / "x/a"), str(tmp_path / "y/a")])
+    write(tmp_path / "z/b/1.png", tmp_path / "z/b__1.png")
+    with pytest.raises(DataError, match="would have the same names"):
+        list_photos([str(tmp_path / "z")])
+    twice = list_photos([str(tmp_path / "x/a"), str(tmp_path / "x/a")])
+    assert len(twice) == 1

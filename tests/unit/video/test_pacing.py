@@ -1,0 +1,83 @@
+"""A watched video plays at its own speed, and what is counted is told right."""
+
+import io
+import time
+
+import pytest
+from moving_pictures import Frames
+from rich.console import Console
+
+from facemask.video.pacing import Pacer, Rate
+from facemask.video.pipeline import SeenFace, Stopwatch
+from facemask.video.tally import Tally, report
+
+
+class Clock:
+    """Time that passes only by sleeping."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "sleep", self.pass_by)
+
+    def pass_by(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.now += seconds
+
+
+def test_a_frame_waits_for_its_time_and_a_late_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, pacer, shown = Clock(monkeypatch), Pacer(), []
+    for seconds, work in ((0.0, 0.01), (0.1, 0.3), (0.2, 0.01), (0.3, 0.01)):
+        pacer.wait_for(seconds)
+        shown.append(clock.now - 100)
+        clock.pass_by(work)
+    # The second frame took 0.3 s; the third comes late, and the fourth a tenth after it: nothing is caught up with.
+    assert shown == pytest.approx([0.0, 0.1, 0.4, 0.5])
+
+
+def test_the_rate_is_that_of_the_last_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, rate = Clock(monkeypatch), Rate()
+    assert rate.tick() == 0
+    for step in (1.0,) * 5 + (0.1,) * 40:
+        clock.pass_by(step)
+        latest = rate.tick()
+    assert latest == pytest.approx(10)
+
+
+def seen(label: str) -> SeenFace:
+    return SeenFace(1, None, 0.9, label, None)  # type: ignore[arg-type]
+
+
+def told(tally: Tally, **kwargs: bool) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    report(Frames([], **kwargs), tally, Stopwatch(), console)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return text
+
+
+def test_the_closing_lines_count_frames_faces_and_labels() -> None:
+    tally = Tally(n_tracks=2, seconds=2.0)
+    for labels in (["mask", "no_mask"], ["mask"], ["mask"]):
+        tally.count([seen(label) for label in labels], delay=0.01)
+    assert "frames: 3 frames in 2.0 s (1.5 a second)." in told(tally)
+    assert "2 faces, seen 4 times: mask 75%, no_mask 25%." in told(tally)
+    assert "3 photos in" in told(tally, is_stills=True)
+    assert "4 faces: mask 75%" in told(tally, is_stills=True)
+
+
+def test_delays_are_told_of_live_sources_and_bound_what_was_measured() -> None:
+    tally = Tally(seconds=1.0)
+    for hundredths in range(100):
+        tally.count([], delay=hundredths / 100 + 0.001)
+    assert tally.delay(0.5) == pytest.approx(0.5)
+    assert tally.delay(0.95) == pytest.approx(0.95)
+    assert tally.slowest == pytest.approx(0.991)
+    assert "delay 500 ms (median), 950 ms (95 %)" in told(tally, is_live=True)
+    assert "delay" not in told(tally)
+
+
+def test_no_frame_and_no_face_are_said() -> None:
+    assert "no frame came" in told(Tally())
+    tally = Tally(seconds=1.0)
+    tally.count([], 0.0)
+    assert "No face was seen." in told(tally)

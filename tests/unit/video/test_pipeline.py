@@ -1,0 +1,98 @@
+"""Faces are looked for now and then, followed in between, and classified together."""
+
+from typing import Any
+
+import numpy as np
+from moving_pictures import BrightFaces, ByTurns, Frames
+
+from facemask.data.preprocessing import Pixels
+from facemask.faces.track import Tracker
+from facemask.video.pipeline import Pipeline, SeenFace
+from facemask.video.smoothing import Smoother
+
+
+def picture(*corners: tuple[int, int], ground: int = 40) -> Pixels:
+    """Return a picture with a white face of 20 pixels at each corner."""
+    image = np.full((90, 160, 3), ground, np.uint8)
+    for x, y in corners:
+        image[y : y + 20, x : x + 20] = 255
+    return image
+
+
+def run(images: list[Pixels], is_stills: bool = False, **kwargs: Any) -> tuple[list[list[SeenFace]], Pipeline]:
+    pipeline = Pipeline(BrightFaces(), kwargs.pop("classifier", ByTurns()), Tracker(), Smoother(0.0), **kwargs)
+    return [pipeline.process(frame) for frame in Frames(images, is_stills=is_stills).frames()], pipeline
+
+
+def test_detection_runs_every_so_many_frames_and_a_face_is_followed_in_between() -> None:
+    seen, pipeline = run([picture((10 + i, 20)) for i in range(21)], detect_every=5)
+    assert pipeline.detector.n_calls == 5
+    assert [[face.track for face in faces] for faces in seen] == [[1]] * 21
+    lefts = [float(faces[0].box[0]) for faces in seen]
+    assert all(abs(left - (10 + i)) < 6 for i, left in enumerate(lefts))
+
+
+def test_the_faces_of_a_frame_are_classified_as_one_batch_and_only_when_it_is_their_turn() -> None:
+    classifier = ByTurns()
+    seen, _ = run([picture((10, 10), (60, 10), (110, 40))] * 7, classifier=classifier, classify_every=3, detect_every=2)
+    assert classifier.batches == [3, 3, 3]
+    assert all(len(faces) == 3 for faces in seen)
+
+
+def test_a_new_face_is_classified_at_once() -> None:
+    classifier = ByTurns()
+    images = [picture((10, 10))] * 2 + [picture((10, 10), (100, 40))] * 2
+    seen, _ = run(images, classifier=classifier, classify_every=100, detect_every=1)
+    assert classifier.batches == [1, 1]
+    assert [len(faces) for faces in seen] == [1, 1, 2, 2]
+
+
+def test_at_a_cut_to_a_scene_without_faces_nothing_is_labelled_any_more() -> None:
+    images = [picture((10, 10))] * 3 + [picture(ground=200)] * 4 + [picture((10, 10))] * 2
+    seen, pipeline = run(images, detect_every=100)
+    assert [[face.track for face in faces] for faces in seen] == [[1]] * 3 + [[]] * 4 + [[2]] * 2
+    assert pipeline.detector.n_calls == 3
+
+
+def test_a_face_that_detection_no_longer_finds_is_no_longer_shown() -> None:
+    seen, _ = run([picture((10, 10))] * 4 + [picture()] * 4, detect_every=2)
+    assert [len(faces) for faces in seen] == [1, 1, 1, 1, 0, 0, 0, 0]
+
+
+def test_what_may_be_a_face_stays_hidden_while_it_may_come_back() -> None:
+    _, pipeline = run([picture((10, 10)), picture()], detect_every=1)
+    assert pipeline.tracker.seen() == []
+    assert len(pipeline.to_hide()) == 1
+
+
+def test_each_photo_stands_for_itself() -> None:
+    classifier = ByTurns([0.9, 0.2])
+    seen, pipeline = run([picture((10, 10))] * 3, is_stills=True, classifier=classifier, detect_every=50)
+    assert pipeline.detector.n_calls == 3
+    assert [faces[0].label for faces in seen] == ["mask", "no_mask", "mask"]
+    assert all(faces[0].track is None for faces in seen)
+
+
+def test_the_label_is_the_likeliest_class_of_the_smoothed_answer() -> None:
+    frames = Frames([picture((10, 10))] * 6, fps=10)
+    flickering = [0.9, 0.9, 0.3, 0.9, 0.9, 0.3]
+    labels = {}
+    for half_life in (0.0, 0.5):
+        pipeline = Pipeline(BrightFaces(), ByTurns(flickering), Tracker(), Smoother(half_life), classify_every=1)
+        labels[half_life] = [pipeline.process(frame)[0].label for frame in frames.frames()]
+    assert labels[0.0] == ["mask", "mask", "no_mask", "mask", "mask", "no_mask"]
+    assert labels[0.5] == ["mask"] * 6
+
+
+def test_the_crop_is_what_the_margin_says_in_the_colours_the_network_knows() -> None:
+    class Keeps(ByTurns):
+        def predict(self, crops: list[Pixels]) -> np.ndarray:
+            self.crops = crops
+            return super().predict(crops)
+
+    image = picture((40, 40))
+    image[35:40, :, 0] = 200  # blue above the face
+    classifier = Keeps()
+    run([image], classifier=classifier, margin=[0.0, 0.25, 0.0, 0.0])
+    assert classifier.crops[0].shape == (25, 20, 3)
+    assert classifier.crops[0][0, 0].tolist() == [40, 40, 200]  # RGB

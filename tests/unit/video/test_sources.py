@@ -1,0 +1,149 @@
+"""Every frame of a file comes, and a camera that goes away comes back."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from moving_pictures import FakeCamera, number_of, write_video
+from PIL import Image
+
+from facemask.errors import DataError
+from facemask.video import sources
+from facemask.video.sources import Camera, Photos, VideoFile, open_source, without_password
+
+
+def silent(sentence: str) -> None:
+    raise AssertionError(f"nothing was to be said, but: {sentence}")
+
+
+def test_every_frame_of_a_file_comes_once_in_order_and_on_time(tmp_path: Path) -> None:
+    source = open_source(str(write_video(tmp_path / "a.mp4", n=12, fps=20)), silent)
+    frames = list(source.frames())
+    assert [number_of(frame.image) for frame in frames] == list(range(12))
+    assert [frame.seconds for frame in frames] == pytest.approx([i / 20 for i in range(12)])
+    assert (source.fps, source.n_frames, source.is_live) == (20, 12, False)
+
+
+def test_a_looped_file_begins_again_and_its_time_goes_on(tmp_path: Path) -> None:
+    source = VideoFile(write_video(tmp_path / "a.mp4", n=3), silent, is_looped=True)
+    frames = []
+    for frame in source.frames():
+        frames.append(frame)
+        if len(frames) == 8:
+            source.ended.set()
+    assert [number_of(frame.image) for frame in frames] == [0, 1, 2, 0, 1, 2, 0, 1]
+    assert [frame.number for frame in frames] == list(range(8))
+
+
+def test_a_file_played_live_keeps_to_its_own_time(tmp_path: Path) -> None:
+    source = open_source(str(write_video(tmp_path / "a.mp4", n=5, fps=50)), silent, is_live=True)
+    start = time.monotonic()
+    read_at = [frame.read_at - start for frame in source.frames()]
+    assert source.is_live
+    assert all(at >= number / 50 for number, at in enumerate(read_at))
+
+
+def test_a_damaged_end_is_told_of(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "a.avi", n=200, width=320, height=240)
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 3])
+    said: list[str] = []
+    n = len(list(VideoFile(cut, said.append).frames()))
+    assert 0 < n < 200
+    if said:  # where the header still claims the whole
+        assert f"ends after {n}" in said[0]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a video at all" * 100])
+def test_what_is_no_video_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="cannot be read as a video"):
+        open_source(str(path), silent)
+
+
+def test_what_is_not_there_is_said_not_to_be_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="missing.mp4 is not there"):
+        open_source(str(tmp_path / "missing.mp4"), silent)
+    with pytest.raises(DataError, match="holds no photo"):
+        open_source(str(tmp_path), silent)
+    with pytest.raises(DataError, match="source=97: there is no such camera"):
+        open_source(97, silent)
+
+
+def test_photos_come_by_name_from_every_folder_and_damaged_ones_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    for name, value in (("b/z.png", 30), ("a.jpg", 10)):
+        Image.fromarray(np.full((8, 9, 3), (value, 0, 0), np.uint8)).save(tmp_path / name, quality=100)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    said: list[str] = []
+    frames = list(open_source(str(tmp_path), said.append).frames())
+    assert [frame.name for frame in frames] == ["a.jpg", "b/z.png"]
+    assert [int(frame.image[..., 2].mean()) for frame in frames] == [10, 30]  # red comes third in BGR
+    assert len(said) == 1
+    assert "broken.png cannot be read" in said[0]
+
+
+def test_a_single_damaged_photo_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match="broken.png cannot be read"):
+        list(Photos(tmp_path / "broken.png", silent).frames())
+
+
+def test_a_camera_that_goes_away_comes_back_and_its_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "FIRST_PAUSE", 0.05)
+    camera, said = FakeCamera(), list[str]()
+    source = Camera(camera.address, said.append, reconnect=30)
+    frames = source.frames()
+    before = [next(frames) for _ in range(5)]
+    camera.switch_off()
+    is_back = False
+
+    def say(sentence: str) -> None:
+        nonlocal is_back
+        said.append(sentence)
+        if "went away" in sentence:
+            camera.switch_on()
+        is_back |= "is back" in sentence
+
+    source._say = say
+    after = next(frame for frame in frames if is_back)
+    source.ended.set()
+    assert list(frames) == []
+    camera.switch_off()
+    assert [frame.number for frame in before] == list(range(5))
+    assert after.number >= 5
+    assert after.seconds > before[-1].seconds
+    assert any("went away; trying to reach it again for 30 s" in sentence for sentence in said)
+    assert "secret" not in source.name + "".join(said)
+
+
+def test_a_camera_that_stays_away_ends_the_source() -> None:
+    camera, said = FakeCamera(), list[str]()
+    source = Camera(camera.address, said.append, reconnect=0.2)
+    frames = source.frames()
+    next(frames)
+    camera.switch_off()
+    for _ in frames:
+        pass
+    assert said[-1].endswith("stayed away for 0.2 s.")
+
+
+def test_a_camera_that_was_never_there_is_an_error() -> None:
+    camera = FakeCamera()
+    camera.switch_off()
+    with pytest.raises(DataError, match=r"http://127.0.0.1:\d+/live.mjpg cannot be opened; check the address"):
+        open_source(camera.address, silent)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("rtsp://admin:a@b/c@10.0.0.7:554/stream", "rtsp://b/c@10.0.0.7:554/stream"),
+        ("rtsp://10.0.0.7/stream?x=a@b", "rtsp://10.0.0.7/stream?x=a@b"),
+        ("http://admin:pw@cam/live", "http://cam/live"),
+    ],
+)
+def test_a_password_is_taken_out_of_an_address(address: str, shown: str) -> None:
+    assert without_password(address) == shown

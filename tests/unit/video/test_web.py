@@ -1,0 +1,121 @@
+"""The page shows what is there, to whom it may, and ends with it."""
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from moving_pictures import Frames, grey_frame, number_of
+
+from facemask.errors import ConfigError
+from facemask.video.scene import Scene
+from facemask.video.sinks.web import WebSink
+from facemask.video.sources import Frame
+
+TIMEOUT = 10
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> Iterator[WebSink]:
+    sink = WebSink(port=0)
+    sink.begin(Frames([]), tmp_path, lambda _: None)
+    yield sink
+    sink.end()
+
+
+def scene(number: int) -> Scene:
+    return Scene(Frame(grey_frame(number), number, number / 20, 0.0), [], ("mask", "no_mask"), 20.0, 4)
+
+
+def ask(sink: WebSink, path: str, host: str | None = None) -> urllib.request.Request:
+    request = urllib.request.Request(f"http://127.0.0.1:{sink.port}{path}")
+    if host:
+        request.add_header("Host", host)
+    return request
+
+
+def code_of(request: urllib.request.Request) -> int:
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_the_page_asks_nobody_else_for_anything(sink: WebSink) -> None:
+    with urllib.request.urlopen(ask(sink, "/"), timeout=TIMEOUT) as answer:
+        page, policy = answer.read().decode(), answer.headers["Content-Security-Policy"]
+    assert "<title>facemask</title>" in page
+    assert "http" not in page
+    assert policy.startswith("default-src 'none'")
+    assert code_of(ask(sink, "/other")) == 404
+
+
+def test_counts_come_as_they_change_and_the_last_word_is_that_it_is_over(sink: WebSink) -> None:
+    with urllib.request.urlopen(ask(sink, "/counts"), timeout=TIMEOUT) as answer:
+        states = []
+        sink.write(scene(7))
+        for line in answer:
+            if not line.strip():
+                continue
+            states.append(json.loads(line.decode().removeprefix("data: ")))
+            if states[-1]["frame"] == 7 and not states[-1]["is_over"]:
+                threading.Thread(target=sink.end).start()
+    assert states[-2]["counts"] == {"mask": 0, "no_mask": 0}
+    assert states[-2]["tracks"] == 4
+    assert [state["is_over"] for state in states[-2:]] == [False, True]
+
+
+def test_the_picture_moves_and_stops_at_the_end(sink: WebSink) -> None:
+    with urllib.request.urlopen(ask(sink, "/picture"), timeout=TIMEOUT) as answer:
+        seen = []
+        for number in (3, 8):
+            while sink._server is not None and not sink._server.n_watching:
+                pass
+            sink.write(scene(number))
+            head = b"".join(answer.readline() for _ in range(4))
+            length = int(head.partition(b"Content-Length: ")[2].split()[0])
+            jpeg = np.frombuffer(answer.read(length + 2), np.uint8)
+            seen.append(number_of(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[:20]))
+        threading.Thread(target=sink.end).start()
+        assert answer.read() == b""
+    assert seen == [3, 8]
+
+
+def test_without_anyone_looking_nothing_is_drawn(sink: WebSink) -> None:
+    shown = scene(1)
+    sink.write(shown)
+    assert "picture" not in vars(shown)
+
+
+@pytest.mark.parametrize(("host", "code"), [("localhost:8000", 200), ("127.0.0.1:8000", 200), ("evil.example:80", 403)])
+def test_another_sites_name_for_this_machine_is_turned_away(sink: WebSink, host: str, code: int) -> None:
+    assert code_of(ask(sink, "/", host)) == code
+
+
+def test_beyond_the_loopback_a_token_is_asked_for(tmp_path: Path) -> None:
+    said: list[str] = []
+    sink = WebSink(host="0.0.0.0", port=0)
+    sink.begin(Frames([]), tmp_path, said.append)
+    try:
+        token = said[0].rpartition("?token=")[2]
+        assert len(token) > 16
+        for path in ("/", "/counts", "/picture"):
+            assert code_of(ask(sink, path)) == 403
+            assert code_of(ask(sink, f"{path}?token=wrong")) == 403
+        assert code_of(ask(sink, f"/?token={token}")) == 200
+    finally:
+        sink.end()
+    assert WebSink(host="0.0.0.0").token != WebSink(host="0.0.0.0").token
+    assert WebSink(host="0.0.0.0", token="ours").token == "ours"
+    assert WebSink().token is None
+
+
+def test_a_port_that_is_taken_is_an_error_in_words(sink: WebSink, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"a page cannot be opened at 127.0.0.1:\d+ .*sink.web.port=0"):
+        WebSink(port=sink.port).begin(Frames([]), tmp_path, lambda _: None)
