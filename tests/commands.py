@@ -14,7 +14,9 @@ from pathlib import Path
 TIMEOUT = 300  # seconds
 # A forked process saves the seconds that importing takes; one forked from pytest itself would inherit torch's threads.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["facemask.training.run", "facemask.evaluation.run", "facemask.video.run"])
+FORKS.set_forkserver_preload(
+    [f"facemask.{name}.run" for name in ("training", "evaluation", "video")] + ["facemask.deploy.export"]
+)
 
 
 @dataclass

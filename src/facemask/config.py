@@ -12,7 +12,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from facemask.errors import ConfigError, FaceMaskError
-from facemask.schemas import TASKS, EvaluateConfig, InferVideoConfig, TrainConfig
+from facemask.schemas import TASKS, EvaluateConfig, ExportConfig, InferVideoConfig, TrainConfig
 
 ALL_FOLDS = "all"
 OF_SWEEPS = {"sweep", "launcher", "race", "race_margin", "fail_fast"}  # keys that mean nothing to one job
@@ -72,6 +72,7 @@ def register() -> None:
     """Make the schema and the resolvers known to Hydra; to be called before it composes."""
     ConfigStore.instance().store(name="train_schema", node=TrainConfig)
     ConfigStore.instance().store(name="evaluate_schema", node=EvaluateConfig)
+    ConfigStore.instance().store(name="export_schema", node=ExportConfig)
     ConfigStore.instance().store(name="infer_video_schema", node=InferVideoConfig)
     for task, schema in TASKS.items():
         ConfigStore.instance().store(name=f"{task}_schema", node=schema)

@@ -104,6 +104,23 @@ class EvaluateConfig:
 
 
 @dataclass
+class ExportConfig:
+    """The keys of ``export.py``."""
+
+    run: str | None = None  # a run folder
+    fold: int | None = None  # whose model; null is the first that is complete
+    format: str = "onnx"  # onnx, openvino, exported_program
+    precision: str = "fp32"  # fp32, fp16, int8
+    preprocessing: str = "inside"  # the graph takes uint8 pictures; outside: it takes what the network takes
+    max_drop: float = 0.005  # the most accuracy that may be lost on the validation images
+    calibration: int = 128  # of int8: so many validation images, at most
+    float_layers: int | None = None  # of int8: so many of the first convolutions stay in floats; null: a twelfth
+    draws: int = 2000  # of the bootstrap
+    seed: int = 0  # of the bootstrap, and of which images are calibrated on
+    store_dir: str | None = None  # decoded images; null keeps them where the run's are
+
+
+@dataclass
 class PictureContent:
     """What goes into the report of a data set."""
 

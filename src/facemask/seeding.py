@@ -3,7 +3,7 @@
 import numpy as np
 
 # One number a purpose keeps two purposes with equal keys (say, epoch 0 and split 0) from sharing a stream.
-INITIAL_WEIGHTS, EPOCH, SHUFFLE, AUGMENT, SUBSET, BALANCE, BOOTSTRAP, PICTURES = range(8)
+INITIAL_WEIGHTS, EPOCH, SHUFFLE, AUGMENT, SUBSET, BALANCE, BOOTSTRAP, PICTURES, CALIBRATION = range(9)
 
 
 def derive_seed(purpose: int, *keys: int) -> int:

@@ -45,7 +45,7 @@ class Port(NamedTuple):
 
 def write_metadata(record: Preprocessing, facts: dict[str, Any]) -> str:
     """Return the words that a file carries."""
-    return json.dumps({"preprocessing": record.to_dict(), **facts})
+    return json.dumps({"preprocessing": record.to_dict(), "about": facts})
 
 
 def read_metadata(file: Path, words: str | None) -> Preprocessing:

@@ -1,9 +1,11 @@
 """What models are evaluated on: the test part that a run held out, or another folder of faces."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from facemask.config import Settings, build
@@ -46,6 +48,10 @@ class Samples:
         is_readable = (store.samples["error"] == "").to_numpy()
         return store.images if is_readable.all() else np.asarray(store.images[is_readable])
 
+    def labels(self, class_names: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return the class of each image of the table, int64[N]."""
+        return np.asarray(pd.Categorical(self.table["label"], list(class_names)).codes, dtype=np.int64)
+
 
 def read_samples(models: list[TrainedModel], settings: Settings) -> Samples:
     """Read the part that all of the models are evaluated on.
@@ -78,6 +84,22 @@ def read_samples(models: list[TrainedModel], settings: Settings) -> Samples:
     digest = fingerprint(store, table.assign(split=""))
     columns = known[["path", "label", "group", "width", "height"]]
     return Samples(name, part, root, columns, unreadable, paths, store_dir, digest)
+
+
+def own_samples(models: list[TrainedModel], part: str, store_dir: str | None = None) -> Samples:
+    """Read a part of the data that the runs themselves were given.
+
+    Args:
+        models: of these runs.
+        part: ``val`` or ``test``.
+        store_dir: where decoded images are kept; None for where the first run's are.
+
+    Raises:
+        FaceMaskError: as above; or the images have changed since.
+    """
+    data = {"root": None, "labels": {}, "max_unreadable": models[0].settings["data"].get("max_unreadable", 0.01)}
+    store_dir = store_dir or models[0].settings["data"].get("store_dir", "data/store")
+    return read_samples(models, {"split": part, "data": data | {"store_dir": store_dir}})
 
 
 def open_training_data(model: TrainedModel, settings: Settings) -> FaceDataModule:

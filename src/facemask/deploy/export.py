@@ -1,0 +1,191 @@
+"""What ``export.py`` does: build the graph, write it aside, see that it says what the run says, put it in its place."""
+
+import io
+import json
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.core.hydra_config import HydraConfig
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from facemask.config import Settings
+from facemask.data.preprocessing import Pixels
+from facemask.deploy.backend import METADATA, write_metadata
+from facemask.deploy.graph import Graph, to_onnx, to_openvino, to_program
+from facemask.deploy.parity import Parity, check, compare
+from facemask.deploy.quantisation import quantised
+from facemask.deploy.runtime import MaskClassifier
+from facemask.errors import ConfigError
+from facemask.evaluation.predict import predict_probabilities
+from facemask.evaluation.samples import Samples, own_samples
+from facemask.evaluation.trained import TrainedModel, open_models
+from facemask.files import as_typed, plain, write_atomically
+from facemask.runs.record import RESULT
+from facemask.seeding import CALIBRATION, derive_seed
+
+SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "exported_program": ".pt2"}
+FACTS = "export.json"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model file and what is known of it.
+
+    Attributes:
+        file: where it is.
+        size: bytes, of an ``.xml`` with its ``.bin``.
+        parity: with the run's model, on its validation images.
+    """
+
+    file: Path
+    size: int
+    parity: Parity
+
+
+def export(settings: Settings) -> None:
+    """Export as configured into Hydra's output folder.
+
+    Args:
+        settings: the resolved configuration.
+
+    Raises:
+        FaceMaskError: the run or its data cannot be used, or the exported model is not worth writing.
+    """
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    if (folder / RESULT).exists():
+        raise ConfigError(f"{folder} is a run's own folder, which is only read; choose another: hydra.run.dir=FOLDER")
+    (model,) = open_models({"run": [settings["run"]], "sweep_folder": None, "fold": settings["fold"]})
+    samples = own_samples([model], "val", settings["store_dir"])
+    exported = export_model(model, samples, settings, folder)
+    _print(model, samples, settings, exported, Console())
+
+
+def export_model(model: TrainedModel, samples: Samples, settings: Settings, folder: Path) -> Exported:
+    """Write a model as configured, with ``export.json`` beside it; nothing is written that fails the check of parity.
+
+    Args:
+        model: the trained one.
+        samples: its validation images.
+        settings: ``format``, ``precision``, ``preprocessing``, ``float_layers``, ``calibration``, ``max_drop``,
+            ``draws``, ``seed``.
+        folder: where to.
+
+    Raises:
+        FaceMaskError: it cannot be exported like this, or lost too much.
+    """
+    images, labels = samples.images(model.record.store_size), samples.labels(model.class_names)
+    before = predict_probabilities(model.model, model.record, images)
+    name = f"{model.label}-{settings['precision']}"
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
+        file = Path(aside, name + SUFFIXES[settings["format"]])
+        _write(model, images, settings, file)
+        after = MaskClassifier.load(file).predict_squares(np.asarray(images))
+        groups = samples.table["group"].tolist()
+        parity = compare(labels, before, after, groups, settings["draws"], settings["seed"])
+        check(parity, settings["precision"], settings["max_drop"])
+        parts = sorted(Path(aside).iterdir())  # the .bin before its .xml
+        size = sum(part.stat().st_size for part in parts)
+        for part in parts:
+            part.replace(folder / part.name)
+    facts = {**_facts(model, settings), "parity": parity.to_dict(), "bytes": size, "validated_on": samples.fingerprint}
+    write_atomically(folder / FACTS, json.dumps(plain(facts), indent=2) + "\n")
+    return Exported(folder / file.name, size, parity)
+
+
+def _write(model: TrainedModel, images: Pixels, settings: Settings, file: Path) -> None:
+    is_half, is_inside = settings["precision"] == "fp16", settings["preprocessing"] == "inside"
+    words = write_metadata(model.record, _facts(model, settings))
+    with _quiet():
+        if settings["format"] == "exported_program":
+            program = to_program(Graph(model.model, model.record, is_inside, is_half))
+            torch.export.save(program, file, extra_files={METADATA: words})
+            return
+        # OpenVINO keeps its weights in halves by itself, and computes in whatever its device is best at.
+        is_openvino = settings["format"] == "openvino"
+        onnx_model = to_onnx(Graph(model.model, model.record, is_inside, is_half and not is_openvino))
+        if settings["precision"] == "int8":
+            chosen = calibration_images(images, settings["calibration"], settings["seed"])
+            inputs = chosen if is_inside else model.record.normalise_array(chosen)
+            onnx_model = quantised(onnx_model, inputs, settings["float_layers"])
+        if is_openvino:
+            import openvino
+
+            network = to_openvino(onnx_model)
+            network.set_rt_info(words, METADATA)
+            openvino.save_model(network, file, compress_to_fp16=is_half)
+        else:
+            onnx_model.metadata_props.add(key=METADATA, value=words)
+            file.write_bytes(onnx_model.SerializeToString())
+
+
+def calibration_images(images: Pixels, most: int, seed: int) -> Pixels:
+    """Return so many images, or all where there are fewer, drawn by the seed."""
+    drawn = np.random.default_rng(derive_seed(CALIBRATION, seed)).permutation(len(images))[:most]
+    return np.asarray(images[np.sort(drawn)])
+
+
+def _facts(model: TrainedModel, settings: Settings) -> dict[str, Any]:
+    keys = ["format", "precision", "preprocessing"] + (
+        ["float_layers", "calibration"] if settings["precision"] == "int8" else []
+    )
+    return {
+        "model": model.label,
+        "run": str(model.folder.resolve()),
+        "trained_on": model.result["data"]["fingerprint"],
+        "facemask": version("facemask"),
+        **{key: settings[key] for key in keys},
+    }
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' notes to themselves: what went wrong is told by the check of parity."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _print(model: TrainedModel, samples: Samples, settings: Settings, exported: Exported, console: Console) -> None:
+    """Print what the model was, what it has become, and how to use it."""
+    parity = exported.parity
+    about = f"{model.label} on {samples.data}, {samples.part}, n = {parity.n:,}"
+    console.print(about, soft_wrap=True, highlight=False, markup=False)
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("model", "accuracy", "MB"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    rows = (
+        ("checkpoint", parity.before, model.checkpoint.stat().st_size),
+        (f"{settings['format']}, {settings['precision']}", parity.after, exported.size),
+    )
+    for name, (value, low, high), size in rows:
+        table.add_row(name, f"{value:.3f}\n{low:.3f}-{high:.3f}", f"{size / 1e6:.1f}")
+    console.print(table)
+    gain, low, high = (100 * value for value in parity.gain)
+    notes = [
+        f"{parity.changed} of {parity.n:,} labels changed; probabilities differ by {parity.mean:.2g} on average, "
+        f"{parity.largest:.2g} at most.",
+        f"Accuracy changed by {gain:+.2f} points (95 %: {low:+.2f} to {high:+.2f}); max_drop={settings['max_drop']:g} "
+        f"allows a loss of {100 * settings['max_drop']:.2f}.",
+        f"Ranges: 95 %, bootstrap over the {parity.groups:,} groups, {settings['draws']:,} draws.",
+    ]
+    if settings["precision"] == "int8":
+        n = min(settings["calibration"], parity.n)
+        notes.append(f"It was calibrated on {n:,} of these same images; the test part was not touched.")
+    file = as_typed(exported.file)
+    notes.append(f'from facemask.deploy.runtime import MaskClassifier; MaskClassifier.load("{file}").predict(crops)')
+    console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)

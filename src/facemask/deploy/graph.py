@@ -1,0 +1,80 @@
+"""A trained network as one graph, from pictures to probabilities, in torch's, ONNX's and OpenVINO's words."""
+
+from copy import deepcopy
+from typing import Any
+
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from facemask.data.preprocessing import Preprocessing
+from facemask.deploy.backend import INPUT, OUTPUT
+from facemask.models.classifier import MaskClassifier
+from facemask.models.folding import folded
+
+OPSET = 18  # of ONNX: the first whose Resize antialiases
+ANY_NUMBER = ({0: Dim("N", min=1)},)  # of images
+
+
+class Graph(nn.Module):
+    """The network with its preprocessing before it, if that is to be inside, and the softmax behind it.
+
+    Args:
+        model: maps float32[N, 3, S, S] to logits, float32[N, C].
+        record: how it is fed.
+        is_inside: whether the graph takes uint8[N, store_size, store_size, 3]; else what the network takes.
+        is_half: whether the network computes in float16; what goes in and comes out stays what it is.
+    """
+
+    def __init__(self, model: nn.Module, record: Preprocessing, is_inside: bool = True, is_half: bool = False) -> None:
+        super().__init__()
+        self.dtype = torch.float16 if is_half else torch.float32
+        self.net = folded(model.net if isinstance(model, MaskClassifier) else model).to(self.dtype)
+        self.record, self.is_inside = record, is_inside
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return probabilities, float32[N, C]."""
+        batch = self.record.normalise(images) if self.is_inside else images
+        logits: Tensor = self.net(batch.to(self.dtype))
+        return logits.float().softmax(dim=1)
+
+    def example(self) -> Tensor:
+        """Return an input of two images."""
+        if self.is_inside:
+            return torch.zeros(2, self.record.store_size, self.record.store_size, 3, dtype=torch.uint8)
+        return torch.zeros(2, 3, self.record.input_size, self.record.input_size)
+
+
+def to_program(graph: Graph) -> ExportedProgram:
+    """Return a graph as a program that torch runs without any of our code, in the layout that CPUs are faster with."""
+    fast = deepcopy(graph).to(memory_format=torch.channels_last)
+    return torch.export.export(fast, (graph.example(),), dynamic_shapes=ANY_NUMBER)
+
+
+def to_onnx(graph: Graph) -> onnx.ModelProto:
+    """Return a graph as an ONNX model."""
+    plain = deepcopy(graph).to(memory_format=torch.contiguous_format)  # ONNX has no layouts, and would imitate them
+    program = torch.onnx.export(
+        plain,
+        (graph.example(),),
+        dynamic_shapes=ANY_NUMBER,
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    model: onnx.ModelProto = program.model_proto
+    for part in (model.graph, *model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info):
+        del part.metadata_props[:]  # the exporter's notes, this machine's paths among them
+    return model
+
+
+def to_openvino(model: onnx.ModelProto) -> Any:
+    """Return an ONNX model as OpenVINO's."""
+    import openvino
+
+    return openvino.Core().read_model(model.SerializeToString())

@@ -1,0 +1,179 @@
+"""``export.py`` as a user types it: the file says what the run says, or there is no file."""
+
+import json
+import re
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from commands import Outcome, type_command
+from conftest import PROJECT, write_faces
+from facemask.data.pictures import read_image
+from facemask.deploy.backend import METADATA
+from facemask.deploy.runtime import MaskClassifier
+from facemask.errors import ModelError
+from facemask.training.fit import fit_folds
+from fits import configure
+
+FORMATS = {"onnx": ".onnx", "openvino": ".xml", "exported_program": ".pt2"}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a set of faces and a run on it."""
+    folder = tmp_path_factory.mktemp("export")
+    write_faces(folder / "set", {"mask": 30, "no_mask": 24}, side=14, is_hard=True)
+    settings = configure(folder / "set", folder, "model.channels=[8,16,16]", "epochs=3", "lr=4e-3", "schedule=none")
+    fit_folds(settings, folder / "run")
+    return folder
+
+
+def export(place: Path, *words: str) -> Outcome:
+    return type_command(PROJECT / "export.py", list(words), place, {})
+
+
+def trained_and_exported(place: Path, file: str) -> tuple[Any, Any]:
+    faces = [read_image(path) for path in sorted((place / "set").glob("*/*.png"))]
+    models = MaskClassifier.load(place / "run"), MaskClassifier.load(place / file)
+    assert models[0].class_names == models[1].class_names
+    trained, exported = (model.predict(faces) for model in models)
+    return trained, exported
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("preprocessing", ["inside", "outside"])
+def test_every_format_says_what_the_run_says(place: Path, format_: str, preprocessing: str) -> None:
+    name = f"{format_}-{preprocessing}"
+    done = export(place, "run=run", f"format={format_}", f"preprocessing={preprocessing}", f"hydra.run.dir={name}")
+    assert done.code == 0, done.err
+    assert all(line.startswith("Decoding") for line in done.err.splitlines())
+    assert "0 of 15 labels changed" in done.out
+    assert f'MaskClassifier.load("{name}/CNN-fp32{FORMATS[format_]}")' in done.out
+    trained, exported = trained_and_exported(place, f"{name}/CNN-fp32{FORMATS[format_]}")
+    assert np.abs(trained - exported).max() < 1e-4
+    about = json.loads((place / name / "export.json").read_text())
+    assert about["parity"]["n"] == 15
+    assert about["parity"]["largest"] < 1e-4
+    assert about["bytes"] == sum(f.stat().st_size for f in (place / name).iterdir() if f.name != "export.json")
+    assert about["trained_on"] == json.loads((place / "run/result.json").read_text())["data"]["fingerprint"]
+
+
+@pytest.mark.parametrize(("format_", "precision"), [("onnx", "int8"), ("openvino", "int8"), ("onnx", "fp16")])
+def test_lower_precision_is_smaller_and_nearly_the_same(place: Path, format_: str, precision: str) -> None:
+    name = f"{format_}-{precision}"
+    words = [f"format={format_}", f"precision={precision}", "max_drop=0.5", f"hydra.run.dir={name}"]
+    done = export(place, "run=run", *words)
+    assert done.code == 0, done.err
+    assert all(line.startswith("Decoding") for line in done.err.splitlines())
+    assert ("It was calibrated on 15 of these same images" in done.out) == (precision == "int8")
+    trained, exported = trained_and_exported(place, f"{name}/CNN-{precision}{FORMATS[format_]}")
+    assert 0 < np.abs(trained - exported).max() < 0.2
+
+
+def test_another_program_finds_the_record_in_the_file(place: Path) -> None:
+    assert export(place, "run=run", "hydra.run.dir=foreign").code == 0
+    model = onnx.load(place / "foreign/CNN-fp32.onnx")
+    (entry,) = [entry for entry in model.metadata_props if entry.key == METADATA]
+    content = json.loads(entry.value)
+    assert content["preprocessing"]["class_names"] == ["mask", "no_mask"]
+    assert content["about"]["precision"] == "fp32"
+    assert [d.dim_param or d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim] == ["N", 16, 16, 3]
+
+
+@pytest.mark.parametrize(
+    ("shift", "said"),
+    [
+        (30_000, r"fp16 lost [\d.]+ points of accuracy on the 15 validation images .*max_drop=0; nothing was written"),
+        (90_000, "fp16 gives no numbers for 15 of the 15 validation images; nothing was written"),
+    ],
+)
+def test_what_lost_too_much_is_not_written(place: Path, tmp_path: Path, shift: int, said: str) -> None:
+    shutil.copytree(place / "run", tmp_path / "weak")
+    checkpoint = tmp_path / "weak/fold-0/best.ckpt"
+    content = torch.load(checkpoint, weights_only=True)
+    content["state_dict"]["net.head.4.bias"] += shift  # which the softmax does not see, and halves drown in
+    torch.save(content, checkpoint)
+    words = ["format=exported_program", "precision=fp16", "max_drop=0", f"hydra.run.dir={tmp_path}/half"]
+    done = export(place, f"run={tmp_path}/weak", *words)
+    assert done.code == 2, done.out + done.err
+    assert re.search(said, done.err)
+    assert not (tmp_path / "half").exists()
+
+
+def no_data(place: Path) -> None:
+    shutil.copytree(place / "run", place / "moved")
+    config = place / "moved/config.yaml"
+    config.write_text(config.read_text().replace(f"{place}/set", f"{place}/gone"))
+
+
+def nothing(place: Path) -> None:
+    """No preparation is needed."""
+
+
+WRONG = [
+    ("", nothing, "name what to export: run=FOLDER"),
+    ("run=nowhere", nothing, "nowhere is no run folder: it has no config.yaml"),
+    ("run=run format=tflite", nothing, "format=tflite is not one of onnx, openvino, exported_program."),
+    ("run=run precision=int4", nothing, "precision=int4 is not one of fp32, fp16, int8."),
+    ("run=run preprocessing=no", nothing, "preprocessing=no is not one of inside, outside."),
+    ("run=run format=exported_program precision=int8", nothing, "precision=int8 is for format=onnx and"),
+    ("run=run max_drop=2", nothing, "max_drop=2.0 is no share of the images"),
+    ("run=run calibration=0", nothing, "calibration=0 is too small; it must be 1 or more."),
+    ("run=run float_layers=-1", nothing, "float_layers=-1 is too small; it must be 0 or more."),
+    ("run=run precision=int8 float_layers=3", nothing, "float_layers=3 leaves nothing to quantise of the network's 3"),
+    ("run=run fold=1", nothing, "fold=1 of run is not complete; complete are: 0."),
+    ("run=run hydra.run.dir=run/fold-0", nothing, "run/fold-0 is a run's own folder, which is only read"),
+    ("run=moved", no_data, "is not a folder"),
+    ("run=run precison=int8", nothing, "precison is no key; did you mean precision?"),
+    ("-m run=run", nothing, "-m is for train.py; leave it out."),
+]
+
+
+@pytest.mark.parametrize(("typed", "prepare", "said"), WRONG, ids=[words or "nothing" for words, _, _ in WRONG])
+def test_one_sentence_and_exit_code_two(place: Path, typed: str, prepare: Any, said: str) -> None:
+    prepare(place)
+    before = sorted((place / "run").rglob("*"))
+    words = typed.split() if "run.dir" in typed else [*typed.split(), "hydra.run.dir=wrong"]
+    done = export(place, *words)
+    assert done.code == 2, done.out + done.err
+    sentences = [line for line in done.err.splitlines() if line.startswith("error: ")]
+    assert len(sentences) == 1, done.err
+    assert said in sentences[0]
+    assert "Traceback" not in done.err
+    assert not (place / "wrong").exists()
+    assert sorted((place / "run").rglob("*")) == before
+
+
+@pytest.mark.parametrize("format_", ["openvino", "exported_program"])
+def test_a_cut_off_file_is_told_of(place: Path, format_: str) -> None:
+    name, suffix = f"cut-{format_}", FORMATS[format_]
+    assert export(place, "run=run", f"format={format_}", f"hydra.run.dir={name}").code == 0
+    file = place / name / f"CNN-fp32{suffix}"
+    for damaged in [file, *file.parent.glob("*.bin")]:
+        whole = damaged.read_bytes()
+        for share in (0, 0.3, 0.7, 0.99):
+            damaged.write_bytes(whole[: int(share * len(whole))])
+            with pytest.raises(ModelError, match="or a damaged one; export the run anew"):
+                MaskClassifier.load(file)
+        damaged.write_bytes(whole)
+    assert MaskClassifier.load(file).predict([]).shape == (0, 2)
+    for weights in file.parent.glob("*.bin"):
+        weights.unlink()
+        with pytest.raises(ModelError, match=r"CNN-fp32\.bin is missing: an OpenVINO model is two files"):
+            MaskClassifier.load(file)
+
+
+def test_foreign_files_and_devices_are_told_of(place: Path) -> None:
+    torch.export.save(torch.export.export(torch.nn.Linear(2, 2), (torch.zeros(1, 2),)), place / "foreign.pt2")
+    with pytest.raises(ModelError, match=r"foreign\.pt2 was not written by export\.py"):
+        MaskClassifier.load(place / "foreign.pt2")
+    assert zipfile.is_zipfile(place / "foreign.pt2")
+    assert export(place, "run=run", "format=openvino", "hydra.run.dir=ov").code == 0
+    with pytest.raises(ModelError, match=r"OpenVINO has no device NPU here; it has CPU"):
+        MaskClassifier.load(place / "ov/CNN-fp32.xml", device="NPU")
