@@ -47,7 +47,7 @@ from facemask.video.smoothing import Smoother
 from facemask.video.sources import VideoFile
 
 CONF = Path(__file__).parent.parent / "conf"
-PASSES, MIN_SIDE = 3, 24
+PASSES, MIN_SIDE = 2, 24
 DETECTORS = ("mtcnn", "centerface")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv")
 STAGES = ("detect", "track", "classify", "draw")
