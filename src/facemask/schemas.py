@@ -21,6 +21,9 @@ class TrainConfig:
         "val/auroc"  # the best epoch is the best of this; ...loss and ...error are minimised, all else maximised
     )
     resume: str | None = None  # a run folder to continue
+    teacher: str | None = None  # a run on the same data, whose model this one also learns from
+    teacher_weight: float = 0.7  # the teacher's share of the loss; the labels have the rest
+    teacher_temperature: float = 3.0  # how much is made of the classes that the teacher thinks improbable
     name: str = "${data.name}"  # names a sweep's folder
     race: bool = False  # stop a sweep's configurations that are clearly behind, before they have run all their folds
     race_margin: float = 2.0  # how many standard errors behind that is; with few folds, as many as are as unlikely

@@ -9,6 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from conftest import PROJECT, compose_settings
 from facemask.checks.evaluation import resolve_evaluation
+from facemask.checks.export import resolve_export
 from facemask.checks.preparation import resolve_preparation
 from facemask.checks.targets import check_targets
 from facemask.checks.video import resolve_video
@@ -17,7 +18,7 @@ from facemask.config import register
 
 README = (PROJECT / "README.md").read_text()
 COMMANDS = sorted(set(re.findall(r"python train\.py[^`\n]*", README)))
-OTHERS = sorted(set(re.findall(r"python (?:evaluate|prepare_data|infer_video)\.py[^`\n]*", README)))
+OTHERS = sorted(set(re.findall(r"python (?:evaluate|export|prepare_data|infer_video)\.py[^`\n]*", README)))
 TARGETS = sorted(set(re.findall(r"\bmake ([a-z-]+)`|^make ([a-z-]+)$", README, re.MULTILINE)))
 OWN = {"model=mine"}  # files of the reader's
 FLAGS = {"--cfg", "job", "--help"}
@@ -46,6 +47,7 @@ def test_so_do_the_other_commands(command: str) -> None:
     name, check, repeated = {
         "evaluate.py": ("evaluate", resolve_evaluation, "run"),
         "prepare_data.py": ("prepare_data", resolve_preparation, "photos"),
+        "export.py": ("export", resolve_export, ""),
         "infer_video.py": ("infer_video", resolve_video, ""),
     }[script]
     chosen = [word for word in arrange(words, repeated, {"sweep": "sweep_folder"}) if word not in FLAGS]

@@ -34,7 +34,9 @@ def resolve_export(config: DictConfig) -> Settings:
         raise ConfigError("precision=int8 is for format=onnx and format=openvino; choose one of these, or fp16.")
     for package in NEEDED[settings["format"]]:
         if find_spec(package) is None:
-            raise ConfigError(f"format={settings['format']} needs the package {package}; type: pip install {package}")
+            raise ConfigError(
+                f"format={settings['format']} needs the package {package}; type: pip install -e '.[export]'"
+            )
     check_seeds(settings)
     for key, low in {"draws": 100, "calibration": 1, "float_layers": 0}.items():
         if settings[key] is not None and settings[key] < low:

@@ -36,6 +36,11 @@ def _check_ranges(settings: Settings) -> None:
     if not settings["race_margin"] >= 0:
         raise ConfigError(f"race_margin={settings['race_margin']} is not a number of standard errors; give 0 or more.")
     check_seeds(settings)
+    if not 0 <= settings["teacher_weight"] <= 1:
+        raise ConfigError(f"teacher_weight={settings['teacher_weight']} is no share of the loss; give 0 to 1.")
+    temperature = settings["teacher_temperature"]
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise ConfigError(f"teacher_temperature={temperature} is not a temperature; it must be a positive number.")
     if not (math.isfinite(settings["lr"]) and settings["lr"] > 0):
         raise ConfigError(f"lr={settings['lr']} is not a learning rate; it must be a positive number.")
 
@@ -88,12 +93,22 @@ def _check_contradictions(settings: Settings) -> None:
             f"model.freeze={freeze} without pretrained weights would keep random ones for ever; "
             "set model.pretrained=true, or model.freeze=none."
         )
+    if freeze == "backbone" and settings["teacher"]:
+        raise ConfigError(
+            "model.freeze=backbone learns from features that are kept, which a teacher cannot look at; leave out "
+            "teacher, or set model.freeze=none."
+        )
     if freeze != "backbone" and augment and augment.get("views") is not None:
         raise ConfigError(
             f"augment.views={augment['views']} is of images that a frozen backbone sees but once, and "
             f"model.freeze={freeze}; leave out augment.views, or set model.freeze=backbone."
         )
     for mixing in ("mixup", "cutmix"):
+        if settings["teacher"] and augment and augment.get(mixing, 0) > 0:
+            raise ConfigError(
+                f"augment.{mixing}={augment[mixing]} blends pictures that a teacher would see unblended; leave out "
+                f"teacher, or set augment.{mixing}=0."
+            )
         if freeze == "backbone" and augment and augment.get(mixing, 0) > 0:
             raise ConfigError(
                 f"augment.{mixing}={augment[mixing]} blends pictures, which only layers that learn can make use of, "

@@ -64,6 +64,7 @@ class FaceDataModule(LightningDataModule):
 
     preprocessing: Preprocessing  # set once the network is known
     features: Features | None = None  # set to feed a head the features of its frozen backbone in place of images
+    teacher: Callable[[Tensor], Tensor] | None = None  # set to have training batches come with its logits
     first_epoch = 0  # set to go on with a run
 
     def __init__(
@@ -201,12 +202,16 @@ class FaceDataModule(LightningDataModule):
     def _labels(self, samples: pd.DataFrame) -> npt.NDArray[np.int64]:
         return pd.Categorical(samples["label"], self.class_names).codes.astype(np.int64)
 
-    def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
-        """Resize and normalise on the device, and mix the batch in training."""
+    def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, ...]:
+        """Resize and normalise on the device; in training, mix the batch, or ask the teacher about it."""
         if self.features is not None:
             return batch
-        images, labels = batch
-        images = self.preprocessing.normalise(images)
-        if self.augmentation is not None and self.trainer is not None and self.trainer.training:
+        stored, labels = batch
+        images = self.preprocessing.normalise(stored)
+        if self.trainer is None or not self.trainer.training:
+            return images, labels
+        if self.teacher is not None:
+            return images, labels, self.teacher(stored)
+        if self.augmentation is not None:
             return self.augmentation.mix(images, labels, len(self.class_names))
         return images, labels

@@ -6,6 +6,7 @@ kinds of files only.
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Self
 
 import numpy as np
@@ -55,8 +56,7 @@ class MaskClassifier:
         if not path.exists():
             raise ModelError(f"{path} does not exist; give {KINDS}.")
         if path.is_dir() or path.suffix in (".ckpt", ".pt2"):
-            from facemask.deploy import torch_backend
-
+            torch_backend = _with_torch(path)
             if path.suffix == ".pt2":
                 return cls(torch_backend.open_program(path, threads, device))
             return cls(torch_backend.open_checkpoint(path, threads, device, fold))
@@ -108,3 +108,14 @@ class MaskClassifier:
         """
         parts = [self._run(squares[start : start + batch_size]) for start in range(0, len(squares), batch_size)]
         return np.concatenate([np.empty((0, len(self.class_names)), np.float32), *parts])
+
+
+def _with_torch(path: Path) -> ModuleType:
+    try:
+        from facemask.deploy import torch_backend
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"{path} needs {error.name}, which is not installed here; where it is, make an ONNX file of it: "
+            "python export.py run=FOLDER"
+        ) from error
+    return torch_backend

@@ -17,6 +17,7 @@ from facemask.evaluation.metrics import Floats
 from facemask.report.style import BLUE, GREY, ORANGE, plain, series
 
 SIDE = 4.0  # inches of a square panel
+MARKS = "os^vD*Ph"
 LINE, WIDTH = 0.15, 48  # inches of a line of a legend, and the letters in it
 
 
@@ -174,8 +175,16 @@ def draw_histories(panels: Mapping[str, Sequence[Curve]]) -> Figure:
 
 
 def draw_pareto(table: pd.DataFrame) -> Figure:
-    """Draw accuracy over latency, with intervals; the models that none beats in both are joined by a line."""
-    lines = sum(_lines_of(name) for name in table["model"])
+    """Draw accuracy over latency, with intervals; the models that none beats in both are joined by a line.
+
+    Args:
+        table: ``model``, ``ms_per_image``, ``accuracy``, ``accuracy_low``, ``accuracy_high``, a row a model; with a
+            column ``variant`` a row a model and variant, the models told apart by colour, the variants by mark.
+    """
+    models = list(dict.fromkeys(table["model"]))
+    variants = list(dict.fromkeys(table["variant"])) if "variant" in table else [""]
+    names = models + (variants if "variant" in table else [])
+    lines = sum(_lines_of(name) for name in names)
     figure = Figure(figsize=(6.5, 3.6 + LINE * lines), layout="constrained")
     axes = figure.subplots()
     x, y, low, high = (
@@ -183,9 +192,14 @@ def draw_pareto(table: pd.DataFrame) -> Figure:
         for column in ("ms_per_image", "accuracy", "accuracy_low", "accuracy_high")
     )
     errors = np.nan_to_num(np.clip([y - low, high - y], 0, None))
-    for i, name in enumerate(table["model"]):
-        color, _ = series(i)
-        axes.errorbar(x[i], y[i], yerr=errors[:, i : i + 1], fmt="o", color=color, capsize=3, label=_wrap(name))
+    for i, row in enumerate(table.to_dict("records")):
+        color, _ = series(models.index(row["model"]))
+        mark = MARKS[variants.index(row.get("variant", "")) % len(MARKS)]
+        axes.errorbar(x[i], y[i], yerr=errors[:, i : i + 1], fmt=mark, color=color, capsize=3)
+    for i, name in enumerate(models):
+        axes.plot([], [], "o", color=series(i)[0], label=_wrap(name))
+    for i, name in enumerate(variants if "variant" in table else []):
+        axes.plot([], [], MARKS[i % len(MARKS)], color=GREY, label=_wrap(name))
     front = pareto_front(x, y)
     axes.plot(x[front], y[front], color=GREY, zorder=0)
     axes.set_xscale("log")

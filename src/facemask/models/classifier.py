@@ -1,6 +1,7 @@
 """The Lightning module: any network, its loss, metrics, optimiser and schedule."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from lightning.pytorch import LightningModule
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, kl_div
 from torch.optim import Optimizer
 
 from facemask.models import freezing
@@ -18,6 +19,32 @@ from facemask.models.weights import InitialWeights
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 MakeSchedule = Callable[..., dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """How a student's loss is made of two: against the labels, and against what its teacher says of the same images.
+
+    Attributes:
+        weight: the teacher's share, in [0, 1].
+        temperature: by which both logits are divided; the larger, the more a teacher tells of the classes that it
+            thinks improbable.
+    """
+
+    weight: float
+    temperature: float
+
+    def loss(self, of_labels: Tensor, logits: Tensor, taught: Tensor) -> Tensor:
+        """Return the whole loss (Hinton, Vinyals & Dean 2015, arXiv:1503.02531, section 2).
+
+        Args:
+            of_labels: the loss against the labels.
+            logits: the student's, float32[N, C].
+            taught: the teacher's, float32[N, C].
+        """
+        student, teacher = ((z.float() / self.temperature).log_softmax(dim=1) for z in (logits, taught))
+        divergence = kl_div(student, teacher, log_target=True, reduction="batchmean")
+        return (1 - self.weight) * of_labels + self.weight * self.temperature**2 * divergence
 
 
 class MaskClassifier(LightningModule):
@@ -36,6 +63,8 @@ class MaskClassifier(LightningModule):
         channels_last: keep tensors channels-last in memory, the faster layout on CPUs and on tensor cores.
         settings: everything else goes to ``net``.
     """
+
+    teaching: Teaching | None = None  # set where batches come with a teacher's logits
 
     def __init__(
         self,
@@ -82,12 +111,14 @@ class MaskClassifier(LightningModule):
             module.eval()
         return self
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Return the loss to minimise."""
-        images, labels = batch
+    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
+        """Return the loss to minimise, of images, labels and, where there is a teacher, its logits."""
+        images, labels, *taught = batch
         logits = self(images)
         weights = None if self.class_weights is None else self.class_weights.to(logits.device)
         loss = cross_entropy(logits, labels, weight=weights, label_smoothing=self.label_smoothing)
+        if self.teaching is not None:
+            loss = self.teaching.loss(loss, logits, *taught)
         probabilities = logits.detach().float().softmax(dim=1)
         self.train_metrics.update(loss.detach(), probabilities, labels if labels.ndim == 1 else labels.argmax(dim=1))
         return loss

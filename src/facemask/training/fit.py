@@ -39,6 +39,7 @@ from facemask.runs.record import (
     write_result,
 )
 from facemask.seeding import INITIAL_WEIGHTS, derive_seed
+from facemask.training.distillation import open_teacher
 from facemask.training.features import frozen_features, threads_for
 from facemask.training.loggers import log_best, opened_loggers
 from facemask.training.parts import build_data, build_fold_model, build_trainer, model_name
@@ -120,6 +121,8 @@ def fit_fold(settings: Settings, fold: int, folder: Path) -> Result:
             device = str(trainer.strategy.root_device)
             result["environment"] = environment(device)
             data.features = frozen_features(settings, data, model, record, device)
+            if teacher := open_teacher(settings, data, model, record):
+                data.teacher, result["teacher"] = teacher, teacher.facts()
             if settings["trainer"].get("compile"):
                 model.compile()
             last = folder / LAST if (folder / LAST).is_file() else None

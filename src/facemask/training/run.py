@@ -15,6 +15,7 @@ from facemask.errors import ConfigError
 from facemask.files import as_typed
 from facemask.runs.record import is_complete, read_result, read_settings
 from facemask.runs.tables import print_result
+from facemask.training.distillation import check_teacher
 from facemask.training.fit import fit_folds
 from facemask.training.parts import rehearse
 
@@ -53,6 +54,7 @@ def train(settings: Settings) -> float:
     if cores := hydra.launcher.get("cpus_per_task"):  # a cluster's share of its machine, which torch cannot know
         torch.set_num_threads(cores)
     if not is_complete(read_result(folder)):
+        check_teacher(settings)
         rehearse(settings)
     try:
         result = fit_folds(settings, folder, sweep)

@@ -199,13 +199,15 @@ def test_a_missing_provider_is_named(tmp_path: Path) -> None:
 
 def test_a_missing_library_is_named(tmp_path: Path) -> None:
     file = write_onnx(tmp_path / "model.onnx")
-    (tmp_path / "model.xml").touch()
+    for suffix in (".xml", ".ckpt"):
+        (tmp_path / f"model{suffix}").touch()
     code = (
         "from facemask.deploy.runtime import MaskClassifier; from facemask.errors import ModelError\n"
-        f"for file in ({str(file)!r}, {str(tmp_path / 'model.xml')!r}):\n"
-        "    try: MaskClassifier.load(file)\n"
+        f"for suffix in ('.onnx', '.xml', '.ckpt'):\n"
+        f"    try: MaskClassifier.load({str(file.with_suffix(''))!r} + suffix)\n"
         "    except ModelError as error: print(error)\n"
     )
-    first, second = fresh(code, "onnxruntime", "openvino").splitlines()
+    first, second, third = fresh(code, "onnxruntime", "openvino", "torch").splitlines()
     assert "needs ONNX Runtime; type: pip install onnxruntime" in first
     assert "needs OpenVINO; type: pip install openvino" in second
+    assert "model.ckpt needs torch, which is not installed here" in third

@@ -1,0 +1,268 @@
+"""How fast is a run's model where it is used, in every way it can be run, and what does each way cost in accuracy?
+
+    python benchmarks/inference.py run=outputs/DATE/TIME [run=ANOTHER ...] [--reference RUN_AT_224]
+
+Each run is exported, and predicts the faces of its test part: torch eager, torch.compile, ONNX Runtime and OpenVINO, in
+fp32 and int8; against the conventional way, which is PIL's resizing, torchvision's transforms and eager PyTorch, one
+image at a time at 224 pixels (with the model of ``--reference``, a run with ``model.input_size=224``, else the first
+run's). Every way is a process of its own; they take turns, so that a busy machine slows all alike. Timed is from
+decoded crops to probabilities. Written to ``--out``: tables, a plot of accuracy over latency, and the exported files.
+"""
+
+import argparse
+import json
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from facemask.data.pictures import read_image
+from facemask.deploy.export import export_model
+from facemask.deploy.parity import compare
+from facemask.errors import FaceMaskError
+from facemask.evaluation.cost import count_flops
+from facemask.evaluation.figures import draw_pareto
+from facemask.evaluation.metrics import classification_metrics, metric_draws, metric_intervals
+from facemask.evaluation.samples import Samples, own_samples
+from facemask.evaluation.trained import TrainedModel, open_models
+from facemask.runs.record import processor
+
+WORKER = Path(__file__).with_name("inference_worker.py")
+BATCHES, DRAWS = (1, 8, 32), 2000
+LEAST = 100  # calls from which on the slowest in a hundred can be told
+SIDE, STUDIES = 1024, 224  # of the matrices that the worker multiplies; of the conventional way's pictures
+WAYS = {  # kind of the worker, format and precision of the export
+    "torch eager": ("runtime", None, None),
+    "torch.compile": ("compiled", None, None),
+    "ONNX Runtime": ("runtime", "onnx", "fp32"),
+    "ONNX Runtime int8": ("runtime", "onnx", "int8"),
+    "OpenVINO": ("runtime", "openvino", "fp32"),
+    "OpenVINO int8": ("runtime", "openvino", "int8"),
+}
+EXPORT = {"preprocessing": "inside", "max_drop": 1.0, "calibration": 128, "float_layers": None, "draws": 100, "seed": 0}
+
+
+@dataclass
+class Way:
+    """One model, run in one way.
+
+    Attributes:
+        model: what the table calls the model.
+        name: of the way.
+        kind: the worker's.
+        file: what it runs.
+        flops: of an image.
+        times: seconds of each call, by (threads, batch).
+        cold: seconds from beginning the process to its first prediction, by threads.
+        memory: bytes that it holds then, by threads.
+        probabilities: of the test part, float64[N, C].
+    """
+
+    model: str
+    name: str
+    kind: str
+    file: Path
+    flops: int
+    times: dict[tuple[int, int], list[float]] = field(default_factory=dict)
+    cold: dict[int, float] = field(default_factory=dict)
+    memory: dict[int, int] = field(default_factory=dict)
+    probabilities: np.ndarray | None = None
+
+    def size(self) -> float:
+        """Return the megabytes of its file, or of the two files."""
+        parts = [self.file, self.file.with_suffix(".bin")]
+        return sum(part.stat().st_size for part in parts if part.is_file()) / 1e6
+
+
+class Worker:
+    """The process of a way.
+
+    Args:
+        way: what it runs.
+        threads: that it computes with.
+        faces: the file of the crops.
+    """
+
+    def __init__(self, way: Way, threads: int, faces: Path) -> None:
+        command = [sys.executable, str(WORKER), way.kind, str(way.file), str(threads), str(faces)]
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        start, pipe = time.perf_counter(), subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, text=True)
+        self.way, self.threads = way, threads
+        self._answer()
+        way.cold[threads] = time.perf_counter() - start
+        way.memory[threads] = self.ask(what="memory")["memory"]
+
+    def ask(self, **question: object) -> dict[str, Any]:
+        """Return the answer to a question."""
+        print(json.dumps(question), file=self.process.stdin, flush=True)
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"error: {self.way.model}, {self.way.name}: its process ended; why is told above.")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def end(self) -> None:
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def ways_of(model: TrainedModel, names: Sequence[str], folder: Path) -> list[Way]:
+    """Export a model, and return the ways to run it."""
+    label = f"{model.label}, {model.record.input_size} px"
+    flops, found = count_flops(model.model, model.record.input_size), []
+    validation = own_samples([model], "val")
+    for name in names:
+        kind, format_, precision = WAYS[name]
+        file = model.checkpoint
+        if format_ is not None:
+            target = folder / f"{label} {name}".replace(" ", "_")
+            target.mkdir(parents=True, exist_ok=True)
+            settings = EXPORT | {"format": format_, "precision": precision}
+            file = export_model(model, validation, settings, target).file
+        found.append(Way(label, name, kind, file, flops))
+    return found
+
+
+def measure(ways: Sequence[Way], threads: int, faces: Path, seconds: float, rounds: int) -> None:
+    """Let the ways take turns; keep the times of their calls, and at first what they predict."""
+    workers = [Worker(way, threads, faces) for way in ways]
+    for worker in workers:
+        if worker.way.probabilities is None and worker.way.kind != "gemm":
+            worker.way.probabilities = np.array(worker.ask(what="probabilities")["probabilities"])
+    for batch in BATCHES:
+        for worker in workers:
+            worker.ask(what="times", batch=batch, seconds=0)  # torch.compile makes a graph a batch size
+        for _ in range(rounds):
+            for worker in workers:
+                times = worker.ask(what="times", batch=batch, seconds=seconds)["times"]
+                worker.way.times.setdefault((threads, batch), []).extend(times)
+    for worker in workers:
+        worker.end()
+
+
+def speeds(ways: Sequence[Way], threads: Sequence[int], gemm: Way) -> pd.DataFrame:
+    """Return a row a way, number of threads and batch."""
+    rows = []
+    for n in threads:
+        limit = 2 * SIDE**3 / np.median([t for (of, _), times in gemm.times.items() if of == n for t in times])
+        for way in ways:
+            for batch in BATCHES:
+                times = np.array(way.times[n, batch]) * 1000
+                median, p90, p99 = np.quantile(times, [0.5, 0.9, 0.99])
+                rate = 1000 * batch / median
+                row = {"threads": n, "batch": batch, "model": way.model, "way": way.name, "calls": len(times)}
+                row |= {"median_ms": median, "p90_ms": p90, "p99_ms": p99 if len(times) >= LEAST else np.nan}
+                row |= {"images_per_s": rate, "of_limit": rate * way.flops / limit}
+                rows.append(row)
+    table = pd.DataFrame(rows)
+    for column, name in (("images_per_s", "times_faster"), ("p90_ms", "p90_times_lower")):
+        first = table.groupby(["threads", "batch"])[column].transform("first")  # the conventional way
+        table[name] = table[column] / first if name == "times_faster" else first / table[column]
+    return table
+
+
+def scores(ways: Sequence[Way], samples: Samples, class_names: Sequence[str], threads: int) -> pd.DataFrame:
+    """Return a row a way: what it scores on the test part, what sets it apart from the first, and what it takes."""
+    labels, groups = samples.labels(class_names), samples.table["group"].tolist()
+    rows = []
+    for way in ways:
+        metrics = classification_metrics(labels, way.probabilities, class_names)
+        draws = metric_draws(labels, way.probabilities, class_names, groups, DRAWS)
+        guesses = way.probabilities.argmax(axis=1)
+        intervals = metric_intervals(draws, metrics, labels, guesses, class_names, groups)
+        row: dict[str, Any] = {"model": way.model, "way": way.name}
+        for name in ("accuracy", "auroc"):
+            low, high = intervals[name]
+            row |= {name: metrics[name], f"{name}_low": low, f"{name}_high": high}
+        gain = compare(labels, ways[0].probabilities, way.probabilities, groups, DRAWS, seed=0).gain
+        row |= dict(zip(("gain", "gain_low", "gain_high"), gain, strict=True))
+        row |= {"MB_file": way.size(), "MB_resident": way.memory[threads] / 1e6, "cold_start_s": way.cold[threads]}
+        rows.append(row | {"MFLOPs": way.flops / 1e6})
+    return pd.DataFrame(rows)
+
+
+def show(title: str, table: pd.DataFrame, console: Console) -> None:
+    """Print a table, three digits a number, a figure's interval below it."""
+    shown = Table(title=title, title_justify="left")
+    columns = [name for name in table if not name.endswith(("_low", "_high"))]
+    for name in columns:
+        shown.add_column(name.replace("_", " "), justify="left" if name in ("model", "way") else "right")
+    for _, row in table.iterrows():
+        cells = []
+        for name in columns:
+            value = row[name]
+            cell = value if isinstance(value, str) else "–" if pd.isna(value) else f"{value:,.4g}"
+            if f"{name}_low" in table:
+                cell = f"{value:.3f}\n{row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f}"
+            cells.append(cell)
+        shown.add_row(*cells)
+    console.print(shown)
+
+
+def main() -> None:
+    """Export, measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="+", metavar="run=FOLDER", type=lambda word: word.removeprefix("run="))
+    parser.add_argument("--reference", help="a run at 224 pixels, for the conventional way")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--seconds", type=float, default=0.5, help="a turn")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--out", type=Path, default=Path("outputs/benchmarks/inference"))
+    options = parser.parse_args()
+    console = Console(width=max(150, Console().width))
+    try:
+        models = open_models({"run": options.runs, "sweep_folder": None, "fold": None})
+        reference = options.reference or options.runs[0]
+        (conventional,) = open_models({"run": [reference], "sweep_folder": None, "fold": None})
+        samples = own_samples([*models, conventional], "test")
+        ways = [way for model in models for way in ways_of(model, options.ways, options.out / "files")]
+    except FaceMaskError as error:
+        sys.exit(f"error: {error}")
+    about = f"{conventional.label}, {STUDIES} px" + ("" if options.reference else " (trained at another size)")
+    flops = count_flops(conventional.model, STUDIES)
+    ways.insert(0, Way(about, "conventional", "conventional", conventional.checkpoint, flops))
+    gemm = Way("", "multiplication", "gemm", conventional.checkpoint, 0)
+    faces = options.out / "faces.pickle"
+    crops = [read_image(samples.root / path) for path in samples.table["path"]]
+    faces.write_bytes(pickle.dumps(crops))
+    try:
+        for threads in options.threads:
+            measure([*ways, gemm], threads, faces, options.seconds, options.rounds)
+    finally:
+        faces.unlink()
+    by_way = scores(ways, samples, models[0].class_names, options.threads[0])
+    by_speed = speeds(ways, options.threads, gemm)
+    by_way.to_csv(options.out / "accuracy.csv", index=False)
+    by_speed.to_csv(options.out / "speed.csv", index=False)
+    plotted = by_way.assign(
+        variant=by_way["way"],
+        ms_per_image=by_speed[(by_speed["threads"] == options.threads[0]) & (by_speed["batch"] == 1)][
+            "median_ms"
+        ].values,
+    )
+    draw_pareto(plotted).savefig(options.out / "pareto.png", dpi=150)
+    n, groups = len(samples.table), samples.table["group"].nunique()
+    show(f"{samples.data}, test part, n = {n:,}: in brackets 95 %, bootstrap over {groups} groups", by_way, console)
+    show(f"{processor()}; from decoded crops to probabilities; torch {torch.__version__}", by_speed, console)
+    console.print(f"Tables, plot and files: {options.out}", highlight=False)
+
+
+if __name__ == "__main__":
+    main()
