@@ -135,16 +135,16 @@ def run_job(job: Job, config: DictConfig) -> float | None:
         raise JobNotStartedError("not begun, because another job had failed and fail_fast=true")
     try:
         return job(config)
-    except FaceMaskError as error:
+    except (FaceMaskError, OSError) as error:
         remove_if_empty(folder)
         if not is_sweep:
             if os.environ.get(TRACE):
                 raise
-            fail(str(error), code=2)
+            fail(explain(error), code=2)
         if os.environ.get(TRACE):
             traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
-        raise JobFailedError(str(error)) from error
+        print(f"error: {explain(error)}", file=sys.stderr)
+        raise JobFailedError(explain(error)) from error
     except Exception as error:
         if not is_sweep:
             raise

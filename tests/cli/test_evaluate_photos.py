@@ -11,6 +11,7 @@ from skimage.data import astronaut
 
 from commands import Outcome, type_command
 from conftest import PROJECT, write_faces
+from facemask.evaluation.end_to_end_report import MISSED
 from facemask.training.fit import fit_folds
 from fits import configure
 
@@ -59,8 +60,9 @@ def test_pictures_are_written_where_they_are_asked_for(place: Path) -> None:
     done = evaluate(place, "run=run/fold-0/best.ckpt", "photos=photos", "report.faces=true", "hydra.run.dir=shown")
     assert done.code == 0, done.err
     assert "is not known: a model file does not say" in done.out
-    drawn = np.asarray(Image.open(place / "shown/photos/new_1.jpg"))
+    drawn = np.asarray(Image.open(place / "shown/photos/new_1.png"))
     assert drawn.shape == astronaut().shape
+    assert (drawn[400, 400:450] == MISSED).all()  # the face that is none
     assert len(list((place / "shown/photos").iterdir())) == 3
 
 
@@ -71,6 +73,8 @@ def test_pictures_are_written_where_they_are_asked_for(place: Path) -> None:
         ("run=run photos=missing", "holds no Pascal VOC file"),
         ("run=run photos=photos split=all", "leave these out"),
         ("run=run photos=photos crop.min_side=5000", "holds no face of 5000 pixels or more"),
+        ("run=run photos=photos crop.min_side=0", "crop.min_side=0 is too small"),
+        ("run=run photos=", "photos has no value"),
         ("run=run photos=photos crop.margin=-1", "crop.margin=-1 is not a margin"),
         ("run=run photos=photos boxes=photos/new_1.xml", "cannot be read as a COCO file"),
         ("run=run photos=photos classes=binary", "faces of class compliant, which the model does not know"),

@@ -149,6 +149,13 @@ def test_ended_from_outside_it_closes_what_it_wrote(place: Path, how: signal.Sig
 
 WRONG = [
     ("source=missing.mp4", "source=missing.mp4 is not there"),
+    ("source=", "source has no value"),
+    ("sink=events sink.events.path=face.mp4", "is where the source lies"),
+    ("sink=events sink.events.path=run/result.json", "nothing is written over"),
+    ("source=photos sink=file sink.file.path=photos/annotated", "is where the source lies"),
+    ("source=99999999999", "is not there"),
+    ("source=photos sink=web", "sink=web shows what moves"),
+    ("privacy=blur patience=0", "give it more than 0"),
     ("source=97", "source=97: there is no such camera here"),
     ("source=store", "store holds no photo"),
     ("source=run/result.json", "cannot be read as a video or a picture"),

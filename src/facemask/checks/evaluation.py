@@ -25,7 +25,7 @@ def resolve_evaluation(config: DictConfig) -> Settings:
         raise ConfigError("name what to evaluate: run=FOLDER (several: run=A run=B), or sweep=FOLDER for its winner.")
     runs = settings["run"] if isinstance(settings["run"], list) else [settings["run"]] if settings["run"] else []
     settings["run"] = [str(run) for run in runs]
-    if settings["photos"]:
+    if settings["photos"] is not None:
         _check_photos(settings)
     own, split = settings["data"]["root"] is None, settings["split"]
     if split not in SPLITS:
@@ -61,10 +61,14 @@ def resolve_evaluation(config: DictConfig) -> Settings:
 
 
 def _check_photos(settings: Settings) -> None:
+    if not settings["photos"]:
+        raise ConfigError("photos has no value; give the folder of annotated photos: photos=FOLDER")
     if len(settings["run"]) != 1:
         raise ConfigError("photos= evaluates one model; name it: run=FOLDER, or an exported file.")
     if settings["data"]["root"] is not None or settings["split"] != "test":
         raise ConfigError("photos= takes the place of data.root= and split=; leave these out.")
     check_margin(settings["crop"]["margin"])
+    if settings["crop"]["min_side"] < 1:
+        raise ConfigError(f"crop.min_side={settings['crop']['min_side']} is too small; it must be 1 or more.")
     settings["classes"] = check_classes(settings["classes"])
     check_targets({"detector": settings["detector"]})

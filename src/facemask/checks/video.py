@@ -32,6 +32,8 @@ def resolve_video(config: DictConfig) -> Settings:
         raise ConfigError(f"threads={settings['threads']} is too small; it must be 1 or more.")
     if settings["privacy"] not in PRIVACY:
         raise ConfigError(f"privacy={settings['privacy']} is not one of {', '.join(PRIVACY)}.")
+    if settings["privacy"] == "blur" and not settings["patience"]:
+        raise ConfigError("privacy=blur hides a face that is lost for patience= seconds; give it more than 0.")
     check_margin(settings["crop"]["margin"])
     check_targets({"detector": settings["detector"], **{f"sink.{k}": n for k, n in settings["sink"].items()}})
     return settings

@@ -8,6 +8,8 @@ from PIL import Image, ImageOps
 from facemask.data.preprocessing import Pixels
 from facemask.errors import DataError
 
+PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")  # files that are taken for photos by name
+
 
 def read_image(path: Path) -> Pixels:
     """Decode any picture Pillow reads: palette, alpha (over black), CMYK, 16 bit, EXIF-rotated, whatever its suffix.

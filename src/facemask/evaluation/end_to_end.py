@@ -16,12 +16,13 @@ from facemask.faces.detectors import Detector
 from facemask.faces.matching import match
 
 OVERLAP = 0.4  # least intersection over union of a find and a face
-ALL = "all"
+ALL, IGNORED = "all", ""
 SIDES = ("left", "top", "right", "bottom")
 
 
 def look_at(
     photo: AnnotatedPhoto,
+    name: str,
     detector: Detector,
     classifier: MaskClassifier,
     margin: float | Sequence[float],
@@ -31,7 +32,8 @@ def look_at(
     """Yield a row for every annotated face of a photo, found or missed, and for every find that is none.
 
     Args:
-        photo: with the classes of its faces.
+        photo: with the classes of its faces; a find on one of class ``IGNORED`` counts neither for nor against.
+        name: what the rows call it.
         detector: finds faces.
         classifier: says what they wear.
         margin: as in :func:`facemask.faces.crop.widen`.
@@ -46,19 +48,21 @@ def look_at(
     faces = detector.detect(image)
     crops = cut(image, widen(faces.boxes, margin, is_square, image.shape[1], image.shape[0]))
     probabilities = classifier.predict([np.ascontiguousarray(crop) for crop in crops])
-    names = [classifier.class_names[i] for i in probabilities.argmax(axis=1)]
+    labels = [classifier.class_names[i] for i in probabilities.argmax(axis=1)]
     matched = match(faces.boxes, photo.boxes, OVERLAP)
     finds = {int(truth): find for find, truth in enumerate(matched) if truth >= 0}
+    height, width = image.shape[:2]
     for truth, (label, box) in enumerate(zip(photo.names, photo.boxes, strict=True)):
-        if _side(box) < min_side:
+        is_large = _side(box.clip(0, [width, height] * 2)) >= max(min_side, 1)  # False where a box is none
+        if label == IGNORED or not is_large:
             continue
         find = finds.get(truth)
-        predicted = {} if find is None else {"predicted": names[find], "probability": float(probabilities[find].max())}
-        yield {"photo": photo.photo.name, "label": label, "predicted": None, **predicted, **_place(box)}
+        predicted = {} if find is None else {"predicted": labels[find], "probability": float(probabilities[find].max())}
+        yield {"photo": name, "label": label, "predicted": None, **predicted, **_place(box)}
     strays = np.flatnonzero((matched < 0) & (np.array([_side(box) for box in faces.boxes], float) >= min_side))
     for stray in strays.tolist():
-        predicted = {"predicted": names[stray], "probability": float(probabilities[stray].max())}
-        yield {"photo": photo.photo.name, "label": None, **predicted, **_place(faces.boxes[stray])}
+        predicted = {"predicted": labels[stray], "probability": float(probabilities[stray].max())}
+        yield {"photo": name, "label": None, **predicted, **_place(faces.boxes[stray])}
 
 
 def _place(box: npt.NDArray[np.float32]) -> dict[str, float]:

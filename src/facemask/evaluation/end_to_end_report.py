@@ -13,7 +13,7 @@ from facemask.config import Settings, build, did_you_mean
 from facemask.data.pictures import read_image
 from facemask.deploy.runtime import MaskClassifier
 from facemask.errors import DataError
-from facemask.evaluation.end_to_end import ALL, OVERLAP, SIDES, confusion, find_table, look_at, outcome_table
+from facemask.evaluation.end_to_end import ALL, IGNORED, OVERLAP, SIDES, confusion, find_table, look_at, outcome_table
 from facemask.evaluation.leakage import photos_trained_on
 from facemask.faces.annotations import AnnotatedPhoto, read_annotated, to_classes
 from facemask.files import as_typed
@@ -40,12 +40,12 @@ def evaluate_photos(settings: Settings) -> None:
     photos, detector = _read_photos(settings, names), build(settings["detector"])
     looked = track(photos, "Looking at photos", console=Console(stderr=True), transient=True)
     shape = (crop["margin"], crop["square"], crop["min_side"])
-    rows = [row for photo in looked for row in look_at(photo, detector, classifier, *shape)]
+    root = Path(settings["photos"]).expanduser()
+    rows = [row for p in looked for row in look_at(p, _name(p, root), detector, classifier, *shape)]
     faces = pd.DataFrame(rows, columns=["photo", "label", "predicted", "probability", *SIDES])
     n_faces = int(faces["label"].notna().sum())
     if not n_faces:
         raise DataError(f"photos={settings['photos']} holds no face of {crop['min_side']} pixels or more.")
-    root = Path(settings["photos"])
     about = f"{root.name}: {n_faces:,} faces of {crop['min_side']} pixels or more in {len(photos):,} photos"
     sections = [_outcome_section(faces, names, about, settings), _find_section(faces, names, about, settings)]
     sections.append(Section("faces", "Faces", [], [Table("faces", "", faces, {"photo"}, is_folded=True, at_most=200)]))
@@ -60,7 +60,7 @@ def evaluate_photos(settings: Settings) -> None:
     title = settings["report"]["title"] or f"{Path(settings['run'][0]).name} on {root.name}"
     write_report(folder, title, [f"{about}.", _sentence(sections[0].tables[-1])], sections, facts)
     if settings["report"]["faces"]:
-        _write_overlays(photos, faces, folder / "photos")
+        _write_overlays(photos, root, faces, folder / "photos")
     _print(sections[:2], folder, Console())
 
 
@@ -71,7 +71,7 @@ def _outcome_section(faces: pd.DataFrame, class_names: Sequence[str], about: str
         f"Ranges: 95 %, bootstrap over photos, {settings['draws']:,} draws.",
     ]
     trained_on, reason = photos_trained_on(settings)
-    is_seen = faces["photo"].map(lambda photo: Path(photo).stem in trained_on)
+    is_seen = faces["photo"].map(lambda photo: not _names_of(Path(photo)).isdisjoint(trained_on))
     new = faces[~is_seen]
     tables = [Table("outcome", about, outcome_table(faces, class_names, settings["draws"], settings["seed"]))]
     if reason:
@@ -109,8 +109,9 @@ def _read_photos(settings: Settings, class_names: tuple[str, ...]) -> list[Annot
     """Read the photos with their large faces, named as the model names its classes."""
     root = Path(settings["photos"]).expanduser()
     boxes = Path(settings["boxes"]).expanduser() if settings["boxes"] else None
-    photos = to_classes(read_annotated(root, boxes), settings["classes"])
-    for name in sorted({name for photo in photos for name in photo.names} - set(class_names)):
+    classes = {name: IGNORED if label is None else label for name, label in settings["classes"].items()}
+    photos = to_classes(read_annotated(root, boxes), classes)
+    for name in sorted({name for photo in photos for name in photo.names} - {*class_names, IGNORED}):
         raise DataError(
             f"the photos have faces of class {name}, which the model does not know{did_you_mean(name, class_names)} "
             "classes=binary and classes=three say what the names in the files are; or set classes.NAME=CLASS."
@@ -127,16 +128,26 @@ def _sentence(outcome: Table) -> str:
     return f"{outcome.caption}: {'; '.join(words)}."
 
 
-def _write_overlays(photos: list[AnnotatedPhoto], faces: pd.DataFrame, folder: Path) -> None:
+def _names_of(photo: Path) -> set[str]:
+    """Return what a manifest may call a photo: with or without its folder and its suffix."""
+    return {photo.as_posix(), photo.with_suffix("").as_posix(), photo.name, photo.stem}
+
+
+def _name(photo: AnnotatedPhoto, root: Path) -> str:
+    return photo.photo.relative_to(root).as_posix()
+
+
+def _write_overlays(photos: list[AnnotatedPhoto], root: Path, faces: pd.DataFrame, folder: Path) -> None:
     """Write each photo with its faces: annotated, and what was found and said."""
-    folder.mkdir(parents=True, exist_ok=True)
     for photo in photos:
         image = read_image(photo.photo).copy()
-        for row in faces[faces["photo"] == photo.photo.name].to_dict(orient="records"):
+        for row in faces[faces["photo"] == _name(photo, root)].to_dict(orient="records"):
             left, top, right, bottom = (round(row[side]) for side in SIDES)
-            is_missed, is_right = row["predicted"] is None, row["predicted"] == row["label"]
+            is_missed, is_right = pd.isna(row["predicted"]), row["predicted"] == row["label"]
             color = MISSED if is_missed else RIGHT if is_right else WRONG
             words = f"missed {row['label']}" if is_missed else f"{row['predicted']} {row['probability']:.2f}"
             cv2.rectangle(image, (left, top), (right, bottom), color, 2)
             cv2.putText(image, words, (left, max(10, top - 3)), cv2.FONT_HERSHEY_SIMPLEX, 0.4, color, 1, cv2.LINE_AA)
-        cv2.imwrite(str(folder / f"{photo.photo.stem}.jpg"), image[..., ::-1])
+        file = folder / _name(photo, root)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(file), image[..., ::-1])

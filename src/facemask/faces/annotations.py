@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from facemask.data.pictures import PHOTOS
 from facemask.errors import DataError
 from facemask.faces.detectors import Boxes
 
@@ -49,7 +50,7 @@ def read_voc(root: Path) -> list[AnnotatedPhoto]:
         raise DataError(f"{root} holds no Pascal VOC file (.xml); give the folder of the annotated photos.")
     photos: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".bmp", ".webp"):
+        if path.suffix.lower() in PHOTOS:
             photos[path.stem].append(path)
     return [_read_file(file, photos[file.stem]) for file in files]
 

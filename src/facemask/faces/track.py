@@ -29,19 +29,20 @@ class Track:
     Attributes:
         number: its own, from 1.
         box: float32[4], left, top, right and bottom in pixels; predicted where it was not detected.
-        score: the detector's last, in [0, 1].
+        found: float32[4], where it was detected last.
         is_seen: whether the last detection found it.
         unseen: seconds since it was found, if it was not.
     """
 
     number: int
     box: Boxes
-    score: float
     is_seen: bool = True
     unseen: float = 0.0
+    found: Boxes = field(init=False)
     _filter: cv2.KalmanFilter = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self.found = self.box
         self._filter = cv2.KalmanFilter(6, 4)  # middle x, y, width, height, and the middle's speed
         self._filter.measurementMatrix = np.eye(4, 6, dtype=np.float32)
         self._filter.statePost = np.concatenate([_measured(self.box), np.zeros(2)]).astype(np.float32)[:, None]
@@ -62,12 +63,12 @@ class Track:
         self._read(self._filter.statePre)
         self.unseen += 0.0 if self.is_seen else seconds
 
-    def correct(self, box: Boxes, score: float) -> None:
+    def correct(self, box: Boxes) -> None:
         """Take in a detected box, float[4], of this face."""
         self._filter.measurementNoiseCov = np.eye(4, dtype=np.float32) * np.float32(BOX_NOISE * self._side()) ** 2
         self._filter.correct(_measured(box).astype(np.float32)[:, None])
         self._read(self._filter.statePost)
-        self.score, self.is_seen, self.unseen = score, True, 0.0
+        self.found, self.is_seen, self.unseen = box, True, 0.0
 
     def _side(self) -> float:
         return float(max(1.0, (self.box[2:] - self.box[:2]).mean()))
@@ -114,12 +115,12 @@ class Tracker:
         for track in self.tracks:
             track.is_seen = False
         begun = []
-        for f, (box, score) in enumerate(zip(faces.boxes, faces.scores.tolist(), strict=True)):
+        for f, box in enumerate(faces.boxes):
             if f in pairs:
-                self.tracks[pairs[f]].correct(box, score)
+                self.tracks[pairs[f]].correct(box)
             else:
                 self.n_begun += 1
-                begun.append(Track(self.n_begun, box, score))
+                begun.append(Track(self.n_begun, box))
         self.tracks = [track for track in self.tracks if track.unseen <= self.patience] + begun
 
     def seen(self) -> list[Track]:

@@ -36,7 +36,7 @@ def audit(settings: Settings) -> str | None:
     table = index(root, for_training=False)
     store = open_store(root, table["path"].tolist(), SIDE, Path(settings["data"]["store_dir"]).expanduser())
     table = table.assign(**{name: store.samples[name].to_numpy() for name in ("width", "height", "error")})
-    table["digest"] = [hashlib.sha256((root / path).read_bytes()).hexdigest() for path in table["path"]]
+    table["digest"] = [_digest(root / path) for path in table["path"]]
     findings = find_defects(table, near_duplicates(store.images), settings)
     found = findings["finding"].value_counts()
     counts = {kind: int(found.get(kind, 0)) for kind in settings["allow"]}
@@ -54,6 +54,14 @@ def audit(settings: Settings) -> str | None:
     _print(facts, findings, folder, Console())
     listed = ", ".join(f"{kind} ({n:,}, allowed {settings['allow'][kind]:,})" for kind, n in too_many.items())
     return f"more than is allowed: {listed}; mend the set, or allow more: allow.{min(too_many)}=…" if too_many else None
+
+
+def _digest(file: Path) -> str:
+    """Return a hash of a file's bytes; of one that cannot be read, its name."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return str(file)
 
 
 def _allowed(settings: Settings, kind: str) -> float:

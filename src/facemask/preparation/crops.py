@@ -109,7 +109,7 @@ def _crop(job: Job, find: Find, settings: Settings, out: Path) -> Cropped:
     sides = (inside[:, 2:] - inside[:, :2]).min(axis=1)
     is_box = np.isfinite(found.boxes).all(axis=1) & (sides > 0)
     kept = np.flatnonzero(is_box & (sides >= settings["min_side"])).tolist()
-    corners = widen(found.boxes[kept], settings["margin"], settings["square"], width, height)
+    corners = widen(inside[kept], settings["margin"], settings["square"], width, height)
     faces = []
     for i, pixels in zip(kept, cut(image, corners), strict=True):
         file = f"{found.labels[i]}/{photo.stem}_{i:03d}.png"

@@ -1,6 +1,7 @@
 """What can be wrong with a set of faces. Pure: tables in, a table of findings out."""
 
 from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -43,10 +44,10 @@ def find_defects(table: pd.DataFrame, near: pd.DataFrame, limits: Settings) -> p
 
 
 def _exact_pairs(whole: pd.DataFrame) -> pd.DataFrame:
-    """Pair each file with the first that has the same bytes."""
-    first = whole.groupby("digest")["path"].transform(lambda paths: paths.index[0])
-    copies = first[first != first.index]
-    return pd.DataFrame({"kind": PAIRS[0], "first": copies.to_numpy(), "second": copies.index, "detail": "same bytes"})
+    """Pair each file with every other that has the same bytes."""
+    pairs = [pair for rows in whole.groupby("digest").groups.values() for pair in combinations(rows, 2)]
+    first, second = zip(*pairs, strict=True) if pairs else ((), ())
+    return pd.DataFrame({"kind": PAIRS[0], "first": first, "second": second, "detail": "same bytes"})
 
 
 def _near_pairs(whole: pd.DataFrame, near: pd.DataFrame) -> pd.DataFrame:

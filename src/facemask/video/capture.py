@@ -72,7 +72,8 @@ class Capture:
     def _hand_over(self, item: Frame | BaseException | None) -> None:
         while True:
             try:
-                self._frames.put(item, timeout=0 if self.source.is_live else LOOK)
+                is_waiting = not (self.source.is_live and isinstance(item, Frame))
+                self._frames.put(item, timeout=LOOK if is_waiting else 0)
             except queue.Full:
                 if self.source.is_live and isinstance(item, Frame):
                     self.n_dropped += self._drain()

@@ -1,5 +1,6 @@
 """What is drawn on a frame: boxes, labels, a line of counts; and what is hidden."""
 
+import re
 from collections.abc import Sequence
 
 import cv2
@@ -14,7 +15,10 @@ Color = tuple[int, int, int]
 # BGR, told apart by people who cannot tell red from green (Okabe and Ito 2008): bluish green, vermilion, orange.
 MASKED, BARE, WRONG = (115, 158, 0), (0, 94, 213), (0, 159, 230)
 OTHERS: tuple[Color, ...] = ((178, 114, 0), (167, 121, 204), (233, 180, 86), (66, 228, 240))
-WORDS = (("wrong", WRONG), ("incorrect", WRONG), ("non", BARE), ("no_", BARE), ("without", BARE), ("bare", BARE))
+WORDS = (
+    *((word, WRONG) for word in ("wrong", "incorrect", "improper")),
+    *((word, BARE) for word in ("non", "no_", "nomask", "without", "unmask", "off", "bare")),
+)
 MASKED_WORDS = ("mask", "compliant")
 INK, PAPER = (255, 255, 255), (32, 32, 32)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -23,7 +27,7 @@ HIDDEN_MARGIN, TILES = 0.15, 6  # around a hidden face, as a share of its side; 
 
 def color_of(name: str, class_names: Sequence[str]) -> Color:
     """Return a class's colour, BGR: by what its name says, else by its place."""
-    lower = name.lower()
+    lower = re.sub(r"\W+", "_", name.lower())
     for word, color in WORDS:
         if word in lower:
             return color
@@ -70,7 +74,7 @@ def _write(image: Pixels, words: str, left: int, bottom: int, ground: Color, sca
 
 
 def pixelate(image: Pixels, boxes: Boxes) -> None:
-    """Make faces unrecognisable, in place: a few tiles of mean colours are left, which nothing turns back.
+    """Make faces unrecognisable, in place: a few tiles of mean colours are left of each.
 
     Args:
         image: uint8[H, W, 3], BGR.

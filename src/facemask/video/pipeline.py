@@ -22,6 +22,7 @@ from facemask.video.sources import Frame
 # Measured: 37 to 94 at cuts, 10 at most between the frames of one scene.
 CUT = 20.0
 THUMBNAIL = (64, 36)  # pixels
+LONGEST_GAP = 0.5  # seconds without a frame after which it is another scene
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,12 @@ class SeenFace:
     Attributes:
         track: the number of the face that is followed; None in a photo, which nothing follows.
         box: float32[4], left, top, right and bottom in pixels.
-        score: the detector's.
         label: the likeliest class.
         probabilities: float32[C], smoothed.
     """
 
     track: int | None
     box: Boxes
-    score: float
     label: str
     probabilities: Probabilities
 
@@ -96,6 +95,8 @@ class Pipeline:
         self.detect_every, self.classify_every = detect_every, classify_every
         self.stopwatch = Stopwatch()
         self._answers: dict[int, tuple[int, Probabilities]] = {}  # of each track: at which frame, and what
+        self._gone: list[tuple[float, Boxes]] = []  # when and where a cut ended a face
+        self._size: tuple[int, ...] = ()
         self._thumbnail: npt.NDArray[np.uint8] | None = None
         self._detected_at: int | None = None
         self._seconds = 0.0
@@ -104,10 +105,12 @@ class Pipeline:
     def process(self, frame: Frame) -> list[SeenFace]:
         """Return the faces of the next frame."""
         with self.stopwatch.time("track"):
-            is_new_scene = self._is_new_scene(frame)
+            passed = max(0.0, frame.seconds - self._seconds)
+            is_new_scene = self._is_new_scene(frame) or passed > max(self.tracker.patience, LONGEST_GAP)
             if is_new_scene:
+                self._gone += [(frame.seconds, track.found) for track in self.tracker.tracks]
                 self.tracker.forget()
-            self.tracker.predict(max(0.0, frame.seconds - self._seconds))
+            self.tracker.predict(passed)
             self._seconds = frame.seconds
         due = self._detected_at is None or self._n_frames - self._detected_at >= self.detect_every
         if due or is_new_scene:
@@ -122,13 +125,22 @@ class Pipeline:
         return [self._answer(track, frame) for track in seen]
 
     def to_hide(self) -> Boxes:
-        """Return where faces are or, having been lost a moment ago, may still be: float32[N, 4]."""
-        return np.array([track.box for track in self.tracker.tracks], np.float32).reshape(-1, 4)
+        """Return where faces are or, having been lost a moment ago, may still be: float32[N, 4].
+
+        Of a lost face that is where it was found last, and where it would be had it gone on; of one that a cut ended,
+        where it was.
+        """
+        since = self._seconds - self.tracker.patience
+        self._gone = [(seconds, box) for seconds, box in self._gone if seconds >= since]
+        tracks = self.tracker.tracks
+        boxes = [*(t.box for t in tracks), *(t.found for t in tracks if not t.is_seen), *(box for _, box in self._gone)]
+        return np.array(boxes, np.float32).reshape(-1, 4)
 
     def _is_new_scene(self, frame: Frame) -> bool:
         small = cv2.resize(frame.image, THUMBNAIL, interpolation=cv2.INTER_NEAREST)
+        size, self._size = self._size, frame.image.shape
         before, self._thumbnail = self._thumbnail, np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
-        if before is None or frame.name:
+        if before is None or frame.name or size != self._size:
             return True
         return float(cv2.absdiff(before, self._thumbnail).mean()) > CUT
 
@@ -159,4 +171,4 @@ class Pipeline:
         probabilities = self._answers[track.number][1]
         label = self.classifier.class_names[int(probabilities.argmax())]
         number = None if frame.name else track.number
-        return SeenFace(number, track.box, track.score, label, probabilities)
+        return SeenFace(number, track.box, label, probabilities)

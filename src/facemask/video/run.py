@@ -45,13 +45,17 @@ def run(settings: Settings) -> Tally:
     sinks: list[Sink] = [build(node) for node in settings["sink"].values()]
     pipeline, tally = build_pipeline(settings), Tally()
     interrupted = _end_on_signals(source)
+    if settings["seconds"] is not None:
+        timer = threading.Timer(settings["seconds"], source.ended.set)
+        timer.daemon = True
+        timer.start()
     try:
         with ExitStack() as stack:
             for sink in sinks:
                 stack.callback(sink.end)
                 sink.begin(source, folder, say)
-            stack.callback(lambda: report(source, tally, pipeline.stopwatch, Console()))  # first, of what is called
             _label(source, pipeline, sinks, settings, tally, aside)
+            report(source, tally, pipeline.stopwatch, Console())
     finally:
         remove_if_empty(folder)
     if interrupted.is_set() and not source.is_live:  # which has no other end
@@ -109,6 +113,5 @@ def _label(
             now = time.monotonic()
             tally.count(faces, now - frame.read_at)
             tally.n_dropped, tally.n_tracks, tally.seconds = capture.n_dropped, n_tracks, now - start
-            is_enough = settings["seconds"] is not None and tally.seconds >= settings["seconds"]
-            if is_enough or any(sink.wants_end for sink in sinks):
+            if any(sink.wants_end for sink in sinks):
                 return

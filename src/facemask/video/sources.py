@@ -13,11 +13,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from facemask.data.pictures import read_image
+from facemask.data.pictures import PHOTOS, read_image
 from facemask.data.preprocessing import Pixels
 from facemask.errors import DataError
 
-PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")  # every other file is taken for a video
 STREAM = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 NOMINAL = 25.0  # frames per second of what does not say
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds between attempts to reach a camera that went away; they double
@@ -107,11 +106,12 @@ class VideoFile(Source):
     def frames(self) -> Iterator[Frame]:
         """Yield the file's frames, timed by its frame rate."""
         start, number, is_first_pass = time.monotonic(), 0, True
+        began = seconds = 0.0
         while is_first_pass or self.is_looped:
             capture, of_pass = self._open(), 0
             try:
                 while not self.ended.is_set() and (image := _read(capture)) is not None:
-                    seconds = number / self.fps
+                    seconds = began + self._time_of(capture, of_pass)
                     if self.is_live:
                         self.ended.wait(max(0.0, start + seconds - time.monotonic()))
                     yield Frame(image, number, seconds, time.monotonic())
@@ -120,11 +120,16 @@ class VideoFile(Source):
                 capture.release()
             if self.ended.is_set() or not of_pass:
                 return
-            if is_first_pass and of_pass < 0.9 * self.n_frames:
-                self._say(
-                    f"{self.name} ends after {of_pass:,} of about {self.n_frames:,} frames: the rest cannot be decoded."
-                )
+            began = seconds + 1 / self.fps
+            if is_first_pass and began < 0.9 * self.n_frames / self.fps:
+                whole = self.n_frames / self.fps
+                self._say(f"{self.name} ends after {began:.1f} of {whole:.1f} s: the rest cannot be decoded.")
             is_first_pass = False
+
+    def _time_of(self, capture: cv2.VideoCapture, number: int) -> float:
+        """Return when the frame just read is shown: its own time, or where it has none, its number's."""
+        own = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        return own if number and own > 0 else number / self.fps
 
 
 class Camera(Source):
@@ -247,7 +252,7 @@ class Photos(Source):
 
 
 def open_source(
-    what: int | str, say: Say, is_live: bool | None = None, is_looped: bool = False, reconnect: float = 60.0
+    what: int | str | None, say: Say, is_live: bool | None = None, is_looped: bool = False, reconnect: float = 60.0
 ) -> Source:
     """Open a camera by its number, a stream by its address, or a video, a photo or a folder of photos by its path.
 
@@ -262,7 +267,9 @@ def open_source(
         DataError: it cannot be opened.
     """
     text = str(what).strip()
-    if text.isascii() and text.isdigit():
+    if what is None or not text:
+        raise DataError("source has no value; give a camera's number, an address, a video, a photo or a folder.")
+    if text.isascii() and text.isdigit() and len(text) < 4:
         return Camera(int(text), say, reconnect)
     if STREAM.match(text) and not text.lower().startswith("file://"):
         return Camera(text, say, reconnect)
@@ -282,8 +289,10 @@ def is_photo(path: Path) -> bool:
 
 
 def without_password(address: str) -> str:
-    """Return an address without the name and password that it may hold."""
-    return re.sub(r"(://)[^/@]*@", r"\1", address)
+    """Return an address without what may be secret in it: all up to the last ``@``, and the query."""
+    scheme, _, rest = address.partition("://")
+    rest = rest.rpartition("@")[2]
+    return f"{scheme}://{rest.partition('?')[0]}"
 
 
 def _read(capture: cv2.VideoCapture) -> Pixels | None:

@@ -22,8 +22,7 @@ class Tally:
         labels: how often each class was seen; a face in a frame counts one.
         n_tracks: faces followed.
         seconds: that it took.
-        slowest: seconds from reading a frame to having handed it on, at most.
-        delays: how many frames took so many hundredths of a second.
+        delays: how many frames took so many hundredths of a second, from being read to having been handed on.
     """
 
     n_frames: int = 0
@@ -31,14 +30,12 @@ class Tally:
     labels: Counter[str] = field(default_factory=Counter)
     n_tracks: int = 0
     seconds: float = 0.0
-    slowest: float = 0.0
     delays: Counter[int] = field(default_factory=Counter)
 
     def count(self, faces: list[SeenFace], delay: float) -> None:
         """Count a frame."""
         self.n_frames += 1
         self.labels.update(face.label for face in faces)
-        self.slowest = max(self.slowest, delay)
         self.delays[int(delay * 100)] += 1  # a camera may run for months: no list of them all
 
     def delay(self, share: float) -> float:

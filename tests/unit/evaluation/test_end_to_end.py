@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from facemask.data.preprocessing import Pixels
-from facemask.evaluation.end_to_end import SIDES, confusion, find_table, look_at, outcome_table
+from facemask.evaluation.end_to_end import IGNORED, SIDES, confusion, find_table, look_at, outcome_table
 from facemask.faces.annotations import AnnotatedPhoto
 from facemask.faces.detectors import Boxes, Detector, Scores, as_arrays
 
@@ -49,7 +49,7 @@ def photo(tmp_path: Path) -> AnnotatedPhoto:
 
 
 def rows(photo: AnnotatedPhoto, finds: list[list[float]]) -> list[dict[str, Any]]:
-    return list(look_at(photo, Finds(finds), ByBrightness(), 0.0, False, 24))  # type: ignore[arg-type]
+    return list(look_at(photo, "street/a.png", Finds(finds), ByBrightness(), 0.0, False, 24))  # type: ignore[arg-type]
 
 
 def test_each_large_face_is_found_or_missed_and_each_large_stray_find_is_told(photo: AnnotatedPhoto) -> None:
@@ -59,7 +59,14 @@ def test_each_large_face_is_found_or_missed_and_each_large_stray_find_is_told(ph
         ("no_mask", None),  # missed
         (None, "no_mask"),  # nobody's face; the small face and the small find count neither way
     ]
+    assert seen[0]["photo"] == "street/a.png"
     assert {"photo", "label", "predicted", *SIDES} <= set(seen[0])
+
+
+def test_faces_that_are_left_out_and_boxes_that_are_none_count_neither_way(photo: AnnotatedPhoto) -> None:
+    photo.names[0] = IGNORED
+    photo.boxes[1] = [500, 500, 600, 600]  # outside the photo
+    assert [row["label"] for row in rows(photo, [[12, 10, 52, 50]])] == []
 
 
 def test_a_photo_without_finds_is_all_misses(photo: AnnotatedPhoto) -> None:

@@ -15,6 +15,10 @@ from facemask.video.pipeline import SeenFace
         ("compliant", MASKED),
         ("no_mask", BARE),
         ("without_mask", BARE),
+        ("No Mask", BARE),
+        ("no-mask", BARE),
+        ("unmasked", BARE),
+        ("improper_mask", WRONG),
         ("non-compliant", BARE),
         ("wrong_mask", WRONG),
         ("mask_worn_incorrectly", WRONG),
@@ -32,7 +36,7 @@ def test_classes_of_other_names_have_different_colours() -> None:
 
 def test_a_box_at_the_edge_and_its_label_are_drawn_inside() -> None:
     image = np.zeros((60, 200, 3), np.uint8)
-    face = SeenFace(3, np.array([150, -5, 230, 50], np.float32), 0.9, "no_mask", np.array([0.1, 0.9], np.float32))
+    face = SeenFace(3, np.array([150, -5, 230, 50], np.float32), "no_mask", np.array([0.1, 0.9], np.float32))
     drawn = draw(image, [face], ["mask", "no_mask"], "mask 0  no_mask 1")
     assert drawn.shape == (60, 200, 3)
     assert (drawn == np.array(BARE, np.uint8)).all(axis=2).sum() > 200  # the label's ground and the box

@@ -9,6 +9,7 @@ from facemask.data.preprocessing import Pixels
 from facemask.faces.track import Tracker
 from facemask.video.pipeline import Pipeline, SeenFace
 from facemask.video.smoothing import Smoother
+from facemask.video.sources import Frame
 
 
 def picture(*corners: tuple[int, int], ground: int = 40) -> Pixels:
@@ -62,7 +63,26 @@ def test_a_face_that_detection_no_longer_finds_is_no_longer_shown() -> None:
 def test_what_may_be_a_face_stays_hidden_while_it_may_come_back() -> None:
     _, pipeline = run([picture((10, 10)), picture()], detect_every=1)
     assert pipeline.tracker.seen() == []
-    assert len(pipeline.to_hide()) == 1
+    assert (pipeline.to_hide().round() == [10, 10, 30, 30]).all()
+    assert len(pipeline.to_hide())
+
+
+def test_a_face_that_a_cut_ended_and_a_lost_one_that_stopped_stay_hidden() -> None:
+    cut = [picture((10, 10))] * 2 + [picture(ground=200)]
+    _, pipeline = run(cut, detect_every=1)
+    assert pipeline.to_hide().round().tolist() == [[10, 10, 30, 30]]
+    stopped = [picture((10 + 4 * i, 10)) for i in range(6)] + [picture()] * 4
+    _, pipeline = run(stopped, detect_every=1)
+    assert [30, 10, 50, 30] in pipeline.to_hide().round().tolist()
+
+
+def test_after_a_gap_or_a_change_of_size_faces_are_looked_for_anew() -> None:
+    wide = np.full((90, 320, 3), 40, np.uint8)
+    seen, _ = run([picture((10, 10)), wide, wide], detect_every=100)
+    assert [len(faces) for faces in seen] == [1, 0, 0]
+    pipeline = Pipeline(BrightFaces(), ByTurns(), Tracker(), Smoother(0.0), detect_every=100)
+    frames = [Frame(picture((10, 10)), 0, 0.0, 0.0), Frame(picture(), 1, 30.0, 0.0)]
+    assert [len(pipeline.process(frame)) for frame in frames] == [1, 0]
 
 
 def test_each_photo_stands_for_itself() -> None:

@@ -24,7 +24,7 @@ CLASSES = ("mask", "no_mask")
 
 def face(track: int | None = 1, label: str = "mask") -> SeenFace:
     p = np.array([0.75, 0.25] if label == "mask" else [0.25, 0.75], np.float32)
-    return SeenFace(track, np.array([5, 6, 25.26, 30], np.float32), 0.9, label, p)
+    return SeenFace(track, np.array([5, 6, 25.26, 30], np.float32), label, p)
 
 
 def scenes(source: Source, faces: list[SeenFace] | None = None) -> list[Scene]:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -37,6 +38,12 @@ def ask(sink: WebSink, path: str, host: str | None = None) -> urllib.request.Req
     if host:
         request.add_header("Host", host)
     return request
+
+
+def wait_for_viewers(sink: WebSink) -> None:
+    deadline = time.monotonic() + TIMEOUT
+    while sink._server is None or not sink._server.n_watching:
+        assert time.monotonic() < deadline
 
 
 def code_of(request: urllib.request.Request) -> int:
@@ -75,8 +82,7 @@ def test_the_picture_moves_and_stops_at_the_end(sink: WebSink) -> None:
     with urllib.request.urlopen(ask(sink, "/picture"), timeout=TIMEOUT) as answer:
         seen = []
         for number in (3, 8):
-            while sink._server is not None and not sink._server.n_watching:
-                pass
+            wait_for_viewers(sink)
             sink.write(scene(number))
             head = b"".join(answer.readline() for _ in range(4))
             length = int(head.partition(b"Content-Length: ")[2].split()[0])
@@ -93,7 +99,9 @@ def test_without_anyone_looking_nothing_is_drawn(sink: WebSink) -> None:
     assert "picture" not in vars(shown)
 
 
-@pytest.mark.parametrize(("host", "code"), [("localhost:8000", 200), ("127.0.0.1:8000", 200), ("evil.example:80", 403)])
+@pytest.mark.parametrize(
+    ("host", "code"), [("localhost:8000", 200), ("127.0.0.1", 200), ("evil.example:80", 403), ("evil.example", 403)]
+)
 def test_another_sites_name_for_this_machine_is_turned_away(sink: WebSink, host: str, code: int) -> None:
     assert code_of(ask(sink, "/", host)) == code
 
@@ -111,6 +119,8 @@ def test_beyond_the_loopback_a_token_is_asked_for(tmp_path: Path) -> None:
         assert code_of(ask(sink, f"/?token={token}")) == 200
     finally:
         sink.end()
+    with pytest.raises(ConfigError, match="sink=web shows what moves"):
+        WebSink().begin(Frames([], is_stills=True), tmp_path, said.append)
     assert WebSink(host="0.0.0.0").token != WebSink(host="0.0.0.0").token
     assert WebSink(host="0.0.0.0", token="ours").token == "ours"
     assert WebSink().token is None

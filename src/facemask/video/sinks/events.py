@@ -8,7 +8,7 @@ import numpy as np
 
 from facemask.files import as_typed
 from facemask.video.scene import Scene
-from facemask.video.sinks.sink import Sink
+from facemask.video.sinks.sink import Sink, claim
 from facemask.video.sources import Say, Source
 
 
@@ -31,9 +31,9 @@ class EventsSink(Sink):
     def begin(self, source: Source, folder: Path, say: Say) -> None:
         """Open the file."""
         self._say = say
-        self._target = Path(self.path).expanduser() if self.path else folder / "events.jsonl"
-        self._target.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = self._target.open("w", buffering=1)  # line by line: a crash loses none
+        target = Path(self.path).expanduser() if self.path else folder / "events.jsonl"
+        self._target = claim(target, source, "sink.events.path")
+        self._stream = self._target.open("x", buffering=1)  # line by line: a crash loses none
 
     def write(self, scene: Scene) -> None:
         """Write a line for each face."""

@@ -12,14 +12,14 @@ from facemask.data.preprocessing import Pixels
 from facemask.errors import ConfigError
 from facemask.files import as_typed
 from facemask.video.scene import Scene
-from facemask.video.sinks.sink import Sink
+from facemask.video.sinks.sink import Sink, claim
 from facemask.video.sources import Say, Source
 
 # In fragments, so that what was written before a crash or a pulled plug plays.
 FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 FRAGMENT = 2.0  # seconds
 FAST = {"preset": "ultrafast", "crf": "23"}  # x264's: a camera does not wait
-TICKS = 1000  # a second, in the videos of cameras, whose frames come when they come
+TICKS = 60_000  # a second: each frame is shown when it came, and the usual rates come out even
 
 
 class FileSink(Sink):
@@ -36,17 +36,13 @@ class FileSink(Sink):
         self.path, self.codec = path, codec
         self._container: av.container.OutputContainer | None = None
         self._size, self._last = (0, 0), -1
-        self._is_resized = self._is_begun = False
+        self._is_resized, self._n_photos = False, 0
 
     def begin(self, source: Source, folder: Path, say: Say) -> None:
         """Choose the file's name."""
         self._source, self._say = source, say
         name = "photos" if source.is_stills else f"{Path(source.name).stem}.mp4" if source.path else "camera.mp4"
-        self._target = Path(self.path).expanduser() if self.path else folder / name
-        if source.path and self._target.resolve() in (source.path.resolve(), source.path.resolve().parent):
-            raise ConfigError(f"sink.file.path={self.path} is where the source lies; choose another place.")
-        (self._target if source.is_stills else self._target.parent).mkdir(parents=True, exist_ok=True)
-        self._is_begun = True
+        self._target = claim(Path(self.path).expanduser() if self.path else folder / name, source, "sink.file.path")
 
     def write(self, scene: Scene) -> None:
         """Write the frame."""
@@ -56,9 +52,8 @@ class FileSink(Sink):
         if self._container is None:
             self._open(*scene.picture.shape[1::-1])
         frame = av.VideoFrame.from_ndarray(self._fitted(scene.picture), format="bgr24")
-        frame.time_base = self._time_base
-        number = round(scene.frame.seconds * TICKS) if self._source.is_live else self._last + 1
-        frame.pts = self._last = max(self._last + 1, number)
+        frame.time_base = Fraction(1, TICKS)
+        frame.pts = self._last = max(self._last + 1, round(scene.frame.seconds * TICKS))
         self._mux(frame)
 
     def _write_photo(self, scene: Scene) -> None:
@@ -66,18 +61,18 @@ class FileSink(Sink):
         file.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(file), scene.picture):
             raise ConfigError(f"{file} cannot be written; choose another place: sink.file.path=FOLDER")
+        self._n_photos += 1
 
     def _open(self, width: int, height: int) -> None:
         self._size = width - width % 2, height - height % 2  # codecs take even sides
         rate = Fraction(self._source.fps).limit_denominator(1001)
-        self._time_base = Fraction(1, TICKS) if self._source.is_live else 1 / rate
         options = FAST if self.codec == "libx264" else {}
         try:
             self._container = av.open(str(self._target), "w", options=FRAGMENTS)
             stream: VideoStream = self._container.add_stream(self.codec, rate=rate, options=options)  # type: ignore[assignment]
             stream.width, stream.height = self._size
-            stream.pix_fmt, stream.time_base = "yuv420p", self._time_base
-            stream.codec_context.time_base = self._time_base
+            stream.pix_fmt, stream.time_base = "yuv420p", Fraction(1, TICKS)
+            stream.codec_context.time_base = Fraction(1, TICKS)
             stream.codec_context.gop_size = max(1, round(self._source.fps * FRAGMENT))
             self._stream = stream
             self._container.start_encoding()
@@ -113,7 +108,7 @@ class FileSink(Sink):
         if self._container is not None:
             self._mux(None)  # what the encoder still holds
             self._container.close()
-        if self._container is not None or (self._is_begun and self._source.is_stills):
+        if self._container is not None or self._n_photos:
             self._say(f"annotated: {as_typed(self._target.absolute())}")
 
 

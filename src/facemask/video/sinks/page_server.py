@@ -75,12 +75,13 @@ class PageServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: PageServer
+    timeout = 10  # seconds that a browser may say or take nothing
     protocol_version = "HTTP/1.0"  # a connection a request, which ends when the show does
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         token = parse_qs(url.query).get("token", [""])[0]
-        if self.server.is_local and self.headers.get("Host", "").rpartition(":")[0] not in LOOPBACK:
+        if self.server.is_local and self.headers.get("Host", "").partition(":")[0] not in LOOPBACK:
             self.send_error(HTTPStatus.FORBIDDEN)  # another site's name that points here: its page must not look in
         elif self.server.token and not hmac.compare_digest(token.encode(), self.server.token.encode()):
             self.send_error(HTTPStatus.FORBIDDEN, "The address lacks the token that was printed.")

@@ -3,8 +3,24 @@
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from facemask.errors import ConfigError
 from facemask.video.scene import Scene
 from facemask.video.sources import Say, Source
+
+
+def claim(target: Path, source: Source, key: str) -> Path:
+    """Return a place for a sink to write to, the folder above it made.
+
+    Raises:
+        ConfigError: something is there already, or it is among the source's own files.
+    """
+    place, own = target.resolve(), source.path.resolve() if source.path else None
+    if own and (place == own or (own.is_dir() and place.is_relative_to(own))):
+        raise ConfigError(f"{key}={target} is where the source lies; choose another place.")
+    if place.is_file() or (place.is_dir() and any(place.iterdir())):
+        raise ConfigError(f"{target} is there already, and nothing is written over; choose another place: {key}=…")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
 
 
 class Sink(ABC):

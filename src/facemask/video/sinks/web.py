@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import cv2
 from pydantic import Field
@@ -48,6 +49,8 @@ class WebSink(Sink):
 
     def begin(self, source: Source, folder: Path, say: Say) -> None:
         """Open the page, and say where it is."""
+        if source.is_stills:
+            raise ConfigError("sink=web shows what moves; for photos choose sink=file, sink=window or sink=events.")
         self._state |= {"source": source.name}
         try:
             self._server = PageServer(self, self.host, self.port, self.token)
@@ -57,7 +60,9 @@ class WebSink(Sink):
             ) from error
         threading.Thread(target=self._server.serve_forever, args=(0.1,), name="web", daemon=True).start()
         self.port = self._server.server_port
-        say(f"watch at http://{self.host}:{self.port}/" + (f"?token={self.token}" if self.token else ""))
+        say(
+            f"watch at http://{self.host}:{self.port}/" + (f"?token={quote(self.token, safe='')}" if self.token else "")
+        )
 
     def write(self, scene: Scene) -> None:
         """Show the frame to whoever looks."""
@@ -66,7 +71,6 @@ class WebSink(Sink):
             self._picture = picture
             self._state |= {
                 "frame": scene.frame.number,
-                "seconds": round(scene.frame.seconds, 1),
                 "fps": round(scene.fps, 1),
                 "counts": scene.counts,
                 "tracks": scene.n_tracks,

@@ -22,6 +22,7 @@ class WindowSink(Sink):
     """A window: q or Esc ends, space pauses, s saves the picture as shown. A photo stays until a key is pressed."""
 
     is_watched = True
+    _is_open = False
 
     def begin(self, source: Source, folder: Path, say: Say) -> None:
         """Open the window."""
@@ -36,6 +37,7 @@ class WindowSink(Sink):
         if tried.returncode:
             raise ConfigError("there is no screen for a window; choose sink=file, sink=web (a page) or sink=events.")
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        self._is_open = True
 
     def write(self, scene: Scene) -> None:
         """Show the frame, and do what the keys say."""
@@ -64,4 +66,5 @@ class WindowSink(Sink):
 
     def end(self) -> None:
         """Close the window."""
-        cv2.destroyAllWindows()
+        if self._is_open:
+            cv2.destroyAllWindows()
