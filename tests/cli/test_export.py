@@ -16,8 +16,12 @@ from commands import Outcome, type_command
 from conftest import PROJECT, write_faces
 from facemask.data.pictures import read_image
 from facemask.deploy.backend import METADATA
+from facemask.deploy.export import export_model
 from facemask.deploy.runtime import MaskClassifier
 from facemask.errors import ModelError
+from facemask.evaluation.samples import own_samples
+from facemask.evaluation.trained import open_models
+from facemask.models.cnn import CNN
 from facemask.training.fit import fit_folds
 from fits import configure
 
@@ -83,6 +87,7 @@ def test_another_program_finds_the_record_in_the_file(place: Path) -> None:
     content = json.loads(entry.value)
     assert content["preprocessing"]["class_names"] == ["mask", "no_mask"]
     assert content["about"]["precision"] == "fp32"
+    assert str(place) not in entry.value  # what is handed on tells nothing of this machine
     assert [d.dim_param or d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim] == ["N", 16, 16, 3]
 
 
@@ -148,6 +153,23 @@ def test_one_sentence_and_exit_code_two(place: Path, typed: str, prepare: Any, s
     assert "Traceback" not in done.err
     assert not (place / "wrong").exists()
     assert sorted((place / "run").rglob("*")) == before
+
+
+class Choosy(CNN):
+    """A network of someone's own, which looks at the pixels before it decides what to do."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images if images.mean() > 0 else -images)
+
+
+def test_a_network_that_is_no_graph_is_told_of(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (model,) = open_models({"run": [place / "run"], "sweep_folder": None, "fold": None})
+    monkeypatch.setattr(model.model, "net", Choosy(num_classes=2, channels=[4]))
+    keys = {"format": "exported_program", "precision": "fp32", "preprocessing": "inside"}
+    (place / "choosy").mkdir()
+    with pytest.raises(ModelError, match=r"CNN cannot be written as a graph \(.*its forward must take the same steps"):
+        export_model(model, own_samples([model], "val"), keys, place / "choosy")
+    assert not list((place / "choosy").iterdir())
 
 
 @pytest.mark.parametrize("format_", ["openvino", "exported_program"])

@@ -58,7 +58,7 @@ def read_metadata(file: Path, words: str | None) -> Preprocessing:
         raise ModelError(f"{file} was not written by export.py: it says nothing of classes and preprocessing.")
     try:
         return Preprocessing.from_dict(json.loads(words)["preprocessing"])
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(
             f"what {file} says of classes and preprocessing cannot be read; export the run anew."
         ) from error

@@ -5,12 +5,12 @@ import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,14 +19,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from facemask.config import Settings
+from facemask.config import Settings, first_line
 from facemask.data.preprocessing import Pixels
 from facemask.deploy.backend import METADATA, write_metadata
-from facemask.deploy.graph import Graph, to_onnx, to_openvino, to_program
+from facemask.deploy.graph import Graph, to_onnx, to_program, write_openvino
 from facemask.deploy.parity import Parity, check, compare
 from facemask.deploy.quantisation import quantised
 from facemask.deploy.runtime import MaskClassifier
-from facemask.errors import ConfigError
+from facemask.errors import ConfigError, ModelError
 from facemask.evaluation.predict import predict_probabilities
 from facemask.evaluation.samples import Samples, own_samples
 from facemask.evaluation.trained import TrainedModel, open_models
@@ -36,6 +36,7 @@ from facemask.seeding import CALIBRATION, derive_seed
 
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "exported_program": ".pt2"}
 FACTS = "export.json"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -98,35 +99,42 @@ def export_model(model: TrainedModel, samples: Samples, settings: Settings, fold
         size = sum(part.stat().st_size for part in parts)
         for part in parts:
             part.replace(folder / part.name)
-    facts = {**_facts(model, settings), "parity": parity.to_dict(), "bytes": size, "validated_on": samples.fingerprint}
+    facts = {"run": str(model.folder), **_facts(model, settings), "bytes": size}
+    facts |= {"parity": parity.to_dict(), "validated_on": samples.fingerprint}
     write_atomically(folder / FACTS, json.dumps(plain(facts), indent=2) + "\n")
     return Exported(folder / file.name, size, parity)
 
 
 def _write(model: TrainedModel, images: Pixels, settings: Settings, file: Path) -> None:
+    """Write the file, or the two files, of a format."""
     is_half, is_inside = settings["precision"] == "fp16", settings["preprocessing"] == "inside"
+    is_openvino = settings["format"] == "openvino"  # which keeps its weights in halves by itself
     words = write_metadata(model.record, _facts(model, settings))
+    graph = Graph(model.model, model.record, is_inside, is_half and not is_openvino)
     with _quiet():
         if settings["format"] == "exported_program":
-            program = to_program(Graph(model.model, model.record, is_inside, is_half))
-            torch.export.save(program, file, extra_files={METADATA: words})
+            torch.export.save(_traced(to_program, graph, model), file, extra_files={METADATA: words})
             return
-        # OpenVINO keeps its weights in halves by itself, and computes in whatever its device is best at.
-        is_openvino = settings["format"] == "openvino"
-        onnx_model = to_onnx(Graph(model.model, model.record, is_inside, is_half and not is_openvino))
+        onnx_model = _traced(to_onnx, graph, model)
         if settings["precision"] == "int8":
             chosen = calibration_images(images, settings["calibration"], settings["seed"])
             inputs = chosen if is_inside else model.record.normalise_array(chosen)
             onnx_model = quantised(onnx_model, inputs, settings["float_layers"])
         if is_openvino:
-            import openvino
-
-            network = to_openvino(onnx_model)
-            network.set_rt_info(words, METADATA)
-            openvino.save_model(network, file, compress_to_fp16=is_half)
+            write_openvino(onnx_model, file, words, is_half)
         else:
             onnx_model.metadata_props.add(key=METADATA, value=words)
             file.write_bytes(onnx_model.SerializeToString())
+
+
+def _traced(convert: Callable[[Graph], T], graph: Graph, model: TrainedModel) -> T:
+    try:
+        return convert(graph)
+    except Exception as error:  # whatever torch makes of a module of the user's
+        raise ModelError(
+            f"{model.label} cannot be written as a graph ({first_line(error)}); its forward must take the same steps "
+            "whatever the images and however many."
+        ) from error
 
 
 def calibration_images(images: Pixels, most: int, seed: int) -> Pixels:
@@ -141,7 +149,6 @@ def _facts(model: TrainedModel, settings: Settings) -> dict[str, Any]:
     )
     return {
         "model": model.label,
-        "run": str(model.folder.resolve()),
         "trained_on": model.result["data"]["fingerprint"],
         "facemask": version("facemask"),
         **{key: settings[key] for key in keys},

@@ -1,7 +1,7 @@
 """A trained network as one graph, from pictures to probabilities, in torch's, ONNX's and OpenVINO's words."""
 
 from copy import deepcopy
-from typing import Any
+from pathlib import Path
 
 import onnx
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from facemask.data.preprocessing import Preprocessing
-from facemask.deploy.backend import INPUT, OUTPUT
+from facemask.deploy.backend import INPUT, METADATA, OUTPUT
 from facemask.models.classifier import MaskClassifier
 from facemask.models.folding import folded
 
@@ -73,8 +73,17 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
     return model
 
 
-def to_openvino(model: onnx.ModelProto) -> Any:
-    """Return an ONNX model as OpenVINO's."""
+def write_openvino(model: onnx.ModelProto, file: Path, words: str, is_half: bool) -> None:
+    """Write an ONNX model as OpenVINO's.
+
+    Args:
+        model: as :func:`to_onnx` returns it.
+        file: the ``.xml``; the weights go to the ``.bin`` beside it.
+        words: its metadata.
+        is_half: whether the weights are kept in float16.
+    """
     import openvino
 
-    return openvino.Core().read_model(model.SerializeToString())
+    network = openvino.Core().read_model(model.SerializeToString())
+    network.set_rt_info(words, METADATA)
+    openvino.save_model(network, file, compress_to_fp16=is_half)

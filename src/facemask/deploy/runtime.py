@@ -55,6 +55,8 @@ class MaskClassifier:
         path = Path(path).expanduser()
         if not path.exists():
             raise ModelError(f"{path} does not exist; give {KINDS}.")
+        if threads is not None and threads < 1:
+            raise ModelError(f"threads={threads} cannot compute; give 1 or more, or leave it out.")
         if path.is_dir() or path.suffix in (".ckpt", ".pt2"):
             torch_backend = _with_torch(path)
             if path.suffix == ".pt2":

@@ -161,6 +161,8 @@ def test_what_is_no_crop_is_refused(brightness: MaskClassifier, crop: Pixels, sa
 def test_files_that_are_no_models_are_told_of(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="nowhere.onnx does not exist; give a run's folder"):
         MaskClassifier.load(tmp_path / "nowhere.onnx")
+    with pytest.raises(ModelError, match="threads=0 cannot compute; give 1 or more"):
+        MaskClassifier.load(write_onnx(tmp_path / "whole.onnx"), threads=0)
     (tmp_path / "model.tflite").touch()
     with pytest.raises(ModelError, match="model.tflite is no model file; give a run's folder"):
         MaskClassifier.load(tmp_path / "model.tflite")
