@@ -121,16 +121,21 @@ class Worker:
         self.process.wait()
 
 
+def called(model: TrainedModel, size: int) -> str:
+    """Return what the tables call a model: its network, its input, its run's folder."""
+    return f"{model.name} {size} px, {model.folder.parent.name}"
+
+
 def ways_of(model: TrainedModel, names: Sequence[str], folder: Path) -> list[Way]:
-    """Export a model, and return the ways to run it."""
-    label = f"{model.label}, {model.record.input_size} px"
+    """Export a model into a folder, and return the ways to run it."""
+    label = called(model, model.record.input_size)
     flops, found = count_flops(model.model, model.record.input_size), []
     validation = own_samples([model], "val")
     for name in names:
         kind, format_, precision = WAYS[name]
         file = model.checkpoint
         if format_ is not None:
-            target = folder / f"{label} {name}".replace(" ", "_")
+            target = folder / f"{format_}-{precision}"
             target.mkdir(parents=True, exist_ok=True)
             settings = EXPORT | {"format": format_, "precision": precision}
             file = export_model(model, validation, settings, target).file
@@ -231,10 +236,13 @@ def main() -> None:
         reference = options.reference or options.runs[0]
         (conventional,) = open_models({"run": [reference], "sweep_folder": None, "fold": None})
         samples = own_samples([*models, conventional], "test")
-        ways = [way for model in models for way in ways_of(model, options.ways, options.out / "files")]
+        folders = [options.out / "files" / f"{i}-{model.name}" for i, model in enumerate(models)]
+        ways = [w for model, folder in zip(models, folders, strict=True) for w in ways_of(model, options.ways, folder)]
     except FaceMaskError as error:
         sys.exit(f"error: {error}")
-    about = f"{conventional.label}, {STUDIES} px" + ("" if options.reference else " (trained at another size)")
+    about = called(conventional, STUDIES) + (
+        "" if conventional.record.input_size == STUDIES else " (trained at another)"
+    )
     flops = count_flops(conventional.model, STUDIES)
     ways.insert(0, Way(about, "conventional", "conventional", conventional.checkpoint, flops))
     gemm = Way("", "multiplication", "gemm", conventional.checkpoint, 0)

@@ -87,7 +87,7 @@ def export_model(model: TrainedModel, samples: Samples, settings: Settings, fold
     """
     images, labels = samples.images(model.record.store_size), samples.labels(model.class_names)
     before = predict_probabilities(model.model, model.record, images)
-    name = f"{model.label}-{settings['precision']}"
+    name = f"{model.name}-{settings['precision']}"
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
         file = Path(aside, name + SUFFIXES[settings["format"]])
         _write(model, images, settings, file)
@@ -132,7 +132,7 @@ def _traced(convert: Callable[[Graph], T], graph: Graph, model: TrainedModel) ->
         return convert(graph)
     except Exception as error:  # whatever torch makes of a module of the user's
         raise ModelError(
-            f"{model.label} cannot be written as a graph ({first_line(error)}); its forward must take the same steps "
+            f"{model.name} cannot be written as a graph ({first_line(error)}); its forward must take the same steps "
             "whatever the images and however many."
         ) from error
 
@@ -148,7 +148,7 @@ def _facts(model: TrainedModel, settings: Settings) -> dict[str, Any]:
         ["float_layers", "calibration"] if settings["precision"] == "int8" else []
     )
     return {
-        "model": model.label,
+        "model": model.name,
         "trained_on": model.result["data"]["fingerprint"],
         "facemask": version("facemask"),
         **{key: settings[key] for key in keys},
@@ -170,7 +170,7 @@ def _quiet() -> Iterator[None]:
 def _print(model: TrainedModel, samples: Samples, settings: Settings, exported: Exported, console: Console) -> None:
     """Print what the model was, what it has become, and how to use it."""
     parity = exported.parity
-    about = f"{model.label} on {samples.data}, {samples.part}, n = {parity.n:,}"
+    about = f"{model.name} on {samples.data}, {samples.part}, n = {parity.n:,}"
     console.print(about, soft_wrap=True, highlight=False, markup=False)
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("model", "accuracy", "MB"):

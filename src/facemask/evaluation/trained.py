@@ -42,6 +42,11 @@ class TrainedModel:
         return self.folder / BEST
 
     @property
+    def name(self) -> str:
+        """The network's, which several models may share."""
+        return _name(self.folder)
+
+    @property
     def fold(self) -> int:
         """The fold it was validated on."""
         return int(self.result["fold"])
@@ -139,9 +144,13 @@ def fold_folder(folder: Path, fold: int | None = None) -> Path:
     return _pick(_folds_of(folder), fold)[0]
 
 
+def _name(folder: Path) -> str:
+    return str((read_result(folder.parent) or {}).get("model", "model"))
+
+
 def _labels(folders: Sequence[Path], all_settings: Sequence[Settings]) -> list[str]:
     """Name each by its model and the settings that differ; by its folder too, where that tells no difference."""
-    models = [str((read_result(folder.parent) or {}).get("model", "model")) for folder in folders]
+    models = [_name(folder) for folder in folders]
     varied = telling_keys(varied_keys(all_settings), models)
     names = []
     for model, settings in zip(models, all_settings, strict=True):
