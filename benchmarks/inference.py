@@ -168,10 +168,11 @@ def speeds(ways: Sequence[Way], threads: Sequence[int], gemm: Way) -> pd.DataFra
         for way in ways:
             for batch in BATCHES:
                 times = np.array(way.times[n, batch]) * 1000
-                median, p90, p99 = np.quantile(times, [0.5, 0.9, 0.99])
+                median = np.median(times)
+                p90, p99 = (np.quantile(times, q) if len(times) >= n_calls else np.nan for q, n_calls in LEAST.items())
                 rate = 1000 * batch / median
                 row = {"threads": n, "batch": batch, "model": way.model, "way": way.name, "calls": len(times)}
-                row |= {"median_ms": median, "p90_ms": p90, "p99_ms": p99 if len(times) >= LEAST else np.nan}
+                row |= {"median_ms": median, "p90_ms": p90, "p99_ms": p99}
                 row |= {"images_per_s": rate, "of_limit": rate * way.flops / limit}
                 rows.append(row)
     table = pd.DataFrame(rows)
