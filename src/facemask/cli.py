@@ -198,7 +198,10 @@ def _explain_key(message: str, cause: OmegaConfBaseException) -> str:
         word = str(cause.full_key)
         deeper = [key for key in _dotted(root) if key.rpartition(".")[2] == word.rpartition(".")[2]]
         siblings = [*_dotted(root, depth=1 + word.count("."))]
-        return f"{word} is no key{did_you_mean(word, siblings) if not deeper else f'; did you mean {deeper[0]}?'}"
+        alike = did_you_mean(word, siblings)
+        if deeper and not ("." in word and "did you mean" in alike):  # within a group, its own keys come first
+            alike = f"; did you mean {deeper[0]}?"
+        return f"{word} is no key{alike}"
     wanted = {
         "Union[int, str]": "a whole number or a word",
         "Float": "a number",
