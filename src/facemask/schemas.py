@@ -251,7 +251,7 @@ class InferVideoConfig:
     live: bool | None = None  # play a video as a camera would show it: at its own speed, dropping frames
     loop: bool = False  # begin a video again when it ends
     seconds: float | None = None  # stop after so many
-    detect_every: int = 5  # frames from one detection to the next; faces are followed in between
+    detect_every: int = 8  # frames from one detection to the next; faces are followed in between
     classify_every: int = 3  # frames from one look at a face to the next
     half_life: float = 0.5  # seconds after which a look counts half as much as a new one; 0 smooths nothing
     patience: float = 1.0  # seconds a face may be lost and come back as the same one

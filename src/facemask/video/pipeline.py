@@ -87,7 +87,7 @@ class Pipeline:
         smoother: Smoother,
         margin: float | Sequence[float] = 0.1,
         is_square: bool = False,
-        detect_every: int = 5,
+        detect_every: int = 8,
         classify_every: int = 3,
     ) -> None:
         self.detector, self.classifier, self.tracker, self.smoother = detector, classifier, tracker, smoother
