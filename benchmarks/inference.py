@@ -168,17 +168,16 @@ def speeds(ways: Sequence[Way], threads: Sequence[int], gemm: Way) -> pd.DataFra
         for way in ways:
             for batch in BATCHES:
                 times = np.array(way.times[n, batch]) * 1000
-                median = np.median(times)
-                p90, p99 = (np.quantile(times, q) if len(times) >= n_calls else np.nan for q, n_calls in LEAST.items())
-                rate = 1000 * batch / median
+                rate = 1000 * batch / np.median(times)
                 row = {"threads": n, "batch": batch, "model": way.model, "way": way.name, "calls": len(times)}
-                row |= {"median_ms": median, "p90_ms": p90, "p99_ms": p99}
-                row |= {"images_per_s": rate, "of_limit": rate * way.flops / limit}
-                rows.append(row)
+                row["ms"] = np.median(times)
+                for share, least in LEAST.items():
+                    row[f"p{100 * share:.0f}"] = np.quantile(times, share) if len(times) >= least else np.nan
+                rows.append(row | {"images/s": rate, "of GEMM": rate * way.flops / limit})
     table = pd.DataFrame(rows)
-    for column, name in (("images_per_s", "times_faster"), ("p90_ms", "p90_times_lower")):
-        first = table.groupby(["threads", "batch"])[column].transform("first")  # the conventional way
-        table[name] = table[column] / first if name == "times_faster" else first / table[column]
+    for column, power in (("images/s", 1), ("p90", -1)):
+        first = table.groupby(["threads", "batch"])[column].transform(lambda values: values.iloc[0])  # conventional
+        table[f"x {column}"] = (table[column] / first) ** power
     return table
 
 
@@ -259,12 +258,8 @@ def main() -> None:
     by_speed = speeds(ways, options.threads, gemm)
     by_way.to_csv(options.out / "accuracy.csv", index=False)
     by_speed.to_csv(options.out / "speed.csv", index=False)
-    plotted = by_way.assign(
-        variant=by_way["way"],
-        ms_per_image=by_speed[(by_speed["threads"] == options.threads[0]) & (by_speed["batch"] == 1)][
-            "median_ms"
-        ].values,
-    )
+    alone = by_speed[(by_speed["threads"] == options.threads[0]) & (by_speed["batch"] == 1)]
+    plotted = by_way.assign(variant=by_way["way"], ms_per_image=alone["ms"].to_numpy())
     draw_pareto(plotted).savefig(options.out / "pareto.png", dpi=150)
     n, groups = len(samples.table), samples.table["group"].nunique()
     show(
