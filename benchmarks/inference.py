@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -121,14 +122,17 @@ class Worker:
         self.process.wait()
 
 
-def called(model: TrainedModel, size: int) -> str:
-    """Return what the tables call a model: its network, its input, its run's folder."""
-    return f"{model.name} {size} px, {model.folder.parent.name}"
+def called(models: Sequence[TrainedModel], sizes: Sequence[int]) -> list[str]:
+    """Return what the tables call each model: network and input, and the run's folder where several share these."""
+    names = [f"{model.name} {size} px" for model, size in zip(models, sizes, strict=True)]
+    folders = [model.folder.parent.name for model in models]
+    return [
+        name if names.count(name) == 1 else f"{name}, {folder}" for name, folder in zip(names, folders, strict=True)
+    ]
 
 
-def ways_of(model: TrainedModel, names: Sequence[str], folder: Path) -> list[Way]:
+def ways_of(model: TrainedModel, label: str, names: Sequence[str], folder: Path) -> list[Way]:
     """Export a model into a folder, and return the ways to run it."""
-    label = called(model, model.record.input_size)
     flops, found = count_flops(model.model, model.record.input_size), []
     validation = own_samples([model], "val")
     for name in names:
@@ -203,20 +207,28 @@ def scores(ways: Sequence[Way], samples: Samples, class_names: Sequence[str], th
 
 def show(title: str, table: pd.DataFrame, console: Console) -> None:
     """Print a table, three digits a number, a figure's interval below it."""
-    shown = Table(title=title, title_justify="left")
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     columns = [name for name in table if not name.endswith(("_low", "_high"))]
-    for name in columns:
-        shown.add_column(name, justify="left" if name in ("model", "way") else "right", no_wrap=True)
+    for name in columns:  # where it is narrow, names are broken and numbers are not
+        is_name = name in ("model", "way")
+        shown.add_column(name, justify="left" if is_name else "right", no_wrap=not is_name)
     for _, row in table.iterrows():
         cells = []
         for name in columns:
             value = row[name]
-            cell = value if isinstance(value, str) else "–" if pd.isna(value) else f"{value:,.4g}"
+            cell = value if isinstance(value, str) else digits(value)
             if f"{name}_low" in table:
                 cell = f"{value:.3f}\n{row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f}"
             cells.append(cell)
         shown.add_row(*cells)
     console.print(shown)
+
+
+def digits(value: float) -> str:
+    """Return a number in three digits, or in more where it is whole."""
+    if pd.isna(value):
+        return "–"
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
 
 
 def main() -> None:
@@ -230,23 +242,29 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--out", type=Path, default=Path("outputs/benchmarks/inference"))
     options = parser.parse_args()
-    console = Console(width=max(140, Console().width))
+    console = Console(width=max(130, Console().width))
     try:
         models = open_models({"run": options.runs, "sweep_folder": None, "fold": None})
         reference = options.reference or options.runs[0]
         (conventional,) = open_models({"run": [reference], "sweep_folder": None, "fold": None})
         samples = own_samples([*models, conventional], "test")
         folders = [options.out / "files" / f"{i}-{model.name}" for i, model in enumerate(models)]
-        ways = [w for model, folder in zip(models, folders, strict=True) for w in ways_of(model, options.ways, folder)]
+        sizes = [model.record.input_size for model in models]
+        about, *labels = called([conventional, *models], [STUDIES, *sizes])
+        ways = [
+            way
+            for model, label, folder in zip(models, labels, folders, strict=True)
+            for way in ways_of(model, label, options.ways, folder)
+        ]
     except FaceMaskError as error:
         sys.exit(f"error: {error}")
-    about = called(conventional, STUDIES) + (
-        "" if conventional.record.input_size == STUDIES else " (trained at another)"
-    )
+    if conventional.record.input_size != STUDIES:
+        about += f" (trained at {conventional.record.input_size})"
     flops = count_flops(conventional.model, STUDIES)
     ways.insert(0, Way(about, "conventional", "conventional", conventional.checkpoint, flops))
     gemm = Way("", "multiplication", "gemm", conventional.checkpoint, 0)
     faces = options.out / "faces.pickle"
+    options.out.mkdir(parents=True, exist_ok=True)
     crops = [read_image(samples.root / path) for path in samples.table["path"]]
     faces.write_bytes(pickle.dumps(crops))
     try:
@@ -260,20 +278,22 @@ def main() -> None:
     by_speed.to_csv(options.out / "speed.csv", index=False)
     alone = by_speed[(by_speed["threads"] == options.threads[0]) & (by_speed["batch"] == 1)]
     plotted = by_way.assign(variant=by_way["way"], ms_per_image=alone["ms"].to_numpy())
-    draw_pareto(plotted).savefig(options.out / "pareto.png", dpi=150)
     n, groups = len(samples.table), samples.table["group"].nunique()
-    show(
-        f"{samples.data}, test part, n = {n:,}; ranges: 95 %, bootstrap over {groups} groups; gain: in accuracy over "
-        f"the conventional way, paired; memory and start with {options.threads[0]} thread(s)",
-        by_way,
-        console,
-    )
-    show(
-        f"{processor()}; milliseconds a call (median, p90, p99), images a second by the median, its share of what "
-        "multiplying large float32 matrices reaches here, and how many times better than the conventional way",
-        by_speed,
-        console,
-    )
+    data = f"{samples.data}, test part, n = {n:,}; ranges: 95 %, bootstrap over {groups} groups"
+    first = f"{options.threads[0]} thread(s) of {processor()}"
+    figure = draw_pareto(plotted)
+    figure.suptitle(f"{data}\n{first}", fontsize=8)
+    figure.savefig(options.out / "pareto.png", dpi=150)
+    explained = "gain: in accuracy over the conventional way, paired; memory and start with"
+    show(f"{data}; {explained} {first}", by_way, console)
+    for threads, part in by_speed.groupby("threads"):
+        show(
+            f"{threads} thread(s) of {processor()}; milliseconds a call (median, p90, p99), images a second by the "
+            "median, its share of what multiplying large float32 matrices reaches here, and how many times better "
+            "than the conventional way",
+            part.drop(columns="threads"),
+            console,
+        )
     console.print(f"Tables, plot and files: {options.out}", highlight=False)
 
 

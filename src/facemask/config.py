@@ -11,7 +11,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from facemask.errors import ConfigError, FaceMaskError
+from facemask.errors import ConfigError, FaceMaskError, first_line
 from facemask.schemas import TASKS, EvaluateConfig, ExportConfig, InferVideoConfig, TrainConfig
 
 ALL_FOLDS = "all"
@@ -101,12 +101,6 @@ def build(settings: Settings, **facts: Any) -> Any:
         if isinstance(cause, ValueError | TypeError):
             raise ConfigError(f"{settings['_target_']} does not accept its settings: {first_line(cause)}.") from error
         raise
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, shortened, without its full stop."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".")[:200] if lines else type(error).__name__
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

@@ -23,3 +23,9 @@ class RunError(FaceMaskError):
 
 class ModelError(FaceMaskError):
     """A model file that cannot be read or run, or would not be worth writing."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, shortened, without its full stop."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".")[:200] if lines else type(error).__name__

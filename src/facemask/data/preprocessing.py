@@ -67,18 +67,25 @@ class Preprocessing:
         Returns:
             float32[N, 3, input_size, input_size].
         """
-        import torch
         from torch.nn.functional import interpolate
 
-        mean = torch.tensor(self.mean, device=images.device).view(3, 1, 1) * 255
-        std = torch.tensor(self.std, device=images.device).view(3, 1, 1) * 255
-        # Normalising commutes with interpolating, and is cheaper on the stored images than on enlarged ones.
-        batch = torch.addcmul(-mean / std, images.permute(0, 3, 1, 2).contiguous().float(), 1 / std)
+        batch = self.scale(images)
         if self.input_size == batch.shape[-1]:
             return batch
         shrinks = self.input_size < batch.shape[-1]
         size = (self.input_size, self.input_size)
         return interpolate(batch, size, mode="bilinear", align_corners=False, antialias=shrinks)
+
+    def scale(self, images: "Tensor") -> "Tensor":
+        """Normalise alone: float32[N, 3, S, S].
+
+        Normalising commutes with resizing, and is cheaper on the stored images than on enlarged ones.
+        """
+        import torch
+
+        mean = torch.tensor(self.mean, device=images.device).view(3, 1, 1) * 255
+        std = torch.tensor(self.std, device=images.device).view(3, 1, 1) * 255
+        return torch.addcmul(-mean / std, images.permute(0, 3, 1, 2).contiguous().float(), 1 / std)
 
     def normalise_array(self, images: Pixels) -> npt.NDArray[np.float32]:
         """Do the same without torch."""
@@ -86,7 +93,7 @@ class Preprocessing:
         batch = (images.transpose(0, 3, 1, 2) - mean) / std
         if self.input_size == batch.shape[-1]:
             return np.ascontiguousarray(batch)
-        weights = _bilinear(batch.shape[-1], self.input_size)
+        weights = bilinear_weights(batch.shape[-1], self.input_size)
         return np.asarray(weights @ batch @ weights.T)
 
 
@@ -104,7 +111,7 @@ def square(crop: Pixels, size: int) -> Pixels:
     return canvas
 
 
-def _bilinear(before: int, after: int) -> npt.NDArray[np.float32]:
+def bilinear_weights(before: int, after: int) -> npt.NDArray[np.float32]:
     """Return what each pixel of a resized line takes of each pixel before, float32[after, before].
 
     A triangle about the pixel's place, as wide as a pixel of the coarser of the two lines.

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facemask.data.preprocessing import Pixels, Preprocessing
-from facemask.errors import ModelError
+from facemask.errors import ModelError, first_line
 
 METADATA = "facemask"  # the key, in whatever the format has for metadata, of the record and of facts about the model
 INPUT, OUTPUT = "images", "probabilities"
@@ -62,6 +62,14 @@ def read_metadata(file: Path, words: str | None) -> Preprocessing:
         raise ModelError(
             f"what {file} says of classes and preprocessing cannot be read; export the run anew."
         ) from error
+
+
+def cannot_open(file: Path, library: str, version: str, error: Exception) -> ModelError:
+    """Return what to raise where a library does not take a file: damaged or too new, which only its own words tell."""
+    return ModelError(
+        f"{library} {version} cannot open {file} ({first_line(error)}): if it is damaged, export the run anew; if it "
+        f"opens elsewhere, install a newer {library}."
+    )
 
 
 def wanted_input(record: Preprocessing, is_inside: bool) -> Port:

@@ -5,12 +5,12 @@ import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,14 +19,15 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from facemask.config import Settings, first_line
+from facemask.config import Settings
 from facemask.data.preprocessing import Pixels
 from facemask.deploy.backend import METADATA, write_metadata
 from facemask.deploy.graph import Graph, to_onnx, to_program, write_openvino
 from facemask.deploy.parity import Parity, check, compare
 from facemask.deploy.quantisation import quantised
 from facemask.deploy.runtime import MaskClassifier
-from facemask.errors import ConfigError, ModelError
+from facemask.errors import ConfigError, FaceMaskError, ModelError, first_line
+from facemask.evaluation.cost import weights_size
 from facemask.evaluation.predict import predict_probabilities
 from facemask.evaluation.samples import Samples, own_samples
 from facemask.evaluation.trained import TrainedModel, open_models
@@ -35,8 +36,6 @@ from facemask.runs.record import RESULT
 from facemask.seeding import CALIBRATION, derive_seed
 
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "exported_program": ".pt2"}
-FACTS = "export.json"
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def export(settings: Settings) -> None:
 
 
 def export_model(model: TrainedModel, samples: Samples, settings: Settings, folder: Path) -> Exported:
-    """Write a model as configured, with ``export.json`` beside it; nothing is written that fails the check of parity.
+    """Write a model as configured, with what is known of it in a ``.json`` beside; not if it fails the check of parity.
 
     Args:
         model: the trained one.
@@ -90,18 +89,23 @@ def export_model(model: TrainedModel, samples: Samples, settings: Settings, fold
     name = f"{model.name}-{settings['precision']}"
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
         file = Path(aside, name + SUFFIXES[settings["format"]])
-        _write(model, images, settings, file)
+        with _told_of(model, settings):
+            _write(model, images, settings, file)
         after = MaskClassifier.load(file).predict_squares(np.asarray(images))
         groups = samples.table["group"].tolist()
         parity = compare(labels, before, after, groups, settings["draws"], settings["seed"])
         check(parity, settings["precision"], settings["max_drop"])
         parts = sorted(Path(aside).iterdir())  # the .bin before its .xml
         size = sum(part.stat().st_size for part in parts)
+        if (
+            len(parts) > 1
+        ):  # whoever opens them now finds no file rather than the graph of one and the weights of another
+            (folder / file.name).unlink(missing_ok=True)
         for part in parts:
             part.replace(folder / part.name)
     facts = {"run": str(model.folder), **_facts(model, settings), "bytes": size}
     facts |= {"parity": parity.to_dict(), "validated_on": samples.fingerprint}
-    write_atomically(folder / FACTS, json.dumps(plain(facts), indent=2) + "\n")
+    write_atomically(folder / f"{file.name}.json", json.dumps(plain(facts), indent=2) + "\n")
     return Exported(folder / file.name, size, parity)
 
 
@@ -111,30 +115,19 @@ def _write(model: TrainedModel, images: Pixels, settings: Settings, file: Path) 
     is_openvino = settings["format"] == "openvino"  # which keeps its weights in halves by itself
     words = write_metadata(model.record, _facts(model, settings))
     graph = Graph(model.model, model.record, is_inside, is_half and not is_openvino)
-    with _quiet():
-        if settings["format"] == "exported_program":
-            torch.export.save(_traced(to_program, graph, model), file, extra_files={METADATA: words})
-            return
-        onnx_model = _traced(to_onnx, graph, model)
-        if settings["precision"] == "int8":
-            chosen = calibration_images(images, settings["calibration"], settings["seed"])
-            inputs = chosen if is_inside else model.record.normalise_array(chosen)
-            onnx_model = quantised(onnx_model, inputs, settings["float_layers"])
-        if is_openvino:
-            write_openvino(onnx_model, file, words, is_half)
-        else:
-            onnx_model.metadata_props.add(key=METADATA, value=words)
-            file.write_bytes(onnx_model.SerializeToString())
-
-
-def _traced(convert: Callable[[Graph], T], graph: Graph, model: TrainedModel) -> T:
-    try:
-        return convert(graph)
-    except Exception as error:  # whatever torch makes of a module of the user's
-        raise ModelError(
-            f"{model.name} cannot be written as a graph ({first_line(error)}); its forward must take the same steps "
-            "whatever the images and however many."
-        ) from error
+    if settings["format"] == "exported_program":
+        torch.export.save(to_program(graph), file, extra_files={METADATA: words})
+        return
+    onnx_model = to_onnx(graph)
+    if settings["precision"] == "int8":
+        chosen = calibration_images(images, settings["calibration"], settings["seed"])
+        feed = np.asarray if is_inside else model.record.normalise_array
+        onnx_model = quantised(onnx_model, chosen, feed, settings["float_layers"])
+    if is_openvino:
+        write_openvino(onnx_model, file, words, is_half)
+    else:
+        onnx_model.metadata_props.add(key=METADATA, value=words)
+        file.write_bytes(onnx_model.SerializeToString())
 
 
 def calibration_images(images: Pixels, most: int, seed: int) -> Pixels:
@@ -156,15 +149,24 @@ def _facts(model: TrainedModel, settings: Settings) -> dict[str, Any]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the libraries' notes to themselves: what went wrong is told by the check of parity."""
+def _told_of(model: TrainedModel, settings: Settings) -> Iterator[None]:
+    """Say in a sentence what the libraries fail at, and keep their notes: parity tells what is wrong with a file."""
+    before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
+    except (FaceMaskError, OSError):
+        raise
+    except Exception as error:  # torch, ONNX Runtime and OpenVINO each have kinds of their own
+        raise ModelError(
+            f"{model.name} cannot be written with format={settings['format']} and precision={settings['precision']} "
+            f"({first_line(error)}); its forward must take the same steps whatever the images and however many, in "
+            "operations that the format knows: try another."
+        ) from error
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(before)
 
 
 def _print(model: TrainedModel, samples: Samples, settings: Settings, exported: Exported, console: Console) -> None:
@@ -176,7 +178,7 @@ def _print(model: TrainedModel, samples: Samples, settings: Settings, exported: 
     for column in ("model", "accuracy", "MB"):
         table.add_column(column, justify="left" if column == "model" else "right")
     rows = (
-        ("checkpoint", parity.before, model.checkpoint.stat().st_size),
+        ("trained, fp32", parity.before, weights_size(model.model)),
         (f"{settings['format']}, {settings['precision']}", parity.after, exported.size),
     )
     for name, (value, low, high), size in rows:

@@ -2,13 +2,14 @@
 
 from copy import deepcopy
 from pathlib import Path
+from typing import cast
 
 import onnx
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from facemask.data.preprocessing import Preprocessing
+from facemask.data.preprocessing import Preprocessing, bilinear_weights
 from facemask.deploy.backend import INPUT, METADATA, OUTPUT
 from facemask.models.classifier import MaskClassifier
 from facemask.models.folding import folded
@@ -27,18 +28,27 @@ class Graph(nn.Module):
         is_half: whether the network computes in float16; what goes in and comes out stays what it is.
     """
 
+    weights: Tensor  # of each pixel before in each one after, along a line
+
     def __init__(self, model: nn.Module, record: Preprocessing, is_inside: bool = True, is_half: bool = False) -> None:
         super().__init__()
         self.dtype = torch.float16 if is_half else torch.float32
         self.net = folded(model.net if isinstance(model, MaskClassifier) else model).to(self.dtype)
         self.record, self.is_inside = record, is_inside
+        self.register_buffer("weights", torch.from_numpy(bilinear_weights(record.store_size, record.input_size)))
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
         """Return probabilities, float32[N, C]."""
-        batch = self.record.normalise(images) if self.is_inside else images
+        batch = self._normalised(images) if self.is_inside else images
         logits: Tensor = self.net(batch.to(self.dtype))
         return logits.float().softmax(dim=1)
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        if self.record.input_size >= self.record.store_size:
+            return self.record.normalise(images)
+        # As two multiplications: OpenVINO reads ONNX's Resize without its antialiasing, and is 60 grey levels off.
+        return self.weights @ self.record.scale(images) @ self.weights.T
 
     def example(self) -> Tensor:
         """Return an input of two images."""
@@ -50,7 +60,11 @@ class Graph(nn.Module):
 def to_program(graph: Graph) -> ExportedProgram:
     """Return a graph as a program that torch runs without any of our code, in the layout that CPUs are faster with."""
     fast = deepcopy(graph).to(memory_format=torch.channels_last)
-    return torch.export.export(fast, (graph.example(),), dynamic_shapes=ANY_NUMBER)
+    program = torch.export.export(fast, (graph.example(),), dynamic_shapes=ANY_NUMBER)
+    for node in program.graph.nodes:  # the tracer's notes, this machine's paths among them
+        for note in ("stack_trace", "nn_module_stack", "source_fn_stack", "from_node"):
+            node.meta.pop(note, None)
+    return program
 
 
 def to_onnx(graph: Graph) -> onnx.ModelProto:
@@ -66,8 +80,7 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
         dynamo=True,
         verbose=False,
     )
-    assert program is not None
-    model: onnx.ModelProto = program.model_proto
+    model: onnx.ModelProto = cast(torch.onnx.ONNXProgram, program).model_proto
     for part in (model.graph, *model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info):
         del part.metadata_props[:]  # the exporter's notes, this machine's paths among them
     return model

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from facemask.deploy.backend import METADATA, Backend, Port, Probabilities, as_backend, read_metadata
+from facemask.deploy.backend import METADATA, Backend, Port, Probabilities, as_backend, cannot_open, read_metadata
 from facemask.errors import ModelError
 
 DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(float16)": "float16"}
@@ -14,7 +14,7 @@ CPU = "CPUExecutionProvider"
 Provider = str | tuple[str, dict[str, Any]]
 
 
-def open_onnx(file: Path, threads: int | None = None, providers: Sequence[Provider] | None = None) -> Backend:
+def open_onnx(file: Path, threads: int | None = None, providers: str | Sequence[Provider] | None = None) -> Backend:
     """Open an ONNX file; see :meth:`facemask.deploy.runtime.MaskClassifier.load`.
 
     Raises:
@@ -24,7 +24,7 @@ def open_onnx(file: Path, threads: int | None = None, providers: Sequence[Provid
         import onnxruntime
     except ImportError as error:
         raise ModelError(f"{file} needs ONNX Runtime; type: pip install onnxruntime") from error
-    wanted = [CPU] if providers is None else list(providers)
+    wanted = [CPU] if providers is None else [providers] if isinstance(providers, str) else list(providers)
     _check_providers(wanted, onnxruntime.get_available_providers())
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -32,7 +32,7 @@ def open_onnx(file: Path, threads: int | None = None, providers: Sequence[Provid
     try:
         session = onnxruntime.InferenceSession(str(file), options, wanted)
     except Exception as error:  # ONNX Runtime's own kinds, none of them public
-        raise ModelError(f"{file} is no ONNX model, or a damaged one; export the run anew.") from error
+        raise cannot_open(file, "ONNX Runtime", onnxruntime.__version__, error) from error
     _check_providers(wanted, session.get_providers())  # one that is built in may still lack its own libraries
     record = read_metadata(file, session.get_modelmeta().custom_metadata_map.get(METADATA))
     name = session.get_inputs()[0].name if session.get_inputs() else ""

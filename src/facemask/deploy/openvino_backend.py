@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from facemask.deploy.backend import METADATA, Backend, Port, Probabilities, as_backend, read_metadata
+from facemask.deploy.backend import METADATA, Backend, Port, Probabilities, as_backend, cannot_open, read_metadata
 from facemask.errors import ModelError
 
 
@@ -23,10 +23,10 @@ def open_openvino(file: Path, threads: int | None = None, device: str | None = N
     if not weights.is_file():
         raise ModelError(f"{weights} is missing: an OpenVINO model is two files; bring it beside {file.name}.")
     core, device = openvino.Core(), device or "CPU"
-    if device.partition(".")[0] not in (there := core.available_devices):
+    if device.partition(".")[0] not in (*(there := core.available_devices), "AUTO"):
         raise ModelError(f"OpenVINO has no device {device} here; it has {', '.join(there)}.")
     options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-    if device == "CPU":
+    if device.partition(".")[0] == "CPU":
         options["INFERENCE_PRECISION_HINT"] = "f32"  # left alone it rounds to bfloat16 on some processors
         if threads is not None:
             options["INFERENCE_NUM_THREADS"] = threads
@@ -36,7 +36,7 @@ def open_openvino(file: Path, threads: int | None = None, device: str | None = N
         inputs, outputs = ([_port(port) for port in ports] for ports in (model.inputs, model.outputs))
         request = core.compile_model(model, device, options).create_infer_request()
     except RuntimeError as error:  # whatever it comes upon
-        raise ModelError(f"{file} is no OpenVINO model, or a damaged one; export the run anew.") from error
+        raise cannot_open(file, "OpenVINO", openvino.__version__.partition("-")[0], error) from error
 
     def run(images: Any) -> Probabilities:
         request.infer([np.ascontiguousarray(images)])

@@ -1,13 +1,13 @@
-"""Run a trained model, whatever kind of file it is: the same probabilities from each.
+"""Run a trained model, whatever kind of file it is: in float32 the same probabilities from each.
 
 A device that runs an ONNX file needs ``onnxruntime``, ``opencv`` and ``numpy`` alone; torch is imported for its own
 kinds of files only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +17,13 @@ from facemask.errors import ModelError
 
 AT_ONCE = 32  # crops: bounds memory, and more are no faster on a CPU
 KINDS = "a run's folder, a .ckpt, an .onnx, OpenVINO's .xml, or an exported program's .pt2"
+ARGUMENTS = {  # of what each kind of file takes, beside threads
+    "a folder": ("device", "fold"),
+    ".ckpt": ("device",),
+    ".pt2": ("device",),
+    ".onnx": ("providers",),
+    ".xml": ("device",),
+}
 
 
 class MaskClassifier:
@@ -34,19 +41,19 @@ class MaskClassifier:
         cls,
         path: str | Path,
         threads: int | None = None,
-        providers: Sequence[str | tuple[str, dict[str, Any]]] | None = None,
+        providers: str | Sequence[str | tuple[str, dict[str, Any]]] | None = None,
         device: str | None = None,
         fold: int | None = None,
-    ) -> Self:
+    ) -> "MaskClassifier":
         """Open a model file.
 
         Args:
             path: a run's folder or a fold's, a checkpoint, or what ``export.py`` wrote: ``.onnx``, OpenVINO's ``.xml``
                 (with its ``.bin`` beside it), or ``.pt2``.
             threads: how many to compute with; None leaves it to the library. Torch has one number for the process.
-            providers: of ONNX Runtime, the first choice first, such as ``TensorrtExecutionProvider``, each with its
-                options where it wants some; None for the CPU's.
-            device: torch's (``cuda``) or OpenVINO's (``GPU``); None for the CPU.
+            providers: of ONNX Runtime and for its files, the first choice first, such as
+                ``TensorrtExecutionProvider``, each with its options where it wants some; None for the CPU's.
+            device: torch's (``cuda``) or OpenVINO's (``GPU``), for their files; None for the CPU.
             fold: of a run's folder, which fold's model; None for the first that is complete.
 
         Raises:
@@ -57,7 +64,14 @@ class MaskClassifier:
             raise ModelError(f"{path} does not exist; give {KINDS}.")
         if threads is not None and threads < 1:
             raise ModelError(f"threads={threads} cannot compute; give 1 or more, or leave it out.")
-        if path.is_dir() or path.suffix in (".ckpt", ".pt2"):
+        kind = "a folder" if path.is_dir() else path.suffix
+        if kind not in ARGUMENTS:
+            raise ModelError(f"{path} is no model file; give {KINDS}.")
+        for name, value in {"providers": providers, "device": device, "fold": fold}.items():
+            if value is not None and name not in ARGUMENTS[kind]:
+                others = " and ".join(other for other, names in ARGUMENTS.items() if name in names)
+                raise ModelError(f"{name}={value} is for {others}, and {path} is {kind}; leave it out.")
+        if kind in ("a folder", ".ckpt", ".pt2"):
             torch_backend = _with_torch(path)
             if path.suffix == ".pt2":
                 return cls(torch_backend.open_program(path, threads, device))
@@ -66,18 +80,16 @@ class MaskClassifier:
             from facemask.deploy import onnx_backend
 
             return cls(onnx_backend.open_onnx(path, threads, providers))
-        if path.suffix == ".xml":
-            from facemask.deploy import openvino_backend
+        from facemask.deploy import openvino_backend
 
-            return cls(openvino_backend.open_openvino(path, threads, device))
-        raise ModelError(f"{path} is no model file; give {KINDS}.")
+        return cls(openvino_backend.open_openvino(path, threads, device))
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """In the order of the probabilities."""
         return self.record.class_names
 
-    def predict(self, crops: Sequence[Pixels]) -> Probabilities:
+    def predict(self, crops: Iterable[Pixels]) -> Probabilities:
         """Return the probability of each class.
 
         Args:
@@ -89,27 +101,35 @@ class MaskClassifier:
         Raises:
             ModelError: a crop is no such array, or has no pixels.
         """
+        crops = list(crops)
         for i, crop in enumerate(crops):
             if not (isinstance(crop, np.ndarray) and crop.dtype == np.uint8 and crop.ndim == 3 and crop.shape[2] == 3):
                 what = f"{crop.dtype}{list(crop.shape)}" if isinstance(crop, np.ndarray) else type(crop).__name__
                 raise ModelError(f"crop {i} is {what}; each must be an array uint8[h, w, 3], RGB.")
             if crop.size == 0:
                 raise ModelError(f"crop {i} has no pixels: {crop.shape[1]} x {crop.shape[0]}; leave it out.")
-        size = self.record.store_size
-        squares = np.empty((len(crops), size, size, 3), np.uint8)
-        for i, crop in enumerate(crops):
-            squares[i] = self.record.square(crop)
-        return self.predict_squares(squares)
+        batches = (crops[start : start + AT_ONCE] for start in range(0, len(crops), AT_ONCE))
+        return self._predicted(np.stack([self.record.square(crop) for crop in batch]) for batch in batches)
 
-    def predict_squares(self, squares: Pixels, batch_size: int = AT_ONCE) -> Probabilities:
-        """Return the same of crops that are squares already, uint8[N, store_size, store_size, 3], as stores hold them.
+    def predict_squares(self, squares: Pixels) -> Probabilities:
+        """Return the same of crops that are squares already, as stores hold them.
 
         Args:
-            squares: N of them; N may be 0.
-            batch_size: images at a time.
+            squares: uint8[N, store_size, store_size, 3], RGB; N may be 0.
+
+        Raises:
+            ModelError: they are of another shape or type.
         """
-        parts = [self._run(squares[start : start + batch_size]) for start in range(0, len(squares), batch_size)]
-        return np.concatenate([np.empty((0, len(self.class_names)), np.float32), *parts])
+        size = self.record.store_size
+        if squares.dtype != np.uint8 or squares.shape[1:] != (size, size, 3):
+            raise ModelError(
+                f"the images are {squares.dtype}{list(squares.shape)}; they must be uint8[N, {size}, {size}, 3], RGB."
+            )
+        return self._predicted(squares[start : start + AT_ONCE] for start in range(0, len(squares), AT_ONCE))
+
+    def _predicted(self, batches: Iterable[Pixels]) -> Probabilities:
+        none = np.empty((0, len(self.class_names)), np.float32)
+        return np.concatenate([none, *(self._run(batch) for batch in batches)])
 
 
 def _with_torch(path: Path) -> ModuleType:

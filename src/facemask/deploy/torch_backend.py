@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.export.passes import move_to_device_pass
 
-from facemask.deploy.backend import METADATA, Backend, Port, Probabilities, as_backend, read_metadata
+from facemask.deploy.backend import METADATA, Backend, Port, Probabilities, as_backend, cannot_open, read_metadata
 from facemask.errors import ModelError
 from facemask.evaluation.predict import predict_probabilities
 from facemask.models.checkpoint import load_model
@@ -45,10 +46,11 @@ def open_program(file: Path, threads: int | None = None, device: str | None = No
     try:
         program = torch.export.load(file, extra_files=words)
     except Exception as error:  # zip, json and torch raise a dozen kinds on foreign and cut-off files
-        raise ModelError(f"{file} is no exported program, or a damaged one; export the run anew.") from error
+        raise cannot_open(file, "torch", torch.__version__, error) from error
     record = read_metadata(file, words[METADATA])
-    module, place = program.module(), _prepared(threads, device)
-    module.to(place)
+    place = _prepared(threads, device)
+    program = move_to_device_pass(program, place)
+    module = program.module()
     inputs, outputs = _ports(program)
 
     def run(images: Any) -> Probabilities:

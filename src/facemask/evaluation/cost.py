@@ -69,6 +69,11 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+def weights_size(model: nn.Module) -> int:
+    """Return the bytes of a model's weights, and of what its normalisation keeps."""
+    return sum(value.numel() * value.element_size() for value in model.state_dict().values())
+
+
 def file_size(checkpoint: Path) -> int:
     """Return the bytes of a checkpoint, which holds more than the weights: the optimiser's state, for one."""
     return checkpoint.stat().st_size

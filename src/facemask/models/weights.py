@@ -10,9 +10,9 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from facemask.config import did_you_mean, first_line
+from facemask.config import did_you_mean
 from facemask.data.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from facemask.errors import ConfigError, WeightsError
+from facemask.errors import ConfigError, WeightsError, first_line
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
-from facemask.config import Settings, first_line
+from facemask.config import Settings
+from facemask.errors import first_line
 from facemask.report.sections import Drawing
 from facemask.runs.record import is_wandb, wandb_id
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 from lightning.pytorch.loggers import Logger, WandbLogger
 
-from facemask.config import Settings, build, first_line
-from facemask.errors import ConfigError
+from facemask.config import Settings, build
+from facemask.errors import ConfigError, first_line
 from facemask.runs.record import is_wandb, wandb_group, wandb_id
 from facemask.seeding import PICTURES, derive_seed
 

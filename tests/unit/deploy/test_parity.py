@@ -49,8 +49,20 @@ def found(gain: float, largest: float = 0.3) -> Parity:
 def test_too_great_a_loss_is_refused() -> None:
     check(found(-0.005), "int8", max_drop=0.005)
     check(found(+0.02), "int8", max_drop=0.0)
-    with pytest.raises(ModelError, match=r"int8 lost 0\.75 points of accuracy on the 400 validation images"):
+    with pytest.raises(
+        ModelError, match=r"int8 lost 0\.75 points of accuracy \(95 %: -0\.25 to 1\.75\) on the 400 validation"
+    ):
         check(found(-0.0075), "int8", max_drop=0.005)
+
+
+def test_a_loss_of_just_what_is_allowed_is_none_too_many() -> None:
+    labels, right = np.zeros(200, np.int64), np.tile([0.9, 0.1], (200, 1))
+    before, after = right.copy(), right.copy()
+    before[:5], after[:6] = (0.1, 0.9), (0.1, 0.9)
+    parity = compare(labels, before, after, [str(i) for i in range(200)], draws=200, seed=0)
+    check(parity, "int8", max_drop=0.005)
+    with pytest.raises(ModelError, match=r"int8 lost 0\.50 points of accuracy \(95 %: 0\.00 to [\d.]+\) on the 200"):
+        check(parity, "int8", max_drop=0.0049)
 
 
 def test_fp32_may_not_differ_at_all() -> None:
