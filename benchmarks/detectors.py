@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from facemask.cli import fail
 from facemask.config import build, register
 from facemask.data.pictures import read_image
 from facemask.errors import FaceMaskError
@@ -95,14 +96,14 @@ def save_overlay(image: np.ndarray, photo: AnnotatedPhoto, boxes: np.ndarray, fi
 def main() -> None:
     """Measure every detector that can be had, and print the table."""
     if len(sys.argv) not in (2, 3):
-        sys.exit("usage: python benchmarks/detectors.py path/to/photos [overlays]")
+        fail("type: python benchmarks/detectors.py path/to/photos [overlays]", 2)
     overlays = Path(sys.argv[2]) if len(sys.argv) == 3 else None
     console = Console()
     register()
     try:
         photos = read_voc(Path(sys.argv[1]))
     except FaceMaskError as error:
-        sys.exit(f"error: {error}")
+        fail(str(error), 2)
     table, n_true, kinds_shown = Table(title_justify="left"), 0, ""
     for column in ("detector", "recall", "masked", "bare", "wrong", "precision", "AP", "ms a photo"):
         table.add_column(column, justify="left" if column == "detector" else "right", no_wrap=True)

@@ -31,6 +31,7 @@ from rich.console import Console
 from rich.table import Table
 from torchvision.transforms import v2
 
+from facemask.cli import fail
 from facemask.config import build, register
 from facemask.data.preprocessing import Pixels
 from facemask.deploy.runtime import MaskClassifier
@@ -46,7 +47,7 @@ from facemask.video.capture import Capture
 from facemask.video.overlay import draw
 from facemask.video.pipeline import Pipeline, SeenFace
 from facemask.video.smoothing import Smoother
-from facemask.video.sources import VideoFile
+from facemask.video.sources.video_file import VideoFile
 
 Labelled = list[list[SeenFace]]  # the faces of each frame
 Way = Callable[[Path], Labelled]
@@ -177,7 +178,7 @@ def describe_stages(pipelines: list[Pipeline], n_frames: int, seconds: float) ->
 def main() -> None:
     """Measure and print."""
     if len(sys.argv) not in (3, 4, 5):
-        sys.exit("usage: python benchmarks/video.py RUN path/to/videos [path/to/photos] [MODEL]")
+        fail("type: python benchmarks/video.py RUN path/to/videos [path/to/photos] [MODEL]", 2)
     register()
     run, folder = Path(sys.argv[1]), Path(sys.argv[2])
     videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS)
@@ -188,7 +189,7 @@ def main() -> None:
         slow, quick = OneByOne(run), MaskClassifier.load(sys.argv[4] if len(sys.argv) > 4 else run)
         found_by = {name: build(settings_of("infer_video", f"detector={name}")["detector"]) for name in DETECTORS}
     except FaceMaskError as error:
-        sys.exit(f"error: {error}")
+        fail(str(error), 2)
     pipelines: list[Pipeline] = []
 
     def ours(path: Path) -> Labelled:

@@ -12,12 +12,11 @@ from facemask.deploy.runtime import MaskClassifier
 from facemask.evaluation.metrics import Floats, bootstrap_weights, exact_interval, percentile_intervals
 from facemask.faces.annotations import AnnotatedPhoto
 from facemask.faces.crop import cut, widen
-from facemask.faces.detectors import Detector
+from facemask.faces.detectors import SIDES, Detector
 from facemask.faces.matching import match
 
 OVERLAP = 0.4  # least intersection over union of a find and a face
 ALL, IGNORED = "all", ""
-SIDES = ("left", "top", "right", "bottom")
 
 
 def look_at(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pandas as pd
 from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
@@ -13,9 +14,11 @@ from facemask.config import Settings, build, did_you_mean
 from facemask.data.pictures import read_image
 from facemask.deploy.runtime import MaskClassifier
 from facemask.errors import DataError
-from facemask.evaluation.end_to_end import ALL, IGNORED, OVERLAP, SIDES, confusion, find_table, look_at, outcome_table
+from facemask.evaluation.end_to_end import ALL, IGNORED, OVERLAP, confusion, find_table, look_at, outcome_table
 from facemask.evaluation.leakage import photos_trained_on
 from facemask.faces.annotations import AnnotatedPhoto, read_annotated, to_classes
+from facemask.faces.detectors import SIDES
+from facemask.faces.drawing import draw_face
 from facemask.files import as_typed
 from facemask.report.sections import Section, Table
 from facemask.report.terminal import print_table
@@ -142,12 +145,11 @@ def _write_overlays(photos: list[AnnotatedPhoto], root: Path, faces: pd.DataFram
     for photo in photos:
         image = read_image(photo.photo).copy()
         for row in faces[faces["photo"] == _name(photo, root)].to_dict(orient="records"):
-            left, top, right, bottom = (round(row[side]) for side in SIDES)
+            box = np.array([row[side] for side in SIDES], np.float32)
             is_missed, is_right = pd.isna(row["predicted"]), row["predicted"] == row["label"]
             color = MISSED if is_missed else RIGHT if is_right else WRONG
             words = f"missed {row['label']}" if is_missed else f"{row['predicted']} {row['probability']:.2f}"
-            cv2.rectangle(image, (left, top), (right, bottom), color, 2)
-            cv2.putText(image, words, (left, max(10, top - 3)), cv2.FONT_HERSHEY_SIMPLEX, 0.4, color, 1, cv2.LINE_AA)
+            draw_face(image, box, words, color)
         file = folder / _name(photo, root)
         file.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(file), image[..., ::-1])

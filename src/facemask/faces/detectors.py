@@ -21,6 +21,7 @@ from facemask.data.preprocessing import Pixels
 from facemask.errors import WeightsError
 
 Boxes = npt.NDArray[np.float32]
+SIDES = ("left", "top", "right", "bottom")  # of a box, in its order
 Scores = npt.NDArray[np.float32]
 Share = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=1)]

@@ -20,14 +20,13 @@ from facemask.data.pictures import read_image
 from facemask.data.preprocessing import Pixels
 from facemask.errors import DataError
 from facemask.faces.crop import cut, widen
-from facemask.faces.detectors import Boxes
+from facemask.faces.detectors import SIDES, Boxes
 from facemask.files import replaced, write_atomically
 from facemask.preparation.journal import Cropped, Journal
 from facemask.preparation.photos import Photo
 from facemask.runs.configurations import flatten
 
 PHOTOS = "photos.csv"  # what has become of each photo
-SIDES = ("left", "top", "right", "bottom")
 COLUMNS = ["file", "photo", "label", "split", *SIDES, "score"]
 
 

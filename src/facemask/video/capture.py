@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from types import TracebackType
 
-from facemask.video.sources import Frame, Source
+from facemask.video.sources.source import Frame, Source
 
 LOOK = 0.1  # seconds between looks at whether it is over
 AHEAD = 4  # frames decoded before they are asked for

@@ -4,14 +4,13 @@ import re
 from collections.abc import Sequence
 
 import cv2
-import numpy as np
 
 from facemask.data.preprocessing import Pixels
 from facemask.faces.crop import widen
 from facemask.faces.detectors import Boxes
+from facemask.faces.drawing import Color, draw_face, write
 from facemask.video.pipeline import SeenFace
 
-Color = tuple[int, int, int]
 # BGR, told apart by people who cannot tell red from green (Okabe and Ito 2008): bluish green, vermilion, orange.
 MASKED, BARE, WRONG = (115, 158, 0), (0, 94, 213), (0, 159, 230)
 OTHERS: tuple[Color, ...] = ((178, 114, 0), (167, 121, 204), (233, 180, 86), (66, 228, 240))
@@ -20,8 +19,7 @@ WORDS = (
     *((word, BARE) for word in ("non", "no_", "nomask", "without", "unmask", "off", "bare")),
 )
 MASKED_WORDS = ("mask", "compliant")
-INK, PAPER = (255, 255, 255), (32, 32, 32)
-FONT = cv2.FONT_HERSHEY_SIMPLEX
+PAPER = (32, 32, 32)
 HIDDEN_MARGIN, TILES = 0.15, 6  # around a hidden face, as a share of its side; tiles that are left of it across
 
 
@@ -48,29 +46,12 @@ def draw(image: Pixels, faces: Sequence[SeenFace], class_names: Sequence[str], s
     Returns:
         The image.
     """
-    height, width = image.shape[:2]
-    scale = float(np.clip(min(height, width) / 720, 0.35, 2.0))
     for face in faces:
-        left, top, right, bottom = face.box.round().astype(int).tolist()
-        color = color_of(face.label, class_names)
-        cv2.rectangle(image, (left, top), (right, bottom), color, max(1, round(3 * scale)))
         words = f"{face.label} {face.probability:.2f}" + ("" if face.track is None else f" #{face.track}")
-        _write(image, words, left, top, color, scale)
+        draw_face(image, face.box, words, color_of(face.label, class_names))
     if status:
-        _write(image, status, 0, height, PAPER, scale)
+        write(image, status, 0, len(image), PAPER)
     return image
-
-
-def _write(image: Pixels, words: str, left: int, bottom: int, ground: Color, scale: float) -> None:
-    """Write words on a coloured ground that ends at a line, moved inside the image."""
-    size, thick = 0.7 * scale, max(1, round(1.6 * scale))
-    (width, height), below = cv2.getTextSize(words, FONT, size, thick)
-    pad = max(2, round(5 * scale))
-    left = max(0, min(left, image.shape[1] - width - 2 * pad))
-    bottom = max(height + below + 2 * pad, min(bottom, image.shape[0]))
-    corner = (left + width + 2 * pad, bottom - height - below - 2 * pad)
-    cv2.rectangle(image, (left, bottom), corner, ground, cv2.FILLED)
-    cv2.putText(image, words, (left + pad, bottom - below - pad), FONT, size, INK, thick, cv2.LINE_AA)
 
 
 def pixelate(image: Pixels, boxes: Boxes) -> None:

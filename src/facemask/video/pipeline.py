@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from facemask.data.preprocessing import Pixels
+from facemask.deploy.backend import Probabilities
 from facemask.deploy.runtime import MaskClassifier
 from facemask.faces.crop import cut, widen
 from facemask.faces.detectors import Boxes, Detector
 from facemask.faces.track import Track, Tracker
-from facemask.video.smoothing import Probabilities, Smoother
-from facemask.video.sources import Frame
+from facemask.video.smoothing import Smoother
+from facemask.video.sources.source import Frame
 
 # Grey levels by which two frames of a thumbnail's size differ, on average, where one scene is cut to another.
 # Measured: 37 to 94 at cuts, 10 at most between the frames of one scene.

@@ -20,7 +20,8 @@ from facemask.video.pipeline import Pipeline
 from facemask.video.scene import Scene
 from facemask.video.sinks.sink import Sink
 from facemask.video.smoothing import Smoother
-from facemask.video.sources import Source, open_source
+from facemask.video.sources.opening import open_source
+from facemask.video.sources.source import Source
 from facemask.video.tally import Tally, report
 
 BLUR = "blur"

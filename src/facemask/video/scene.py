@@ -8,7 +8,7 @@ from facemask.data.preprocessing import Pixels
 from facemask.faces.detectors import Boxes
 from facemask.video.overlay import draw, pixelate
 from facemask.video.pipeline import SeenFace
-from facemask.video.sources import Frame
+from facemask.video.sources.source import Frame
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-Probabilities = npt.NDArray[np.float32]
+from facemask.deploy.backend import Probabilities
+
 HalfLife = Annotated[float, Field(ge=0)]
 
 

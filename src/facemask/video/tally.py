@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from facemask.video.pipeline import SeenFace, Stopwatch
-from facemask.video.sources import Source
+from facemask.video.sources.source import Source
 
 
 @dataclass

@@ -12,7 +12,7 @@ import numpy as np
 
 from facemask.data.preprocessing import Pixels
 from facemask.faces.detectors import Boxes, Detector, Scores, as_arrays
-from facemask.video.sources import Frame, Source
+from facemask.video.sources.source import Frame, Source
 
 
 def grey_frame(number: int, width: int = 64, height: int = 48) -> Pixels:

@@ -8,7 +8,7 @@ from moving_pictures import Frames, grey_frame
 
 from facemask.errors import DataError
 from facemask.video.capture import Capture
-from facemask.video.sources import Frame
+from facemask.video.sources.source import Frame
 
 
 def test_no_frame_of_a_file_is_lost_however_slow_the_work() -> None:

@@ -9,7 +9,7 @@ from facemask.data.preprocessing import Pixels
 from facemask.faces.track import Tracker
 from facemask.video.pipeline import Pipeline, SeenFace
 from facemask.video.smoothing import Smoother
-from facemask.video.sources import Frame
+from facemask.video.sources.source import Frame
 
 
 def picture(*corners: tuple[int, int], ground: int = 40) -> Pixels:

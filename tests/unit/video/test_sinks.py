@@ -17,7 +17,8 @@ from facemask.video.scene import Scene
 from facemask.video.sinks.events import EventsSink
 from facemask.video.sinks.file import FileSink
 from facemask.video.sinks.window import WindowSink
-from facemask.video.sources import Frame, Source, VideoFile
+from facemask.video.sources.source import Frame, Source
+from facemask.video.sources.video_file import VideoFile
 
 CLASSES = ("mask", "no_mask")
 

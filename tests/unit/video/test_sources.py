@@ -11,8 +11,10 @@ from moving_pictures import FakeCamera, grey_frame, number_of, write_video
 from PIL import Image
 
 from facemask.errors import DataError
-from facemask.video import sources
-from facemask.video.sources import Camera, Photos, VideoFile, open_source, without_password
+from facemask.video.sources.camera import Camera, without_password
+from facemask.video.sources.opening import open_source
+from facemask.video.sources.photos import Photos
+from facemask.video.sources.video_file import VideoFile
 
 
 def silent(sentence: str) -> None:
@@ -111,7 +113,7 @@ def test_a_single_damaged_photo_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_camera_that_goes_away_comes_back_and_its_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("facemask.video.sources.camera.FIRST_PAUSE", 0.05)
     camera, said = FakeCamera(), list[str]()
     source = Camera(camera.address, said.append, reconnect=30)
     frames = source.frames()

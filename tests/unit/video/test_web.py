@@ -16,7 +16,7 @@ from moving_pictures import Frames, grey_frame, number_of
 from facemask.errors import ConfigError
 from facemask.video.scene import Scene
 from facemask.video.sinks.web import WebSink
-from facemask.video.sources import Frame
+from facemask.video.sources.source import Frame
 
 TIMEOUT = 10
 
@@ -111,7 +111,10 @@ def test_beyond_the_loopback_a_token_is_asked_for(tmp_path: Path) -> None:
     sink = WebSink(host="0.0.0.0", port=0)
     sink.begin(Frames([]), tmp_path, said.append)
     try:
-        token = said[0].rpartition("?token=")[2]
+        address, token = said[0].split("?token=")
+        assert "0.0.0.0" not in address  # which no browser could open elsewhere
+        with urllib.request.urlopen(f"{address.split()[-1]}?token={token}", timeout=TIMEOUT) as answer:
+            assert answer.status == 200
         assert len(token) > 16
         for path in ("/", "/counts", "/picture"):
             assert code_of(ask(sink, path)) == 403

@@ -9,7 +9,7 @@ import numpy as np
 from facemask.files import as_typed
 from facemask.video.scene import Scene
 from facemask.video.sinks.sink import Sink, claim
-from facemask.video.sources import Say, Source
+from facemask.video.sources.source import Say, Source
 
 
 class EventsSink(Sink):

@@ -13,7 +13,7 @@ from facemask.errors import ConfigError
 from facemask.files import as_typed
 from facemask.video.scene import Scene
 from facemask.video.sinks.sink import Sink, claim
-from facemask.video.sources import Say, Source
+from facemask.video.sources.source import Say, Source
 
 # In fragments, so that what was written before a crash or a pulled plug plays.
 FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from facemask.errors import ConfigError
 from facemask.video.scene import Scene
-from facemask.video.sources import Say, Source
+from facemask.video.sources.source import Say, Source
 
 
 def claim(target: Path, source: Source, key: str) -> Path:

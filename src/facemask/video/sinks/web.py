@@ -4,6 +4,7 @@ import threading
 import time
 from pathlib import Path
 from secrets import token_urlsafe
+from socket import AF_INET, SOCK_DGRAM, socket
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -15,8 +16,9 @@ from facemask.errors import ConfigError
 from facemask.video.scene import Scene
 from facemask.video.sinks.page_server import LOOPBACK, PageServer
 from facemask.video.sinks.sink import Sink
-from facemask.video.sources import Say, Source
+from facemask.video.sources.source import Say, Source
 
+EVERYWHERE = ("", "0.0.0.0")  # listens on every address of this machine, and is none itself
 FAREWELL = 3.0  # seconds in which open pages learn of the end
 
 
@@ -60,9 +62,8 @@ class WebSink(Sink):
             ) from error
         threading.Thread(target=self._server.serve_forever, args=(0.1,), name="web", daemon=True).start()
         self.port = self._server.server_port
-        say(
-            f"watch at http://{self.host}:{self.port}/" + (f"?token={quote(self.token, safe='')}" if self.token else "")
-        )
+        query = f"?token={quote(self.token, safe='')}" if self.token else ""
+        say(f"watch at http://{_own_address() if self.host in EVERYWHERE else self.host}:{self.port}/{query}")
 
     def write(self, scene: Scene) -> None:
         """Show the frame to whoever looks."""
@@ -109,3 +110,13 @@ class WebSink(Sink):
                 options = [cv2.IMWRITE_JPEG_QUALITY, self.quality]
                 self._jpeg = number, cv2.imencode(".jpg", self._picture, options)[1].tobytes()
             return self._jpeg
+
+
+def _own_address() -> str:
+    """Return the address by which others reach this machine."""
+    with socket(AF_INET, SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent: the system picks what it would send from
+        except OSError:  # no network, and no others
+            return LOOPBACK[0]
+        return str(probe.getsockname()[0])

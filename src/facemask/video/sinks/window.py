@@ -10,7 +10,7 @@ from facemask.errors import ConfigError
 from facemask.files import as_typed
 from facemask.video.scene import Scene
 from facemask.video.sinks.sink import Sink
-from facemask.video.sources import Say, Source
+from facemask.video.sources.source import Say, Source
 
 TITLE = "facemask"
 QUIT, PAUSE, SAVE, NO_KEY = (ord("q"), 27), ord(" "), ord("s"), 255

@@ -1,0 +1,97 @@
+"""A camera or a stream."""
+
+import time
+from collections.abc import Iterator
+
+import cv2
+
+from facemask.errors import DataError
+from facemask.video.sources.source import NOMINAL, Frame, Say, Source, quiet_capture, read
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds between attempts to reach a camera that went away; they double
+STREAM_TIMEOUT = 5000  # milliseconds
+
+
+class Camera(Source):
+    """A camera or a stream, opened again whenever it goes away.
+
+    Args:
+        address: the camera's number, or an address such as ``rtsp://…``.
+        say: told when it goes away and comes back.
+        reconnect: seconds for which a lost one is called again; 0 for never.
+
+    Raises:
+        DataError: it cannot be opened.
+    """
+
+    is_live = True
+
+    def __init__(self, address: int | str, say: Say, reconnect: float = 60.0) -> None:
+        super().__init__()
+        self.address, self._say, self.reconnect = address, say, reconnect
+        self.name = f"camera {address}" if isinstance(address, int) else without_password(address)
+        self._capture = self._open()
+        if self._capture is None:
+            raise DataError(self._how_to_open())
+        said = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps = said if 1 <= said <= 240 else NOMINAL
+
+    def _open(self) -> cv2.VideoCapture | None:
+        if isinstance(self.address, int):
+            capture = quiet_capture(self.address)
+        else:
+            limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, STREAM_TIMEOUT, cv2.CAP_PROP_READ_TIMEOUT_MSEC, STREAM_TIMEOUT]
+            capture = quiet_capture(self.address, cv2.CAP_FFMPEG, limits)
+        if not capture.isOpened():
+            return None
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # where a driver keeps old frames, the newest is wanted
+        return capture
+
+    def _how_to_open(self) -> str:
+        if isinstance(self.address, int):
+            return f"source={self.address}: there is no such camera here; name another, a file, a folder or an address."
+        return f"{self.name} cannot be opened; check the address, and that the camera is on."
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames as they come, timed by the clock."""
+        start, number = time.monotonic(), 0
+        while not self.ended.is_set():
+            image = read(self._capture) if self._capture else None
+            if image is None:
+                if not self._come_back():
+                    return
+                continue
+            now = time.monotonic()
+            yield Frame(image, number, now - start, now)
+            number += 1
+        self._release()
+
+    def _come_back(self) -> bool:
+        """Open the camera again; return whether it came back in time."""
+        self._release()
+        if not self.reconnect:
+            self._say(f"{self.name} went away.")
+            return False
+        self._say(f"{self.name} went away; trying to reach it again for {self.reconnect:g} s.")
+        give_up, pause = time.monotonic() + self.reconnect, FIRST_PAUSE
+        while time.monotonic() < give_up and not self.ended.wait(min(pause, max(0.0, give_up - time.monotonic()))):
+            self._capture = self._open()
+            if self._capture is not None:
+                self._say(f"{self.name} is back.")
+                return True
+            pause = min(2 * pause, LONGEST_PAUSE)
+        if not self.ended.is_set():
+            self._say(f"{self.name} stayed away for {self.reconnect:g} s.")
+        return False
+
+    def _release(self) -> None:
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+
+
+def without_password(address: str) -> str:
+    """Return an address without what may be secret in it: all up to the last ``@``, and the query."""
+    scheme, _, rest = address.partition("://")
+    rest = rest.rpartition("@")[2]
+    return f"{scheme}://{rest.partition('?')[0]}"

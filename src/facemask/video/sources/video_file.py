@@ -1,0 +1,71 @@
+"""A video file."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+
+from facemask.errors import DataError
+from facemask.video.sources.source import NOMINAL, Frame, Say, Source, quiet_capture, read
+
+
+class VideoFile(Source):
+    """Every frame of a video file, as fast as it decodes.
+
+    Args:
+        path: the file.
+        say: told what is odd about the file.
+        is_looped: whether it begins again when it ends.
+        is_paced: whether it plays at its own speed, as a camera that shows it would.
+
+    Raises:
+        DataError: the file is no video that OpenCV can decode.
+    """
+
+    def __init__(self, path: Path, say: Say, is_looped: bool = False, is_paced: bool = False) -> None:
+        super().__init__()
+        self.path, self.name, self._say = path, path.name, say
+        self.is_looped, self.is_live = is_looped, is_paced
+        capture = self._open()
+        said = capture.get(cv2.CAP_PROP_FPS)
+        self.fps = said if 1 <= said <= 1000 else NOMINAL
+        self.n_frames = int(max(0, capture.get(cv2.CAP_PROP_FRAME_COUNT)))  # as its header claims
+        can_decode = capture.read()[0]
+        capture.release()
+        if not can_decode:
+            raise DataError(f"{path} holds no frame that can be decoded; give another video.")
+
+    def _open(self) -> cv2.VideoCapture:
+        capture = quiet_capture(str(self.path))
+        if not capture.isOpened():
+            raise DataError(f"{self.path} cannot be read as a video or a picture; give another file.")
+        return capture
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the file's frames, timed by its frame rate."""
+        start, number, is_first_pass = time.monotonic(), 0, True
+        began = seconds = 0.0
+        while is_first_pass or self.is_looped:
+            capture, of_pass = self._open(), 0
+            try:
+                while not self.ended.is_set() and (image := read(capture)) is not None:
+                    seconds = began + self._time_of(capture, of_pass)
+                    if self.is_live:
+                        self.ended.wait(max(0.0, start + seconds - time.monotonic()))
+                    yield Frame(image, number, seconds, time.monotonic())
+                    number, of_pass = number + 1, of_pass + 1
+            finally:
+                capture.release()
+            if self.ended.is_set() or not of_pass:
+                return
+            began = seconds + 1 / self.fps
+            if is_first_pass and began < 0.9 * self.n_frames / self.fps:
+                whole = self.n_frames / self.fps
+                self._say(f"{self.name} ends after {began:.1f} of {whole:.1f} s: the rest cannot be decoded.")
+            is_first_pass = False
+
+    def _time_of(self, capture: cv2.VideoCapture, number: int) -> float:
+        """Return when the frame just read is shown: its own time, or where it has none, its number's."""
+        own = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        return own if number and own > 0 else number / self.fps
