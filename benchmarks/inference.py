@@ -17,31 +17,35 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from facemask.cli import fail
 from facemask.data.pictures import read_image
 from facemask.deploy.export import export_model
 from facemask.deploy.parity import compare
 from facemask.errors import FaceMaskError
-from facemask.evaluation.cost import count_flops
+from facemask.evaluation.cost import count_flops, weights_size
 from facemask.evaluation.figures import draw_pareto
 from facemask.evaluation.metrics import classification_metrics, metric_draws, metric_intervals
 from facemask.evaluation.samples import Samples, own_samples
 from facemask.evaluation.trained import TrainedModel, open_models
 from facemask.runs.record import processor
+from facemask.schemas import ExportConfig
+from inference_worker import SIDE, STUDIES
 
 WORKER = Path(__file__).with_name("inference_worker.py")
 BATCHES, DRAWS = (1, 8, 32), 2000
 LEAST = {0.9: 10, 0.99: 100}  # calls from which on the slowest in ten, or in a hundred, can be told
-SIDE, STUDIES = 1024, 224  # of the matrices that the worker multiplies; of the conventional way's pictures
 WAYS = {  # kind of the worker, format and precision of the export
     "torch eager": ("runtime", None, None),
     "torch.compile": ("compiled", None, None),
@@ -50,7 +54,6 @@ WAYS = {  # kind of the worker, format and precision of the export
     "OpenVINO": ("runtime", "openvino", "fp32"),
     "OpenVINO int8": ("runtime", "openvino", "int8"),
 }
-EXPORT = {"preprocessing": "inside", "max_drop": 1.0, "calibration": 128, "float_layers": None, "draws": 100, "seed": 0}
 
 
 @dataclass
@@ -62,10 +65,11 @@ class Way:
         name: of the way.
         kind: the worker's.
         file: what it runs.
+        size: of it, bytes; of a checkpoint, its weights alone.
         flops: of an image.
         times: seconds of each call, by (threads, batch).
         cold: seconds from beginning the process to its first prediction, by threads.
-        memory: bytes that it holds then, by threads.
+        memory: bytes that it holds after all calls, by threads.
         probabilities: of the test part, float64[N, C].
     """
 
@@ -73,16 +77,12 @@ class Way:
     name: str
     kind: str
     file: Path
+    size: int
     flops: int
     times: dict[tuple[int, int], list[float]] = field(default_factory=dict)
     cold: dict[int, float] = field(default_factory=dict)
     memory: dict[int, int] = field(default_factory=dict)
     probabilities: np.ndarray | None = None
-
-    def size(self) -> float:
-        """Return the megabytes of its file, or of the two files."""
-        parts = [self.file, self.file.with_suffix(".bin")]
-        return sum(part.stat().st_size for part in parts if part.is_file()) / 1e6
 
 
 class Worker:
@@ -102,7 +102,6 @@ class Worker:
         self.way, self.threads = way, threads
         self._answer()
         way.cold[threads] = time.perf_counter() - start
-        way.memory[threads] = self.ask(what="memory")["memory"]
 
     def ask(self, **question: object) -> dict[str, Any]:
         """Return the answer to a question."""
@@ -112,12 +111,13 @@ class Worker:
     def _answer(self) -> dict[str, Any]:
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"error: {self.way.model}, {self.way.name}: its process ended; why is told above.")
+            fail(f"{self.way.model}, {self.way.name}: its process ended; why is told above.", 1)
         answer: dict[str, Any] = json.loads(line)
         return answer
 
     def end(self) -> None:
-        """End the process."""
+        """Ask how much memory it has come to hold, and end the process."""
+        self.way.memory[self.threads] = self.ask(what="memory")["memory"]
         self.process.stdin.close()
         self.process.wait()
 
@@ -137,13 +137,14 @@ def ways_of(model: TrainedModel, label: str, names: Sequence[str], folder: Path)
     validation = own_samples([model], "val")
     for name in names:
         kind, format_, precision = WAYS[name]
-        file = model.checkpoint
+        file, size = model.checkpoint, weights_size(model.model)
         if format_ is not None:
             target = folder / f"{format_}-{precision}"
             target.mkdir(parents=True, exist_ok=True)
-            settings = EXPORT | {"format": format_, "precision": precision}
-            file = export_model(model, validation, settings, target).file
-        found.append(Way(label, name, kind, file, flops))
+            chosen = ExportConfig(format=format_, precision=precision, max_drop=1.0, draws=100)
+            exported = export_model(model, validation, asdict(chosen), target)
+            file, size = exported.file, exported.size
+        found.append(Way(label, name, kind, file, size, flops))
     return found
 
 
@@ -169,8 +170,8 @@ def speeds(ways: Sequence[Way], threads: Sequence[int], gemm: Way) -> pd.DataFra
     rows = []
     for n in threads:
         limit = 2 * SIDE**3 / np.median([t for (of, _), times in gemm.times.items() if of == n for t in times])
-        for way in ways:
-            for batch in BATCHES:
+        for batch in BATCHES:
+            for way in ways:
                 times = np.array(way.times[n, batch]) * 1000
                 rate = 1000 * batch / np.median(times)
                 row = {"threads": n, "batch": batch, "model": way.model, "way": way.name, "calls": len(times)}
@@ -200,7 +201,7 @@ def scores(ways: Sequence[Way], samples: Samples, class_names: Sequence[str], th
             row |= {name: metrics[name], f"{name}_low": low, f"{name}_high": high}
         gain = compare(labels, ways[0].probabilities, way.probabilities, groups, DRAWS, seed=0).gain
         row |= dict(zip(("gain", "gain_low", "gain_high"), gain, strict=True))
-        row |= {"file MB": way.size(), "memory MB": way.memory[threads] / 1e6, "cold start s": way.cold[threads]}
+        row |= {"file MB": way.size / 1e6, "memory MB": way.memory[threads] / 1e6, "cold start s": way.cold[threads]}
         rows.append(row | {"MFLOPs": way.flops / 1e6})
     return pd.DataFrame(rows)
 
@@ -242,7 +243,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--out", type=Path, default=Path("outputs/benchmarks/inference"))
     options = parser.parse_args()
-    console = Console(width=max(130, Console().width))
+    console = Console(width=max(140, Console().width), record=True)
     try:
         models = open_models({"run": options.runs, "sweep_folder": None, "fold": None})
         reference = options.reference or options.runs[0]
@@ -257,21 +258,21 @@ def main() -> None:
             for way in ways_of(model, label, options.ways, folder)
         ]
     except FaceMaskError as error:
-        sys.exit(f"error: {error}")
+        fail(str(error), 2)
     if conventional.record.input_size != STUDIES:
         about += f" (trained at {conventional.record.input_size})"
     flops = count_flops(conventional.model, STUDIES)
-    ways.insert(0, Way(about, "conventional", "conventional", conventional.checkpoint, flops))
-    gemm = Way("", "multiplication", "gemm", conventional.checkpoint, 0)
-    faces = options.out / "faces.pickle"
+    gemm = Way("", "multiplication", "gemm", Path(), 0, 0)
     options.out.mkdir(parents=True, exist_ok=True)
-    crops = [read_image(samples.root / path) for path in samples.table["path"]]
-    faces.write_bytes(pickle.dumps(crops))
-    try:
+    with TemporaryDirectory() as temporary:
+        faces, network = Path(temporary, "faces.pickle"), Path(temporary, "network.pt")
+        ways.insert(0, Way(about, "conventional", "conventional", network, weights_size(conventional.model), flops))
+        record, net = conventional.record, getattr(conventional.model, "net", conventional.model)
+        torch.save({"net": net, "mean": record.mean, "std": record.std}, network)
+        crops = [read_image(samples.root / path) for path in samples.table["path"]]
+        faces.write_bytes(pickle.dumps(crops[0]) + pickle.dumps(crops))
         for threads in options.threads:
             measure([*ways, gemm], threads, faces, options.seconds, options.rounds)
-    finally:
-        faces.unlink()
     by_way = scores(ways, samples, models[0].class_names, options.threads[0])
     by_speed = speeds(ways, options.threads, gemm)
     by_way.to_csv(options.out / "accuracy.csv", index=False)
@@ -282,18 +283,19 @@ def main() -> None:
     data = f"{samples.data}, test part, n = {n:,}; ranges: 95 %, bootstrap over {groups} groups"
     first = f"{options.threads[0]} thread(s) of {processor()}"
     figure = draw_pareto(plotted)
-    figure.suptitle(f"{data}\n{first}", fontsize=8)
+    figure.suptitle(f"{data}\n{first}; the line joins those that none beats in both", fontsize=8)
     figure.savefig(options.out / "pareto.png", dpi=150)
-    explained = "gain: in accuracy over the conventional way, paired; memory and start with"
+    explained = "gain: in accuracy over the conventional way, paired; memory (after batches of 32) and cold start with"
     show(f"{data}; {explained} {first}", by_way, console)
     for threads, part in by_speed.groupby("threads"):
         show(
             f"{threads} thread(s) of {processor()}; milliseconds a call (median, p90, p99), images a second by the "
-            "median, its share of what multiplying large float32 matrices reaches here, and how many times better "
-            "than the conventional way",
+            "median, its share of what multiplying large matrices reaches here (in float32, also beside int8), and "
+            "how many times better than the conventional way",
             part.drop(columns="threads"),
             console,
         )
+    console.save_text(str(options.out / "tables.txt"))
     console.print(f"Tables, plot and files: {options.out}", highlight=False)
 
 

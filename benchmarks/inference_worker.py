@@ -1,7 +1,7 @@
 """One way of predicting, in a process of its own; ``benchmarks/inference.py`` begins it and asks.
 
 It imports what its way needs and nothing else, so that its memory and its start are those of a program that does only
-this. A line of JSON comes in, a line goes out.
+this (torch's ways read a checkpoint, which takes Lightning). A line of JSON comes in, a line goes out.
 """
 
 import json
@@ -22,14 +22,18 @@ Predict = Callable[[list[np.ndarray]], np.ndarray]
 
 def runtime(file: str, threads: int) -> Predict:
     """Return the project's own way: whatever file it is, all crops at once."""
+    import cv2
+
     from facemask.deploy.runtime import MaskClassifier
 
+    cv2.setNumThreads(threads)
     classifier = MaskClassifier.load(file, threads=threads)
     return lambda crops: classifier.predict(crops)
 
 
 def compiled(file: str, threads: int) -> Predict:
     """Return the same, its network and preprocessing through torch.compile."""
+    import cv2
     import torch
 
     from facemask.deploy.backend import Backend
@@ -37,6 +41,7 @@ def compiled(file: str, threads: int) -> Predict:
     from facemask.deploy.runtime import MaskClassifier
     from facemask.models.checkpoint import load_model
 
+    cv2.setNumThreads(threads)
     torch.set_num_threads(threads)
     model, record = load_model(Path(file))
     graph = torch.compile(Graph(model, record).to(memory_format=torch.channels_last), dynamic=False)
@@ -54,16 +59,14 @@ def conventional(file: str, threads: int) -> Predict:
     from PIL import Image
     from torchvision import transforms
 
-    from facemask.models.checkpoint import load_model
-
     torch.set_num_threads(threads)
-    model, record = load_model(Path(file))
-    net = model.net.to(memory_format=torch.contiguous_format)
+    saved = torch.load(file, weights_only=False)
+    net = saved["net"]
     transform = transforms.Compose(
         [
             transforms.Resize((STUDIES, STUDIES)),
             transforms.ToTensor(),
-            transforms.Normalize(record.mean, record.std),
+            transforms.Normalize(saved["mean"], saved["std"]),
         ]
     )
 
@@ -124,12 +127,12 @@ def all_probabilities(predict: Predict, crops: list[np.ndarray], batch: int = 32
 def main() -> None:
     """Get ready, which ends with a first prediction, say so, and answer until there is no more to answer."""
     kind, file, threads, faces = sys.argv[1:]
-    predict = {"runtime": runtime, "compiled": compiled, "conventional": conventional, "gemm": gemm}[kind](
-        file, int(threads)
-    )
-    crops = pickle.loads(Path(faces).read_bytes())
-    predict(crops[:1])
-    print(json.dumps({"ready": True}), flush=True)
+    ways = {"runtime": runtime, "compiled": compiled, "conventional": conventional, "gemm": gemm}
+    predict = ways[kind](file, int(threads))
+    with open(faces, "rb") as stream:
+        predict([pickle.load(stream)])
+        print(json.dumps({"ready": True}), flush=True)
+        crops = pickle.load(stream)
     for line in sys.stdin:
         asked = json.loads(line)
         if asked["what"] == "times":

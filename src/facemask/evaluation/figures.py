@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import AutoLocator, LogLocator, MaxNLocator, NullFormatter
 
 from facemask.data.preprocessing import Pixels
 from facemask.evaluation.metrics import Floats
@@ -195,7 +195,7 @@ def draw_pareto(table: pd.DataFrame) -> Figure:
     for i, row in enumerate(table.to_dict("records")):
         color, _ = series(models.index(row["model"]))
         mark = MARKS[variants.index(row.get("variant", "")) % len(MARKS)]
-        axes.errorbar(x[i], y[i], yerr=errors[:, i : i + 1], fmt=mark, color=color, capsize=3)
+        axes.errorbar(x[i], y[i], yerr=errors[:, i : i + 1], fmt=mark, color=color, capsize=2, elinewidth=0.8)
     for i, name in enumerate(models):
         axes.plot([], [], "o", color=series(i)[0], label=_wrap(name))
     for i, name in enumerate(variants if "variant" in table else []):
@@ -203,8 +203,9 @@ def draw_pareto(table: pd.DataFrame) -> Figure:
     front = pareto_front(x, y)
     axes.plot(x[front], y[front], color=GREY, zorder=0)
     axes.set_xscale("log")
-    for axis_formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-        axis_formatter("{x:g}")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if x.max() > 5 * x.min() else AutoLocator())
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel="milliseconds an image, one at a time (log scale)", ylabel="accuracy")
     _name_below(axes)
     plain(axes)
