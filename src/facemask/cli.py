@@ -179,8 +179,8 @@ def explain(error: Exception) -> str:
     if "Ambiguous value" in str(error):
         argument = re.findall(r"'(.*)'", str(error))[0]
         return (
-            f"{argument} gives several values; add -m to run each of them, brackets to mean a list: key=[a,b], or "
-            "quotes to mean the comma: 'key=\"a,b\"'."
+            f"{argument} gives several values; mean the comma by quotes: 'key=\"a,b\"', a list by brackets: key=[a,b], "
+            "or for train.py to run each of them add -m."
         )
     if override := getattr(error, "override", None):
         return f"{override!r} cannot be read as KEY=VALUE; quote special characters: 'KEY=\"VALUE\"'."

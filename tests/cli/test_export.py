@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -131,6 +132,24 @@ def test_what_lost_too_much_is_not_written(place: Path, tmp_path: Path, shift: i
     assert done.code == 2, done.out + done.err
     assert re.search(said, done.err)
     assert not (tmp_path / "half").exists()
+
+
+def test_the_test_part_has_no_say(place: Path) -> None:
+    (model,) = open_models({"run": [place / "run"], "sweep_folder": None, "fold": None})
+    pictures = [place / "set" / path for path in own_samples([model], "test").table["path"]]
+    assert pictures
+    whole = [picture.read_bytes() for picture in pictures]
+    words = ["precision=int8", "max_drop=0.5"]
+    assert export(place, "run=run", *words, "store_dir=kept", "hydra.run.dir=before").code == 0
+    noise = np.random.default_rng(0).integers(0, 256, (14, 14, 3)).astype(np.uint8)
+    for picture in pictures:
+        cv2.imwrite(str(picture), noise)
+    done = export(place, "run=run", *words, "store_dir=anew", "hydra.run.dir=after")
+    for picture, content in zip(pictures, whole, strict=True):
+        picture.write_bytes(content)
+    assert done.code == 0, done.err
+    for name in ("CNN-int8.onnx", "CNN-int8.onnx.json"):
+        assert (place / "before" / name).read_bytes() == (place / "after" / name).read_bytes()
 
 
 def no_data(place: Path) -> None:

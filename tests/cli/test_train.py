@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from commands import type_fresh_command
+from commands import type_command, type_fresh_command
 from conftest import PROJECT, Run, write_faces
 from wandb_reader import read_records
 
@@ -46,6 +46,20 @@ def test_the_first_command_ends_in_a_table_and_a_run_folder(shop: Path) -> None:
     for name in ("config.yaml", "result.json", "predictions.parquet", "fold-0/best.ckpt", "fold-0/learning_curves.png"):
         assert (folder / name).is_file()
     assert folder.parent.parent == shop / "outputs"
+
+
+def test_a_student_is_taught_by_a_run(shop: Path) -> None:
+    assert type_command(PROJECT / "train.py", [*SMALL, "hydra.run.dir=teacher"], shop, {}).code == 0
+    words = [*SMALL, "model.channels=[4]", "teacher=teacher"]
+    done = type_command(PROJECT / "train.py", [*words, "hydra.run.dir=student"], shop, {})
+    assert done.code == 0, done.err
+    (fold,) = result(shop / "student")["folds"]
+    assert fold["teacher"]["run"] == "teacher/fold-0"
+    assert fold["teacher"]["parameters"] > fold["weights"]["parameters"]
+    wrong = type_command(PROJECT / "train.py", [*words, "split_seed=1", "hydra.run.dir=wrong"], shop, {})
+    assert wrong.code == 2
+    assert "teacher=teacher was trained with split_seed=0, so it may have seen the images" in wrong.err
+    assert not (shop / "wrong").exists()
 
 
 def test_the_cards_line_as_it_is_written(shop: Path) -> None:

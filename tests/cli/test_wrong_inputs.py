@@ -76,7 +76,7 @@ WRONG: list[tuple[str, Prepare, str]] = [
     ("bs=0", nothing, "bs=0 is too small; it must be 1 or more."),
     ("bs=1.5", nothing, "bs=1.5 cannot be used: bs must be a whole number."),
     ("fold=7 k=5", nothing, "fold=7 does not exist with k=5; it may be 0 to 4 or all."),
-    ("lr=1e-2,1e-3", nothing, "lr=1e-2,1e-3 gives several values; add -m to run each of them"),
+    ("lr=1e-2,1e-3", nothing, "lr=1e-2,1e-3 gives several values; mean the comma by quotes"),
     ("-m lr=abc,1e-3", nothing, "lr=abc cannot be used: lr must be a number."),
     ("data.fraction=2", nothing, "data.fraction=2 cannot be used: input should be less than or equal to 1."),
     ("augment.without=[rotate]", nothing, "augment.without names 'rotate', which is no step of this pipeline"),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 import torch
@@ -44,6 +45,8 @@ def open_program(file: Path, threads: int | None = None, device: str | None = No
     """
     words = {METADATA: ""}
     try:
+        if not is_zipfile(file):  # torch would print pages before it says so
+            raise ValueError("it is no archive, or the end of one is missing")
         program = torch.export.load(file, extra_files=words)
     except Exception as error:  # zip, json and torch raise a dozen kinds on foreign and cut-off files
         raise cannot_open(file, "torch", torch.__version__, error) from error

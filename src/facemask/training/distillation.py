@@ -62,8 +62,8 @@ def check_teacher(settings: Settings) -> None:
                     f"teacher={settings['teacher']} was trained with {key}={theirs[key]}, so it may have seen the "
                     f"images that its student is validated on; type {key}={theirs[key]}"
                 )
-        size = theirs["data"]["store_size"]
-        if size != settings["data"]["store_size"]:
+        size = theirs["data"].get("store_size")  # which a data module of one's own need not have
+        if size != settings["data"].get("store_size"):
             raise ConfigError(
                 f"teacher={settings['teacher']} was shown images of {size} pixels; type data.store_size={size} (the "
                 "student's model.input_size may differ)."

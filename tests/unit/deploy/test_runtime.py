@@ -175,7 +175,7 @@ def test_an_argument_for_another_kind_of_file_is_refused(tmp_path: Path) -> None
         MaskClassifier.load(tmp_path / "model.xml", providers=["CPUExecutionProvider"])
 
 
-def test_files_that_are_no_models_are_told_of(tmp_path: Path) -> None:
+def test_files_that_are_no_models_are_told_of(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ModelError, match="nowhere.onnx does not exist; give a run's folder"):
         MaskClassifier.load(tmp_path / "nowhere.onnx")
     with pytest.raises(ModelError, match="threads=0 cannot compute; give 1 or more"):
@@ -191,6 +191,7 @@ def test_files_that_are_no_models_are_told_of(tmp_path: Path) -> None:
             MaskClassifier.load(cut)
     with pytest.raises(ModelError, match=r"cannot open .*cut\.pt2 \(.*\): if it is damaged, export the run anew"):
         MaskClassifier.load((tmp_path / "cut.onnx").rename(tmp_path / "cut.pt2"))
+    assert capfd.readouterr().err == ""
     with pytest.raises(ModelError, match=r"foreign\.onnx was not written by export\.py"):
         MaskClassifier.load(write_onnx(tmp_path / "foreign.onnx", record=None))
 
