@@ -77,6 +77,12 @@ def test_some_photos_by_name(photos: Path, tmp_path: Path) -> None:
     manifest = pd.read_csv(tmp_path / "faces/manifest.csv")
     assert set(manifest["photo"]) == {"0.jpg", "1.jpg"}
     assert set(manifest["label"]) == {"unlabelled"}
+    for label, number in (("mask", 0), ("no_mask", 1)):
+        (tmp_path / "faces" / label).mkdir()
+        Image.new("RGB", (9, 9)).save(tmp_path / f"faces/{label}/{number}.png")
+    half = type_command(PROJECT / "train.py", ["data=folder", "data.root=faces", "epochs=1"], tmp_path, {})
+    assert half.code == 2
+    assert "data.root=faces holds faces whose class nobody has said, in unlabelled; move them" in half.err
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,8 @@ def _check_photos(settings: Settings) -> None:
         raise ConfigError("photos has no value; give the folder of annotated photos: photos=FOLDER")
     if len(settings["run"]) != 1:
         raise ConfigError("photos= evaluates one model; name it: run=FOLDER, or an exported file.")
+    if settings["fold"] == ALL_FOLDS:
+        raise ConfigError("photos= evaluates one model; name its fold: fold=NUMBER, or leave it out for the first.")
     if settings["data"]["root"] is not None or settings["split"] != "test":
         raise ConfigError("photos= takes the place of data.root= and split=; leave these out.")
     check_margin(settings["crop"]["margin"])

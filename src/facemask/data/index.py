@@ -12,6 +12,7 @@ from facemask.errors import DataError
 
 LAYOUT = "expected ROOT/CLASS/** or ROOT/train/CLASS/** with ROOT/test/CLASS/**, one folder a class"
 MANIFEST = "manifest.csv"
+UNLABELLED = "unlabelled"  # the folder of faces whose class nobody has said
 # Validation pictures are the folds' business: a ready-made validation folder joins the training part.
 SPLITS = {"train": ["train", "training", "val", "valid", "validation", "dev"], "test": ["test", "testing"]}
 SPLIT_OF_FOLDER = {folder: split for split, folders in SPLITS.items() for folder in folders}
@@ -38,6 +39,11 @@ def index(root: Path, hint: str = "", for_training: bool = True) -> pd.DataFrame
     if not root.is_dir():
         raise DataError(f"data.root={root} is not a folder; {hint or LAYOUT}.")
     folders = _class_folders(root, for_training)
+    if for_training and any(label == UNLABELLED for _, label, _ in folders):
+        raise DataError(
+            f"data.root={root} holds faces whose class nobody has said, in {UNLABELLED}; move them to the folders of "
+            "their classes, or elsewhere."
+        )
     rows = [(path, label, path, split) for folder, label, split in folders for path in images_below(folder, root)]
     if not rows:
         raise DataError(f"data.root={root} holds no image in a class folder; {hint or LAYOUT}.")

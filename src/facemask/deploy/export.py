@@ -89,7 +89,7 @@ def export_model(model: TrainedModel, samples: Samples, settings: Settings, fold
     name = f"{model.name}-{settings['precision']}"
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
         file = Path(aside, name + SUFFIXES[settings["format"]])
-        with _told_of(model, settings):
+        with _in_words(model, settings):
             _write(model, images, settings, file)
         after = MaskClassifier.load(file).predict_squares(np.asarray(images))
         groups = samples.table["group"].tolist()
@@ -97,9 +97,7 @@ def export_model(model: TrainedModel, samples: Samples, settings: Settings, fold
         check(parity, settings["precision"], settings["max_drop"])
         parts = sorted(Path(aside).iterdir())  # the .bin before its .xml
         size = sum(part.stat().st_size for part in parts)
-        if (
-            len(parts) > 1
-        ):  # whoever opens them now finds no file rather than the graph of one and the weights of another
+        if len(parts) > 1:  # never the graph of one model beside the weights of another, not even if this is killed
             (folder / file.name).unlink(missing_ok=True)
         for part in parts:
             part.replace(folder / part.name)
@@ -149,7 +147,7 @@ def _facts(model: TrainedModel, settings: Settings) -> dict[str, Any]:
 
 
 @contextmanager
-def _told_of(model: TrainedModel, settings: Settings) -> Iterator[None]:
+def _in_words(model: TrainedModel, settings: Settings) -> Iterator[None]:
     """Say in a sentence what the libraries fail at, and keep their notes: parity tells what is wrong with a file."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -16,6 +16,7 @@ from facemask.deploy.runtime import MaskClassifier
 from facemask.errors import DataError
 from facemask.evaluation.end_to_end import ALL, IGNORED, OVERLAP, confusion, find_table, look_at, outcome_table
 from facemask.evaluation.leakage import photos_trained_on
+from facemask.evaluation.predict import usable_device
 from facemask.faces.annotations import AnnotatedPhoto, read_annotated, to_classes
 from facemask.faces.detectors import SIDES
 from facemask.faces.drawing import draw_face
@@ -38,7 +39,7 @@ def evaluate_photos(settings: Settings) -> None:
         FaceMaskError: the model, the detector or the photos cannot be used.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
-    classifier = MaskClassifier.load(settings["run"][0])
+    classifier = _open(settings)
     names, crop = classifier.class_names, settings["crop"]
     photos, detector = _read_photos(settings, names), build(settings["detector"])
     looked = track(photos, "Looking at photos", console=Console(stderr=True), transient=True)
@@ -67,6 +68,14 @@ def evaluate_photos(settings: Settings) -> None:
     _print(sections[:2], folder, Console())
 
 
+def _open(settings: Settings) -> MaskClassifier:
+    """Open the model; of an exported file, which runs on the CPU, there is no fold to choose."""
+    path = Path(settings["run"][0]).expanduser()
+    if not path.is_dir():
+        return MaskClassifier.load(path)
+    return MaskClassifier.load(path, device=usable_device(settings["device"]), fold=settings["fold"])
+
+
 def _outcome_section(faces: pd.DataFrame, class_names: Sequence[str], about: str, settings: Settings) -> Section:
     """Return what came of the faces, and of those in photos that the model was not trained on."""
     notes = [
@@ -74,7 +83,7 @@ def _outcome_section(faces: pd.DataFrame, class_names: Sequence[str], about: str
         f"Ranges: 95 %, bootstrap over photos, {settings['draws']:,} draws.",
     ]
     trained_on, reason = photos_trained_on(settings)
-    is_seen = faces["photo"].map(lambda photo: not _names_of(Path(photo)).isdisjoint(trained_on))
+    is_seen = faces["photo"].map(trained_on.holds)
     new = faces[~is_seen]
     tables = [Table("outcome", about, outcome_table(faces, class_names, settings["draws"], settings["seed"]))]
     if reason:
@@ -129,11 +138,6 @@ def _sentence(outcome: Table) -> str:
     for key, what in (("found", "found"), ("right_of_found", "of these called right"), ("found_and_right", "both")):
         words.append(f"{what} {row[key]:.3f} ({row[f'{key}_low']:.3f}–{row[f'{key}_high']:.3f})")
     return f"{outcome.caption}: {'; '.join(words)}."
-
-
-def _names_of(photo: Path) -> set[str]:
-    """Return what a manifest may call a photo: with or without its folder and its suffix."""
-    return {photo.as_posix(), photo.with_suffix("").as_posix(), photo.name, photo.stem}
 
 
 def _name(photo: AnnotatedPhoto, root: Path) -> str:

@@ -58,7 +58,7 @@ def how_sure(evaluated: Evaluated) -> str:
         return "There are no intervals: a single group of samples tells nothing of the spread."
     kind = f"over the {groups:,} groups (faces of one photo)" if groups < n else f"over the {n:,} images"
     return (
-        f"In brackets: 95 % intervals, from a bootstrap {kind}, {evaluated.draws:,} draws; exact for shares of 0 or 1."
+        f"In brackets: 95 % intervals, from a bootstrap {kind}, {evaluated.draws:,} draws; exact for figures of 0 or 1."
     )
 
 

@@ -1,7 +1,8 @@
 """Whether images that a model is judged by are almost the same as images it has learned from."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,7 @@ import pandas as pd
 
 from facemask.config import Settings
 from facemask.data.duplicates import near_duplicates
+from facemask.data.pictures import PHOTOS
 from facemask.errors import FaceMaskError
 from facemask.evaluation.samples import Samples, open_training_data
 from facemask.evaluation.trained import TrainedModel, open_models
@@ -56,19 +58,43 @@ def find_leakage(model: TrainedModel, samples: Samples, settings: Settings) -> L
     return Leakage(pairs, leaked, len(data.samples))
 
 
-def photos_trained_on(settings: Settings) -> tuple[set[str], str]:
-    """Return the photos, by name, that a run was trained on, validation folds too; else why that is not known.
+class PhotoNames:
+    """Names of photos, each with as much of its folder and with or without its suffix as whoever wrote it down saw fit.
+
+    Args:
+        names: the names.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._whole = {_parts(name) for name in names}
+        self._ends = {parts[i:] for parts in self._whole for i in range(len(parts))}
+
+    def holds(self, name: str) -> bool:
+        """Return whether one of them may be this photo: where one of the two names ends, the other does."""
+        parts = _parts(name)
+        return parts in self._ends or any(parts[i:] in self._whole for i in range(len(parts)))
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    path = PurePosixPath(name)
+    return (path.with_suffix("") if path.suffix.lower() in PHOTOS else path).parts
+
+
+def photos_trained_on(settings: Settings) -> tuple[PhotoNames, str]:
+    """Return the photos that a run was trained on, validation folds too; else why that is not known.
 
     Args:
         settings: of an evaluation of one run.
     """
     if not Path(settings["run"][0]).expanduser().is_dir():
-        return set(), "a model file does not say; name the folder of its run to know"
+        return PhotoNames(), "a model file does not say; name the folder of its run to know"
     try:
         model = open_models(settings)[0]
         store_dir = settings["data"]["store_dir"] or model.settings["data"]["store_dir"]
         data = open_training_data(model, {"data": {"store_dir": store_dir}})
     except FaceMaskError as error:
-        return set(), str(error).rstrip(".")
+        return PhotoNames(), str(error).rstrip(".")
     assert data.samples is not None
-    return set(data.samples["group"].astype(str)), ""
+    if (data.samples["group"] == data.samples["path"]).all():
+        return PhotoNames(), "no manifest says from which photos its faces were cut"
+    return PhotoNames(data.samples["group"].astype(str)), ""

@@ -109,8 +109,9 @@ def metric_intervals(
 ) -> dict[str, list[float]]:
     """Return the 95 % interval of every metric, each by the number of groups that have a say in it.
 
-    Shares of exactly 0 or 1, of which no draw ever differs, get the interval of Clopper and Pearson (1934) with groups
-    for trials, so that many faces of few photos do not pass for certainty.
+    Figures of exactly 0 or 1, of which no draw ever differs, get the interval of Clopper and Pearson (1934) with groups
+    for trials, so that many faces of few photos do not pass for certainty: for a class as many as have a say in it,
+    for areas under a curve, which compare pairs, as many as the smaller side has; for means over classes, the rarest's.
 
     Args:
         draws: of :func:`metric_draws`.
@@ -122,19 +123,23 @@ def metric_intervals(
     """
     names = np.asarray(groups, dtype=str)
     concerned: dict[str, int] = dict.fromkeys(draws, len(set(groups)))
-    shares = ["accuracy"]
+    trials: dict[str, int] = {"accuracy": len(set(groups))}
     for c, label in enumerate(class_names):
         for kind, rows in (("precision", guesses == c), ("recall", labels == c), ("f1", labels == c)):
             concerned[f"{kind}_{label}"] = len(set(names[rows]))
-        if min(len(set(names[labels == c])), len(set(names[labels != c]))) < 2:  # one side never differs
-            concerned |= {f"auroc_{label}": 1, f"average_precision_{label}": 1}
-        shares += [f"precision_{label}", f"recall_{label}"]
+            trials[f"{kind}_{label}"] = concerned[f"{kind}_{label}"]
+        pairs = min(len(set(names[labels == c])), len(set(names[labels != c])))
+        for kind in ("auroc", "average_precision"):
+            concerned |= {f"{kind}_{label}": 1} if pairs < 2 else {}  # one side never differs
+            trials[f"{kind}_{label}"] = pairs
+    for kind, whole in (("f1", "f1"), ("f1", "weighted_f1"), ("auroc", "auroc"), ("auroc", "average_precision")):
+        trials[whole] = min((trials[f"{kind}_{label}"] for c, label in enumerate(class_names) if (labels == c).any()))
     intervals: dict[str, list[float]] = {}
     for name, values in draws.items():
         n = concerned[name]
         intervals |= percentile_intervals({name: values}, n)
-        if name in shares and metrics[name] in (0.0, 1.0) and n > 1:
-            intervals[name] = exact_interval(metrics[name], n)
+        if metrics[name] in (0.0, 1.0) and n > 1 and trials.get(name, 0) > 1:
+            intervals[name] = exact_interval(metrics[name], trials[name])
     return intervals
 
 

@@ -1,5 +1,6 @@
 """Run a model over decoded images; what it says as a table, and back."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 
 from facemask.data.preprocessing import Preprocessing
+from facemask.errors import ConfigError
 
 
 def predict_probabilities(
@@ -54,3 +56,19 @@ def truth_and_probabilities(
     labels = np.array([list(class_names).index(label) for label in predictions["label"]], dtype=np.int64)
     columns = [f"probability_{name}" for name in class_names]
     return labels, predictions[columns].to_numpy(dtype=np.float64)
+
+
+def usable_device(name: str) -> str:
+    """Return a device by its name: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        ConfigError: it is none of these, or not here.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+            raise RuntimeError
+        return str(torch.zeros(1, device=name).device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled for a device
+        raise ConfigError(f"device={name} cannot be used here; type device=cpu or device=auto.") from error

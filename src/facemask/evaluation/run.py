@@ -1,6 +1,5 @@
 """What ``evaluate.py`` does: open the models, predict, write the report, show."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from facemask.evaluation.cost import count_flops, count_parameters, file_size, m
 from facemask.evaluation.evaluated import HEADLINE, Evaluated
 from facemask.evaluation.findings import Cost, Findings, how_sure, missing_classes
 from facemask.evaluation.leakage import Leakage, find_leakage
-from facemask.evaluation.predict import predict_probabilities, prediction_table
+from facemask.evaluation.predict import predict_probabilities, prediction_table, usable_device
 from facemask.evaluation.report import in_one_sentence, write_reports
 from facemask.evaluation.samples import Samples, read_samples
 from facemask.evaluation.trained import TrainedModel, open_models
@@ -42,7 +41,7 @@ def evaluate(settings: Settings) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     if (folder / RESULT).exists():
         raise ConfigError(f"{folder} is a run's own folder, which is only read; choose another: hydra.run.dir=FOLDER")
-    device = _device(settings["device"])
+    device = usable_device(settings["device"])
     models = open_models(settings)
     positive = _positive(settings["positive"], models[0].class_names)
     data = settings["data"]
@@ -54,17 +53,6 @@ def evaluate(settings: Settings) -> None:
     sections = write_reports(folder, all_findings, samples)
     log_report(settings, folder, all_findings, sections)
     _print(folder, all_findings, Console())
-
-
-def _device(name: str) -> str:
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
-            raise RuntimeError
-        return str(torch.zeros(1, device=name).device)
-    except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled for a device
-        raise ConfigError(f"device={name} cannot be used here; type device=cpu or device=auto.") from error
 
 
 def _positive(name: str | None, class_names: Sequence[str]) -> int:

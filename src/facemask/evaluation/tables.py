@@ -9,7 +9,7 @@ from sklearn.metrics import classification_report, confusion_matrix
 from facemask.config import Settings
 from facemask.evaluation.calibration import expected_calibration_error, negative_log_likelihood, rescale
 from facemask.evaluation.evaluated import HEADLINE, Evaluated
-from facemask.evaluation.metrics import Floats, Labels, bootstrap_weights, percentile_intervals
+from facemask.evaluation.metrics import Floats, Labels, bootstrap_weights, exact_interval, percentile_intervals
 from facemask.evaluation.thresholds import cheapest_threshold, operating_points, threshold_at_recall
 
 SIZES = (0, 7, 16, 32, 64, np.inf)  # pixels, of a face's longer side
@@ -156,8 +156,12 @@ def _threshold_intervals(evaluated: Evaluated, thresholds: Floats) -> dict[str, 
             with np.errstate(invalid="ignore", divide="ignore"):
                 parts.append((drawn @ called[rows]) / drawn.sum(axis=1, keepdims=True))
         shares, n = np.concatenate(parts), len(set(groups[rows]))
-        bounds = percentile_intervals({str(t): shares[:, t] for t in range(len(thresholds))}, n)
-        intervals[kind] = list(bounds.values())
+        bounds = list(percentile_intervals({str(t): shares[:, t] for t in range(len(thresholds))}, n).values())
+        here = called[rows].mean(axis=0) if rows.any() else np.full(len(thresholds), np.nan)
+        intervals[kind] = [
+            exact_interval(share, n) if share in (0.0, 1.0) and n > 1 else bound
+            for share, bound in zip(here, bounds, strict=True)
+        ]
     return intervals
 
 

@@ -8,11 +8,12 @@ import cv2
 import torch
 
 from facemask.config import Settings, build
+from facemask.data.index import UNLABELLED
 from facemask.data.preprocessing import Pixels
 from facemask.faces.detectors import Detector
 from facemask.preparation.crops import Found, crop_photos, made_with
 from facemask.preparation.journal import open_journal
-from facemask.preparation.photos import UNLABELLED, Photo, list_photos
+from facemask.preparation.photos import Photo, list_photos
 from facemask.preparation.result import finish
 
 

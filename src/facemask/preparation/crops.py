@@ -140,8 +140,10 @@ def _write_manifest(out: Path, done: Sequence[Cropped]) -> None:
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
     if (file := out / MANIFEST).exists():
-        before = read_manifest(file).set_index("file")
-        known = [now if now in before.index else then["file"] for then, now in zip(made, places, strict=True) if now]
+        before = read_manifest(file)
+        before.index = pd.Index([PurePosixPath(name).name for name in before["file"]])  # its folder may have changed
+        before = before[~before.index.duplicated()]
+        known = [PurePosixPath(now).name for now in places if now]
         for name in [name for name in before if name == "split" or name not in COLUMNS]:
             said = before[name].reindex(known).reset_index(drop=True)
             table[name] = said.fillna(table.get(name, ""))

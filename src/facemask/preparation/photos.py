@@ -7,8 +7,6 @@ from pathlib import Path, PurePosixPath
 from facemask.data.index import SPLIT_OF_FOLDER, images_below
 from facemask.errors import DataError
 
-UNLABELLED = "unlabelled"  # the class folder of faces whose class nobody has said
-
 
 @dataclass(frozen=True)
 class Photo:

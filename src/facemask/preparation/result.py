@@ -8,13 +8,12 @@ import pandas as pd
 from rich.console import Console
 
 from facemask.config import Settings
-from facemask.data.index import MANIFEST, read_manifest
+from facemask.data.index import MANIFEST, UNLABELLED, read_manifest
 from facemask.data.pictures import read_image
 from facemask.data.preprocessing import Pixels
 from facemask.files import as_typed, replaced
 from facemask.preparation.crops import PHOTOS
 from facemask.preparation.journal import Cropped, Journal
-from facemask.preparation.photos import UNLABELLED
 from facemask.report.terminal import print_table
 from facemask.seeding import PICTURES, derive_seed
 
@@ -34,7 +33,7 @@ def finish(journal: Journal, settings: Settings) -> None:
     notes = [*_notes(done, set(faces["label"]), settings), f"Photo by photo: {where}/{PHOTOS}"]
     if has_sheet:
         notes.append(f"Sheet: {where}/{SHEET}")
-    if len(set(faces["label"]) - {UNLABELLED}) > 1:
+    if UNLABELLED not in set(faces["label"]) and faces["label"].nunique() > 1:
         notes.append(f"To train on them: python train.py data=folder {shlex.quote(f'data.root={where}')}")
     console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)
 

@@ -3,7 +3,7 @@
 import gc
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import lightning
@@ -14,7 +14,7 @@ from lightning.pytorch.loggers import Logger
 
 from facemask.config import ALL_FOLDS, Settings
 from facemask.data.datamodule import FaceDataModule
-from facemask.errors import RunError
+from facemask.errors import DataError, RunError
 from facemask.evaluation.metrics import DRAWS, classification_metrics, metric_draws, metric_intervals
 from facemask.evaluation.predict import predict_probabilities, prediction_table, truth_and_probabilities
 from facemask.files import plain, write_atomically, write_table
@@ -68,6 +68,8 @@ def fit_folds(settings: Settings, folder: Path, sweep: Path | None = None) -> Re
     with open_run(folder, settings) as previous:
         rivals = sweep if settings["race"] else None
         if previous is not None and (is_complete(previous) or (rivals and previous["status"] == "pruned")):
+            with suppress(DataError):  # what is complete needs its images no more, but says nothing of other ones
+                _check_unchanged(build_data(settings, folds[0]), folder)
             return previous
         result: Result = {
             "model": model_name(settings),

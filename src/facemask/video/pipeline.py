@@ -108,11 +108,13 @@ class Pipeline:
         with self.stopwatch.time("track"):
             passed = max(0.0, frame.seconds - self._seconds)
             is_new_scene = self._is_new_scene(frame) or passed > max(self.tracker.patience, LONGEST_GAP)
+            self._seconds = frame.seconds
+            self._gone = [(when, box) for when, box in self._gone if when >= frame.seconds - self.tracker.patience]
             if is_new_scene:
-                self._gone += [(frame.seconds, track.found) for track in self.tracker.tracks]
+                if not frame.name:  # photos have nothing to do with one another
+                    self._gone += [(frame.seconds, track.found) for track in self.tracker.tracks]
                 self.tracker.forget()
             self.tracker.predict(passed)
-            self._seconds = frame.seconds
         due = self._detected_at is None or self._n_frames - self._detected_at >= self.detect_every
         if due or is_new_scene:
             with self.stopwatch.time("detect"):
@@ -131,8 +133,6 @@ class Pipeline:
         Of a lost face that is where it was found last, and where it would be had it gone on; of one that a cut ended,
         where it was.
         """
-        since = self._seconds - self.tracker.patience
-        self._gone = [(seconds, box) for seconds, box in self._gone if seconds >= since]
         tracks = self.tracker.tracks
         boxes = [*(t.box for t in tracks), *(t.found for t in tracks if not t.is_seen), *(box for _, box in self._gone)]
         return np.array(boxes, np.float32).reshape(-1, 4)

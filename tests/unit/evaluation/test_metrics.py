@@ -155,6 +155,22 @@ def test_a_share_of_one_is_not_certain() -> None:
     assert np.isnan(found["recall_x"]).all()  # of one photo
 
 
+def test_areas_and_means_of_one_are_no_more_certain_than_the_rarest_class() -> None:
+    labels = np.array([0, 0, 1, 1, 1] * 4)
+    probabilities = np.eye(2)[labels] * 0.8 + 0.1
+    groups = [f"{label}{i % 3 if label == 0 else i % 6}" for i, label in enumerate(labels)]
+    rare, common = (len({g for g in groups if g[0] == c}) for c in "01")
+    assert (rare, common) == (3, 6)
+    metrics = classification_metrics(labels, probabilities, ["x", "y"])
+    draws = metric_draws(labels, probabilities, ["x", "y"], groups)
+    found = metric_intervals(draws, metrics, labels, probabilities.argmax(axis=1), ["x", "y"], groups)
+    for name in ("f1", "weighted_f1", "auroc", "average_precision", "auroc_x", "auroc_y", "f1_x"):
+        assert found[name] == pytest.approx([0.025 ** (1 / rare), 1]), name
+    assert found["f1_y"] == pytest.approx([0.025 ** (1 / common), 1])
+    assert found["accuracy"] == pytest.approx([0.025 ** (1 / (rare + common)), 1])
+    assert found["loss"][1] < 1
+
+
 def test_a_class_of_few_groups_is_not_called_missed_in_draws_without_it() -> None:
     labels = np.array([1, 1] + [0] * 58)
     probabilities = np.eye(2)[labels] * 0.8 + 0.1

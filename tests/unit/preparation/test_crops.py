@@ -177,6 +177,19 @@ def test_the_manifest_follows_faces_that_are_sorted_by_hand(photos: Path, tmp_pa
     assert set(index(out)["split"]) == {"train"}
 
 
+def test_a_face_may_be_sorted_more_than_once(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(photos, out, Finder())
+    for place in ("wrong", "no_mask"):
+        manifest = pd.read_csv(out / "manifest.csv", dtype=str).assign(split="test", group="someone")
+        manifest.to_csv(out / "manifest.csv", index=False)
+        (out / place).mkdir(exist_ok=True)
+        next(out.glob("*/0.png_000.png")).rename(out / place / "0.png_000.png")
+        run(photos, out, Finder())
+        table = pd.read_csv(out / "manifest.csv", dtype=str).set_index("file")
+        assert table.loc[f"{place}/0.png_000.png", ["label", "split", "group"]].tolist() == [place, "test", "someone"]
+
+
 def test_crops_of_photos_that_have_gone_stay(photos: Path, tmp_path: Path) -> None:
     run(photos, tmp_path / "out", Finder())
     before = contents(tmp_path / "out")

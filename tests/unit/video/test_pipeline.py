@@ -93,6 +93,18 @@ def test_each_photo_stands_for_itself() -> None:
     assert all(faces[0].track is None for faces in seen)
 
 
+def test_of_photos_nothing_is_hidden_but_their_own_faces() -> None:
+    _, pipeline = run([picture((10, 10)), picture((60, 10)), picture((110, 40))], is_stills=True)
+    assert pipeline.to_hide().round().tolist() == [[110, 40, 130, 60]]
+    assert pipeline._gone == []
+
+
+def test_what_is_over_is_forgotten_though_nothing_is_hidden() -> None:
+    cuts = [picture((10, 10), ground=40 if i % 2 else 200) for i in range(60)]
+    _, pipeline = run(cuts, detect_every=1)
+    assert len(pipeline._gone) <= 25 * pipeline.tracker.patience + 1  # frames in which a face may come back
+
+
 def test_the_label_is_the_likeliest_class_of_the_smoothed_answer() -> None:
     frames = Frames([picture((10, 10))] * 6, fps=10)
     flickering = [0.9, 0.9, 0.3, 0.9, 0.9, 0.3]

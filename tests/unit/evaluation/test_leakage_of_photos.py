@@ -1,0 +1,24 @@
+"""A photo is known again by any of the names that it may have been written down by."""
+
+import pytest
+
+from facemask.evaluation.leakage import PhotoNames
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "asked", "is_known"),
+    [
+        ("street_1", "street_1.jpg", True),
+        ("street_1.jpg", "street_1.png", True),
+        ("images/1.jpg", "1.jpg", True),
+        ("A/images/1.jpg", "images/1.jpg", True),
+        ("1.jpg", "images/1.jpg", True),
+        ("v1.2_frame", "v1.2_frame.jpg", True),
+        ("A/1.jpg", "B/1.jpg", False),
+        ("11.jpg", "1.jpg", False),
+        ("images", "images/1.jpg", False),
+    ],
+)
+def test_a_photo_by_its_names(trained_on: str, asked: str, is_known: bool) -> None:
+    assert PhotoNames(["other.jpg", trained_on]).holds(asked) is is_known
+    assert not PhotoNames().holds(asked)
