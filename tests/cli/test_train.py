@@ -292,6 +292,9 @@ def test_a_study_goes_on_where_it_was_killed(train: Run, shop: Path) -> None:
     done = train(*line, "hydra.sweeper.n_trials=3")
     assert "3 trials are done, 0 are left" in done.out
     assert "epoch 1" not in done.out
+    other = train(*line, "hydra.sweeper.n_trials=4", "epochs=2")
+    assert other.code == 2
+    assert "was begun with epochs=3, and here it is 2; type it as it was, or give another name=." in other.err
 
 
 def test_a_folder_of_ones_own_with_ones_own_module(shop: Path, tmp_path: Path, faces: Path) -> None:

@@ -124,12 +124,17 @@ def read_settings(folder: Path) -> Settings:
 
 def config_hash(settings: Settings) -> str:
     """Return a short hash of everything in a configuration that the numbers depend on."""
+    return hashlib.sha256(json.dumps(decisive(settings), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def decisive(settings: Settings) -> Settings:
+    """Return everything in a configuration that the numbers depend on."""
     kept = {key: value for key, value in settings.items() if key not in NEUTRAL}
     for name in NEUTRAL:
         group, _, key = name.partition(".")
         if key and isinstance(kept.get(group), dict):
             kept[group] = {k: v for k, v in kept[group].items() if k != key}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+    return kept
 
 
 def environment(device: str) -> Result:

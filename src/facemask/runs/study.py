@@ -1,20 +1,26 @@
 """An Optuna study that outlives the process: what a second call of ``sweep=optuna`` finds, and goes on with."""
 
+import json
 import logging
 from pathlib import Path
+from typing import Any, cast
 
 import optuna
 from filelock import FileLock, Timeout
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 from optuna.trial import TrialState
 
 from facemask.errors import RunError
+from facemask.files import write_atomically
+from facemask.runs.configurations import flatten
+from facemask.runs.record import decisive
 
 ASKED_AGAIN = "asked again"
+BEGUN_WITH = ".study.json"
 HELD: list[FileLock] = []  # for as long as this process lives
 
 
-def go_on(sweeper: DictConfig, folder: Path) -> None:
+def go_on(config: DictConfig, folder: Path) -> None:
     """Prepare the sweeper of a study that may have been begun before.
 
     ``n_trials`` becomes what is left of it. Trials that were cut off, or failed, are asked for again, so that their
@@ -22,12 +28,13 @@ def go_on(sweeper: DictConfig, folder: Path) -> None:
     the same one, it would ask again for what it has asked before.
 
     Args:
-        sweeper: Optuna's node of Hydra's configuration; changed in place.
+        config: of the sweep; Optuna's node of Hydra's part of it is changed in place.
         folder: of the sweep, where the study is kept.
 
     Raises:
-        RunError: another process is at it.
+        RunError: another process is at it, or it was begun with other settings.
     """
+    sweeper = config.hydra.sweeper
     folder.mkdir(parents=True, exist_ok=True)
     try:
         HELD.append(FileLock(folder / ".study.lock", timeout=0))
@@ -36,6 +43,7 @@ def go_on(sweeper: DictConfig, folder: Path) -> None:
         raise RunError(
             f"the study in {folder} is gone on with by another process; wait for it, or give another name=."
         ) from error
+    _check_settings(config, folder / BEGUN_WITH)
     optuna.logging.set_verbosity(logging.WARNING)
     studies = [summary.study_name for summary in optuna.get_all_study_summaries(sweeper.storage)]
     if sweeper.study_name not in studies:
@@ -55,3 +63,19 @@ def go_on(sweeper: DictConfig, folder: Path) -> None:
         if sweeper.sampler.get("seed") is not None:
             sweeper.sampler.seed += len(study.get_trials())
     print(f"Going on with the study {sweeper.study_name}: {len(done)} trials are done, {sweeper.n_trials} are left.")
+
+
+def _check_settings(config: DictConfig, file: Path) -> None:
+    """Refuse to add to a study what was scored under other settings, but for what is searched."""
+    whole = cast(dict[str, Any], OmegaConf.to_container(config))
+    settings = {key: value for key, value in whole.items() if key != "hydra"}
+    found = {k: v for k, v in flatten(decisive(settings)) if k not in config.hydra.sweeper.params}
+    if not file.exists():
+        write_atomically(file, json.dumps(found))
+    known = json.loads(file.read_text())
+    for key in sorted(known.keys() | found.keys()):
+        if known.get(key) != found.get(key):
+            raise RunError(
+                f"the study in {file.parent} was begun with {key}={known.get(key)}, and here it is {found.get(key)}; "
+                "type it as it was, or give another name=."
+            )

@@ -39,7 +39,7 @@ class SweepSummary(Callback):
             from facemask.runs.study import go_on
 
             try:
-                go_on(config.hydra.sweeper, SweepSummary.folder)
+                go_on(config, SweepSummary.folder)
             except RunError as error:  # Hydra would make a warning of it
                 print(f"error: {error}", file=sys.stderr)
                 sys.exit(2)

@@ -1,11 +1,17 @@
 """Thresholds do what they promise on the images they are chosen on."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import precision_score, recall_score
 
+from facemask.evaluation.evaluated import Evaluated
+from facemask.evaluation.tables import threshold_table
 from facemask.evaluation.thresholds import candidates, cheapest_threshold, operating_points, threshold_at_recall
 
 SAMPLES = st.lists(
@@ -59,3 +65,25 @@ def test_without_negatives_there_is_no_false_alarm_rate() -> None:
     found = operating_points(np.array([True, True]), np.array([0.2, 0.7]), np.array([0.5]))
     assert found["recall"][0] == 0.5
     assert np.isnan(found["false_alarm_rate"][0])
+
+
+def test_no_false_alarm_among_a_few_photos_is_not_certain() -> None:
+    labels = np.array([1, 1, 0, 0] * 5)
+    scores = np.where(labels == 1, 0.8, 0.2)
+    groups = pd.DataFrame({"group": [f"p{i % 5}" for i in range(20)]})
+    evaluated = SimpleNamespace(
+        probabilities=np.stack([1 - scores, scores], axis=1),
+        positive=1,
+        labels=labels,
+        predictions=groups,
+        draws=200,
+        seed=0,
+        class_names=("mask", "no_mask"),
+    )
+    costs = {"missed": 1, "false_alarm": 1}
+    table = threshold_table(cast(Evaluated, evaluated), (labels, evaluated.probabilities), {"half": 0.5}, costs)
+    row = table.iloc[0]
+    assert (row["recall"], row["recall_high"]) == (1, 1)
+    assert row["recall_low"] == pytest.approx(0.025 ** (1 / 5))
+    assert (row["false_alarm_rate"], row["false_alarm_rate_low"]) == (0, 0)
+    assert row["false_alarm_rate_high"] == pytest.approx(1 - 0.025 ** (1 / 5))

@@ -117,6 +117,11 @@ def test_a_run_does_not_go_on_over_changed_images(tmp_path: Path, monkeypatch: p
         fit_folds(settings, tmp_path / "run")
     write_faces(root, {"mask": 20, "no_mask": 20})
     assert fit_folds(settings, tmp_path / "run")["status"] == "complete"
+    (root / "mask/004.png").unlink()
+    with pytest.raises(RunError, match="have changed since"):  # nor is it taken for a run on the others
+        fit_folds(settings, tmp_path / "run")
+    shutil.rmtree(root)
+    assert fit_folds(settings, tmp_path / "run")["status"] == "complete"
 
 
 def test_a_full_disk_is_one_sentence_and_the_run_goes_on_from_there(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
