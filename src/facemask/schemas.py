@@ -115,7 +115,7 @@ class ExportConfig:
     format: str = "onnx"  # onnx, openvino, exported_program
     precision: str = "fp32"  # fp32, fp16, int8
     preprocessing: str = "inside"  # the graph takes uint8 pictures; outside: it takes what the network takes
-    max_drop: float = 0.005  # the most accuracy that may be lost on the validation images
+    max_drop: float = 0.005  # the most accuracy that may be lost on the validation images; above 0, one image always
     calibration: int = 128  # of int8: so many validation images, at most
     float_layers: int | None = None  # of int8: so many of the first convolutions stay in floats; null: a twelfth
     draws: int = 2000  # of the bootstrap

@@ -187,7 +187,7 @@ def _print(model: TrainedModel, samples: Samples, settings: Settings, exported: 
         f"{parity.changed} of {parity.n:,} labels changed; probabilities differ by {parity.mean:.2g} on average, "
         f"{parity.largest:.2g} at most.",
         f"Accuracy changed by {gain:+.2f} points (95 %: {low:+.2f} to {high:+.2f}); max_drop={settings['max_drop']:g} "
-        f"allows a loss of {100 * settings['max_drop']:.2f}.",
+        f"allows a loss of {100 * settings['max_drop']:.2f}{', or of one image' if settings['max_drop'] else ''}.",
         f"Ranges: 95 %, bootstrap over the {parity.groups:,} groups, {settings['draws']:,} draws.",
     ]
     if settings["precision"] == "int8":

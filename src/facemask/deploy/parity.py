@@ -97,8 +97,8 @@ def check(parity: Parity, precision: str, max_drop: float) -> None:
     """Refuse a model that is not worth writing.
 
     Raises:
-        ModelError: it lost more than ``max_drop`` of accuracy, or gives no numbers; or in fp32, where nothing may be
-            lost, says something else.
+        ModelError: it lost more than ``max_drop`` of accuracy and more than one image (with 0, any), or gives no
+            numbers; or in fp32, where nothing may be lost, says something else.
     """
     if parity.unusable:
         raise ModelError(
@@ -111,7 +111,8 @@ def check(parity: Parity, precision: str, max_drop: float) -> None:
             f"{TOLERANCE:g}; nothing was written. Does its forward depend on anything but its input?"
         )
     gain, low, high = parity.gain
-    if -gain > max_drop + ROUNDING:
+    allowed = max(max_drop, 1 / parity.n) if max_drop else 0.0  # of few images, one is more than any small share
+    if -gain > allowed + ROUNDING:
         lost, least, most = (0 - 100 * value for value in (gain, high, low))
         raise ModelError(
             f"{precision} lost {lost:.2f} points of accuracy (95 %: {least:.2f} to {most:.2f}) on "

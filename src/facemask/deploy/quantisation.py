@@ -1,4 +1,4 @@
-"""Whole numbers of 8 bits in place of floats, by static quantisation: a quarter of the size."""
+"""Whole numbers of 8 bits in place of floats, by static quantisation: smaller files, and faster on most processors."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
