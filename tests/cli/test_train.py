@@ -295,6 +295,15 @@ def test_a_study_goes_on_where_it_was_killed(train: Run, shop: Path) -> None:
     other = train(*line, "hydra.sweeper.n_trials=4", "epochs=2")
     assert other.code == 2
     assert "was begun with epochs=3, and here it is 2; type it as it was, or give another name=." in other.err
+    fixed = train(*line, "hydra.sweeper.n_trials=4", "lr=1e-3")
+    assert fixed.code == 2
+    assert "was begun with lr=searched, and here it is 0.001; type it as it was" in fixed.err
+
+
+def test_a_study_that_came_to_nothing_may_be_begun_otherwise(train: Run) -> None:
+    line = [*SMALL, "sweep=optuna", "fold=0", "name=typo", "hydra.sweeper.n_trials=1"]
+    assert train(*line, "data.fraction=0.001").code == 1
+    assert train(*line).code == 0
 
 
 def test_a_folder_of_ones_own_with_ones_own_module(shop: Path, tmp_path: Path, faces: Path) -> None:

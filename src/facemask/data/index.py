@@ -39,15 +39,16 @@ def index(root: Path, hint: str = "", for_training: bool = True) -> pd.DataFrame
     if not root.is_dir():
         raise DataError(f"data.root={root} is not a folder; {hint or LAYOUT}.")
     folders = _class_folders(root, for_training)
-    if for_training and any(label == UNLABELLED for _, label, _ in folders):
-        raise DataError(
-            f"data.root={root} holds faces whose class nobody has said, in {UNLABELLED}; move them to the folders of "
-            "their classes, or elsewhere."
-        )
     rows = [(path, label, path, split) for folder, label, split in folders for path in images_below(folder, root)]
     if not rows:
         raise DataError(f"data.root={root} holds no image in a class folder; {hint or LAYOUT}.")
     table = pd.DataFrame(rows, columns=["path", "label", "group", "split"], dtype=str)
+    if for_training and (table["label"] == UNLABELLED).any():
+        raise DataError(
+            f"data.root={root} holds faces whose class nobody has said, in {UNLABELLED}; move them to the folders of "
+            "their classes, or elsewhere."
+        )
+    folders = [folder for folder in folders if folder[1] != UNLABELLED]  # left empty when they had been sorted
     _check_classes(table, folders, root, at_least=2 if for_training else 1)
     if (root / MANIFEST).is_file():
         table = _apply_manifest(table, root / MANIFEST)

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ def export_model(model: TrainedModel, samples: Samples, settings: Settings, fold
     name = f"{model.name}-{settings['precision']}"
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
         file = Path(aside, name + SUFFIXES[settings["format"]])
-        with _in_words(model, settings):
+        with _quiet(), _in_words(f"{model.name} cannot be written with {_choice(settings)}", "try another of these"):
             _write(model, images, settings, file)
         after = MaskClassifier.load(file).predict_squares(np.asarray(images))
         groups = samples.table["group"].tolist()
@@ -113,10 +114,15 @@ def _write(model: TrainedModel, images: Pixels, settings: Settings, file: Path) 
     is_openvino = settings["format"] == "openvino"  # which keeps its weights in halves by itself
     words = write_metadata(model.record, _facts(model, settings))
     graph = Graph(model.model, model.record, is_inside, is_half and not is_openvino)
+    advice = "its forward must take the same steps whatever the images and however many"
+    tracing = partial(_in_words, f"{model.name} cannot be made a graph", advice)
     if settings["format"] == "exported_program":
-        torch.export.save(to_program(graph), file, extra_files={METADATA: words})
+        with tracing():
+            program = to_program(graph)
+        torch.export.save(program, file, extra_files={METADATA: words})
         return
-    onnx_model = to_onnx(graph)
+    with tracing():
+        onnx_model = to_onnx(graph)
     if settings["precision"] == "int8":
         chosen = calibration_images(images, settings["calibration"], settings["seed"])
         feed = np.asarray if is_inside else model.record.normalise_array
@@ -147,24 +153,31 @@ def _facts(model: TrainedModel, settings: Settings) -> dict[str, Any]:
 
 
 @contextmanager
-def _in_words(model: TrainedModel, settings: Settings) -> Iterator[None]:
-    """Say in a sentence what the libraries fail at, and keep their notes: parity tells what is wrong with a file."""
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' notes to themselves: what is wrong with a file is told by the check of parity."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
-    except (FaceMaskError, OSError):
-        raise
-    except Exception as error:  # torch, ONNX Runtime and OpenVINO each have kinds of their own
-        raise ModelError(
-            f"{model.name} cannot be written with format={settings['format']} and precision={settings['precision']} "
-            f"({first_line(error)}); its forward must take the same steps whatever the images and however many, in "
-            "operations that the format knows: try another."
-        ) from error
     finally:
         logging.disable(before)
+
+
+@contextmanager
+def _in_words(what: str, advice: str) -> Iterator[None]:
+    """Say in a sentence what torch, ONNX Runtime and OpenVINO fail at, each with errors of kinds of its own."""
+    try:
+        yield
+    except (FaceMaskError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise ModelError(f"{what} ({first_line(error)}); {advice}.") from error
+
+
+def _choice(settings: Settings) -> str:
+    return f"format={settings['format']} and precision={settings['precision']}"
 
 
 def _print(model: TrainedModel, samples: Samples, settings: Settings, exported: Exported, console: Console) -> None:

@@ -23,7 +23,7 @@ def open_openvino(file: Path, threads: int | None = None, device: str | None = N
     if not weights.is_file():
         raise ModelError(f"{weights} is missing: an OpenVINO model is two files; bring it beside {file.name}.")
     core, device = openvino.Core(), device or "CPU"
-    if device.partition(".")[0] not in (*(there := core.available_devices), "AUTO"):
+    if device.partition(".")[0] not in (there := core.available_devices):
         raise ModelError(f"OpenVINO has no device {device} here; it has {', '.join(there)}.")
     options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
     if device.partition(".")[0] == "CPU":

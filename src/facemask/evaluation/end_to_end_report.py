@@ -39,7 +39,7 @@ def evaluate_photos(settings: Settings) -> None:
         FaceMaskError: the model, the detector or the photos cannot be used.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
-    classifier = _open(settings)
+    classifier, device = _open(settings)
     names, crop = classifier.class_names, settings["crop"]
     photos, detector = _read_photos(settings, names), build(settings["detector"])
     looked = track(photos, "Looking at photos", console=Console(stderr=True), transient=True)
@@ -59,7 +59,7 @@ def evaluate_photos(settings: Settings) -> None:
         "detector": settings["detector"],
         "crop": crop,
         "command": command(),
-        "environment": environment("cpu"),
+        "environment": environment(device),
     }
     title = settings["report"]["title"] or f"{Path(settings['run'][0]).name} on {root.name}"
     write_report(folder, title, [f"{about}.", _sentence(sections[0].tables[-1])], sections, facts)
@@ -68,12 +68,12 @@ def evaluate_photos(settings: Settings) -> None:
     _print(sections[:2], folder, Console())
 
 
-def _open(settings: Settings) -> MaskClassifier:
-    """Open the model; of an exported file, which runs on the CPU, there is no fold to choose."""
+def _open(settings: Settings) -> tuple[MaskClassifier, str]:
+    """Open the model, and return where it runs: a run's or a checkpoint's where it can, an exported one on the CPU."""
     path = Path(settings["run"][0]).expanduser()
-    if not path.is_dir():
-        return MaskClassifier.load(path)
-    return MaskClassifier.load(path, device=usable_device(settings["device"]), fold=settings["fold"])
+    is_trained = path.is_dir() or path.suffix == ".ckpt"
+    device = usable_device(settings["device"]) if is_trained or settings["device"] != "auto" else "cpu"
+    return MaskClassifier.load(path, device=None if device == "cpu" else device, fold=settings["fold"]), device
 
 
 def _outcome_section(faces: pd.DataFrame, class_names: Sequence[str], about: str, settings: Settings) -> Section:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from facemask.config import Settings
 from facemask.data.duplicates import near_duplicates
+from facemask.data.index import MANIFEST, read_manifest
 from facemask.data.pictures import PHOTOS
 from facemask.errors import FaceMaskError
 from facemask.evaluation.samples import Samples, open_training_data
@@ -95,6 +96,10 @@ def photos_trained_on(settings: Settings) -> tuple[PhotoNames, str]:
     except FaceMaskError as error:
         return PhotoNames(), str(error).rstrip(".")
     assert data.samples is not None
-    if (data.samples["group"] == data.samples["path"]).all():
-        return PhotoNames(), "no manifest says from which photos its faces were cut"
-    return PhotoNames(data.samples["group"].astype(str)), ""
+    manifest = data.root / MANIFEST
+    table = read_manifest(manifest).set_index("file") if manifest.is_file() else pd.DataFrame()
+    if "photo" not in table:
+        return PhotoNames(), f"no {MANIFEST} says from which photos its faces were cut"
+    photos = table["photo"].reindex(data.samples["path"]).fillna("")
+    reason = f"{MANIFEST} does not say of all its faces from which photos they were cut" if (photos == "").any() else ""
+    return PhotoNames(photos[photos != ""]), reason

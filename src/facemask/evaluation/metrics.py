@@ -112,6 +112,7 @@ def metric_intervals(
     Figures of exactly 0 or 1, of which no draw ever differs, get the interval of Clopper and Pearson (1934) with groups
     for trials, so that many faces of few photos do not pass for certainty: for a class as many as have a say in it,
     for areas under a curve, which compare pairs, as many as the smaller side has; for means over classes, the rarest's.
+    Where that is one, or a figure between 0 and 1 is the same in every draw, there is no interval: NaN.
 
     Args:
         draws: of :func:`metric_draws`.
@@ -138,8 +139,10 @@ def metric_intervals(
     for name, values in draws.items():
         n = concerned[name]
         intervals |= percentile_intervals({name: values}, n)
-        if metrics[name] in (0.0, 1.0) and n > 1 and trials.get(name, 0) > 1:
-            intervals[name] = exact_interval(metrics[name], trials[name])
+        defined = values[np.isfinite(values)]
+        if name in trials and n > 1 and len(defined) and (defined == defined[0]).all():
+            is_exact = metrics[name] in (0.0, 1.0) and trials[name] > 1
+            intervals[name] = exact_interval(metrics[name], trials[name]) if is_exact else [np.nan, np.nan]
     return intervals
 
 

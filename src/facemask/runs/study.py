@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import optuna
 from filelock import FileLock, Timeout
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 from optuna.trial import TrialState
 
@@ -43,12 +44,13 @@ def go_on(config: DictConfig, folder: Path) -> None:
         raise RunError(
             f"the study in {folder} is gone on with by another process; wait for it, or give another name=."
         ) from error
-    _check_settings(config, folder / BEGUN_WITH)
     optuna.logging.set_verbosity(logging.WARNING)
     studies = [summary.study_name for summary in optuna.get_all_study_summaries(sweeper.storage)]
-    if sweeper.study_name not in studies:
+    study = optuna.load_study(sweeper.study_name, sweeper.storage) if sweeper.study_name in studies else None
+    done = study.get_trials(states=(TrialState.COMPLETE,)) if study else []
+    _check_settings(config, folder / BEGUN_WITH, has_scores=bool(done))
+    if study is None:
         return
-    study = optuna.load_study(sweeper.study_name, sweeper.storage)
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
     known = study.system_attrs.get(ASKED_AGAIN, [])
@@ -57,7 +59,6 @@ def go_on(config: DictConfig, folder: Path) -> None:
             study.enqueue_trial(trial.params)
             known = [*known, trial.number]
     study.set_system_attr(ASKED_AGAIN, known)
-    done = study.get_trials(states=(TrialState.COMPLETE,))
     with open_dict(sweeper):
         sweeper.n_trials = max(0, sweeper.n_trials - len(done))
         if sweeper.sampler.get("seed") is not None:
@@ -65,17 +66,20 @@ def go_on(config: DictConfig, folder: Path) -> None:
     print(f"Going on with the study {sweeper.study_name}: {len(done)} trials are done, {sweeper.n_trials} are left.")
 
 
-def _check_settings(config: DictConfig, file: Path) -> None:
-    """Refuse to add to a study what was scored under other settings, but for what is searched."""
+def _check_settings(config: DictConfig, file: Path, has_scores: bool) -> None:
+    """Refuse to add to a study's scores others under other settings, but for what is searched."""
+    typed = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+    fixed = {override.key_or_group for override in typed if not override.is_sweep_override()}
+    searched = set(config.hydra.sweeper.get("params") or {}) - fixed
     whole = cast(dict[str, Any], OmegaConf.to_container(config))
     settings = {key: value for key, value in whole.items() if key != "hydra"}
-    found = {k: v for k, v in flatten(decisive(settings)) if k not in config.hydra.sweeper.params}
-    if not file.exists():
+    found = {key: value for key, value in flatten(decisive(settings)) if key not in searched}
+    if not (has_scores and file.exists()):
         write_atomically(file, json.dumps(found))
     known = json.loads(file.read_text())
     for key in sorted(known.keys() | found.keys()):
         if known.get(key) != found.get(key):
             raise RunError(
-                f"the study in {file.parent} was begun with {key}={known.get(key)}, and here it is {found.get(key)}; "
-                "type it as it was, or give another name=."
+                f"the study in {file.parent} was begun with {key}={known.get(key, 'searched')}, and here it is "
+                f"{found.get(key, 'searched')}; type it as it was, or give another name=."
             )

@@ -3,7 +3,7 @@
 import gc
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import lightning
@@ -14,7 +14,7 @@ from lightning.pytorch.loggers import Logger
 
 from facemask.config import ALL_FOLDS, Settings
 from facemask.data.datamodule import FaceDataModule
-from facemask.errors import DataError, RunError
+from facemask.errors import RunError
 from facemask.evaluation.metrics import DRAWS, classification_metrics, metric_draws, metric_intervals
 from facemask.evaluation.predict import predict_probabilities, prediction_table, truth_and_probabilities
 from facemask.files import plain, write_atomically, write_table
@@ -68,7 +68,9 @@ def fit_folds(settings: Settings, folder: Path, sweep: Path | None = None) -> Re
     with open_run(folder, settings) as previous:
         rivals = sweep if settings["race"] else None
         if previous is not None and (is_complete(previous) or (rivals and previous["status"] == "pruned")):
-            with suppress(DataError):  # what is complete needs its images no more, but says nothing of other ones
+            if (
+                Path(settings["data"].get("root") or "nowhere").expanduser().is_dir()
+            ):  # what is complete does without its images
                 _check_unchanged(build_data(settings, folds[0]), folder)
             return previous
         result: Result = {
@@ -143,13 +145,14 @@ def fit_fold(settings: Settings, fold: int, folder: Path) -> Result:
 
 
 def _check_unchanged(data: FaceDataModule, run: Path) -> None:
-    """Refuse to go on over changed data: the folds would no longer be parts of one split."""
-    for folder in sorted(file.parent for file in run.glob(f"fold-*/{LAST}")):
+    """Refuse to go on over changed images, with folds that are no parts of one split, or to pass for a run on them."""
+    for folder in sorted({file.parent for name in (BEST, LAST) for file in run.glob(f"fold-*/{name}")}):
         known = (read_result(folder) or {}).get("data", {}).get("fingerprint", data.fingerprint)
         if known != data.fingerprint:
             raise RunError(
                 f"the images of data.root={data.root} have changed since {folder} was begun (fingerprint {known}, now "
-                f"{data.fingerprint}); bring them back, or delete {run} to begin anew."
+                f"{data.fingerprint}); bring them back, give the run on these a place of its own (name= for a sweep, "
+                f"hydra.run.dir=), or delete {run} to begin anew."
             )
 
 

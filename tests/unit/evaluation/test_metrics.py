@@ -171,6 +171,19 @@ def test_areas_and_means_of_one_are_no_more_certain_than_the_rarest_class() -> N
     assert found["loss"][1] < 1
 
 
+@pytest.mark.parametrize("names", [["x", "y"], ["x", "y", "z"]])  # of z there is no image
+def test_of_a_class_in_one_group_no_mean_is_certain(names: list[str]) -> None:
+    labels = np.array([0] * 20 + [1])
+    probabilities = np.eye(len(names))[labels] * 0.7 + 0.1
+    groups = [str(i) for i in range(21)]
+    metrics = classification_metrics(labels, probabilities, names)
+    draws = metric_draws(labels, probabilities, names, groups)
+    found = metric_intervals(draws, metrics, labels, probabilities.argmax(axis=1), names, groups)
+    for name in ("f1", "auroc", "average_precision", "f1_y"):
+        assert np.isnan(found[name]).all(), name
+    assert found["accuracy"] == pytest.approx([0.025 ** (1 / 21), 1])
+
+
 def test_a_class_of_few_groups_is_not_called_missed_in_draws_without_it() -> None:
     labels = np.array([1, 1] + [0] * 58)
     probabilities = np.eye(2)[labels] * 0.8 + 0.1
