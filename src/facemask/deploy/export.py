@@ -90,7 +90,8 @@ def export_model(model: TrainedModel, samples: Samples, settings: Settings, fold
     name = f"{model.name}-{settings['precision']}"
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
         file = Path(aside, name + SUFFIXES[settings["format"]])
-        with _quiet(), _in_words(f"{model.name} cannot be written with {_choice(settings)}", "try another of these"):
+        chosen = f"format={settings['format']} and precision={settings['precision']}"
+        with _quiet(), _in_words(f"{model.name} cannot be written with {chosen}", "try another of these"):
             _write(model, images, settings, file)
         after = MaskClassifier.load(file).predict_squares(np.asarray(images))
         groups = samples.table["group"].tolist()
@@ -174,10 +175,6 @@ def _in_words(what: str, advice: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise ModelError(f"{what} ({first_line(error)}); {advice}.") from error
-
-
-def _choice(settings: Settings) -> str:
-    return f"format={settings['format']} and precision={settings['precision']}"
 
 
 def _print(model: TrainedModel, samples: Samples, settings: Settings, exported: Exported, console: Console) -> None:

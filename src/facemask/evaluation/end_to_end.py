@@ -9,7 +9,7 @@ import pandas as pd
 
 from facemask.data.pictures import read_image
 from facemask.deploy.runtime import MaskClassifier
-from facemask.evaluation.metrics import Floats, bootstrap_weights, exact_interval, percentile_intervals
+from facemask.evaluation.metrics import Floats, bootstrap_weights, share_interval
 from facemask.faces.annotations import AnnotatedPhoto
 from facemask.faces.crop import cut, widen
 from facemask.faces.detectors import SIDES, Detector
@@ -133,8 +133,6 @@ def _with_intervals(
         value = part.sum() / whole.sum() if whole.sum() else np.nan
         with np.errstate(invalid="ignore", divide="ignore"):
             drawn = (weights @ part) / (weights @ whole)
-        low, high = percentile_intervals({name: drawn}, n_photos)[name]
-        if value in (0.0, 1.0) and n_photos > 1:
-            low, high = exact_interval(value, n_photos)
+        low, high = share_interval(value, drawn, n_photos)
         found |= {name: value, f"{name}_low": low, f"{name}_high": high}
     return found

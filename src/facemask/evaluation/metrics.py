@@ -146,6 +146,13 @@ def metric_intervals(
     return intervals
 
 
+def share_interval(share: float, draws: Floats, groups: int) -> list[float]:
+    """Return the 95 % interval of a share by its draws; of exactly 0 or 1, of which no draw differs, the exact one."""
+    if share in (0.0, 1.0) and groups > 1:
+        return exact_interval(share, groups)
+    return percentile_intervals({"share": draws}, groups)["share"]
+
+
 def exact_interval(share: float, groups: int) -> list[float]:
     """Return the 95 % interval of Clopper and Pearson (1934) for a share of exactly 0 or 1, of so many groups."""
     found = binomtest(round(share) * groups, groups).proportion_ci(0.95, method="exact")

@@ -1,5 +1,6 @@
 """The tables of one model's evaluation. Pure: predictions in, tables out."""
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.metrics import classification_report, confusion_matrix
 from facemask.config import Settings
 from facemask.evaluation.calibration import expected_calibration_error, negative_log_likelihood, rescale
 from facemask.evaluation.evaluated import HEADLINE, Evaluated
-from facemask.evaluation.metrics import Floats, Labels, bootstrap_weights, exact_interval, percentile_intervals
+from facemask.evaluation.metrics import Floats, Labels, bootstrap_weights, share_interval
 from facemask.evaluation.thresholds import cheapest_threshold, operating_points, threshold_at_recall
 
 SIZES = (0, 7, 16, 32, 64, np.inf)  # pixels, of a face's longer side
@@ -128,7 +129,7 @@ def threshold_table(
         operating_points(labels == c, probabilities[:, c], values, *arguments)
         for labels, probabilities in (validation, (evaluated.labels, evaluated.probabilities))
     )
-    intervals = _threshold_intervals(evaluated, values)
+    intervals = _threshold_intervals(evaluated, values, here)
     rows = []
     for i, (name, threshold) in enumerate(thresholds.items()):
         row: dict[str, object] = {"operating_point": name, "threshold": threshold}
@@ -142,8 +143,10 @@ def threshold_table(
     return pd.DataFrame(rows)
 
 
-def _threshold_intervals(evaluated: Evaluated, thresholds: Floats) -> dict[str, list[list[float]]]:
-    """Return intervals of recall and false-alarm rate at each threshold."""
+def _threshold_intervals(
+    evaluated: Evaluated, thresholds: Floats, here: Mapping[str, Floats]
+) -> dict[str, list[list[float]]]:
+    """Return intervals of recall and false-alarm rate, which are known here, at each threshold."""
     scores = evaluated.probabilities[:, evaluated.positive]
     called = (scores[:, None] >= thresholds).astype(np.float64)  # [N, T]
     groups = evaluated.predictions["group"].to_numpy()
@@ -156,12 +159,7 @@ def _threshold_intervals(evaluated: Evaluated, thresholds: Floats) -> dict[str, 
             with np.errstate(invalid="ignore", divide="ignore"):
                 parts.append((drawn @ called[rows]) / drawn.sum(axis=1, keepdims=True))
         shares, n = np.concatenate(parts), len(set(groups[rows]))
-        bounds = list(percentile_intervals({str(t): shares[:, t] for t in range(len(thresholds))}, n).values())
-        here = called[rows].mean(axis=0) if rows.any() else np.full(len(thresholds), np.nan)
-        intervals[kind] = [
-            exact_interval(share, n) if share in (0.0, 1.0) and n > 1 else bound
-            for share, bound in zip(here, bounds, strict=True)
-        ]
+        intervals[kind] = [share_interval(share, drawn, n) for share, drawn in zip(here[kind], shares.T, strict=True)]
     return intervals
 
 

@@ -68,9 +68,8 @@ def fit_folds(settings: Settings, folder: Path, sweep: Path | None = None) -> Re
     with open_run(folder, settings) as previous:
         rivals = sweep if settings["race"] else None
         if previous is not None and (is_complete(previous) or (rivals and previous["status"] == "pruned")):
-            if (
-                Path(settings["data"].get("root") or "nowhere").expanduser().is_dir()
-            ):  # what is complete does without its images
+            root = settings["data"].get("root")
+            if root and Path(root).expanduser().is_dir():  # what is complete does without its images
                 _check_unchanged(build_data(settings, folds[0]), folder)
             return previous
         result: Result = {
