@@ -12,6 +12,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 TIMEOUT = 300  # seconds
+# A network that trains in seconds.
+SMALL = ["model=cnn", "model.channels=[4,8]", "model.input_size=24", "epochs=3", "trainer.limit_train_batches=4"]
 # A forked process saves the seconds that importing takes; one forked from pytest itself would inherit torch's threads.
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
