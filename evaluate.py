@@ -3,10 +3,10 @@
 import hydra
 from omegaconf import DictConfig
 
-from facemask import cli
-from facemask.checks.evaluation import resolve_evaluation
-from facemask.config import register
-from facemask.schemas import EvaluateConfig
+from facemask.cli import main as cli
+from facemask.config.checks.evaluation import resolve_evaluation
+from facemask.config.compose import register
+from facemask.config.schemas import EvaluateConfig
 
 register()
 
@@ -21,11 +21,11 @@ def report(config: DictConfig) -> None:
     """Check what needs no torch first: a mistyped value is answered in a second."""
     settings = resolve_evaluation(config)
     if settings["photos"]:
-        from facemask.evaluation.end_to_end_report import evaluate_photos
+        from facemask.evaluation.photos import evaluate_photos
 
         evaluate_photos(settings)
         return
-    from facemask.evaluation.run import evaluate
+    from facemask.evaluation.classification import evaluate
 
     evaluate(settings)
 

@@ -3,10 +3,10 @@
 import hydra
 from omegaconf import DictConfig
 
-from facemask import cli
-from facemask.checks.export import resolve_export
-from facemask.config import register
-from facemask.schemas import ExportConfig
+from facemask.cli import main as cli
+from facemask.config.checks.export import resolve_export
+from facemask.config.compose import register
+from facemask.config.schemas import ExportConfig
 
 register()
 
@@ -20,7 +20,7 @@ def main(config: DictConfig) -> None:
 def write(config: DictConfig) -> None:
     """Check what needs no torch first: a mistyped value is answered in a second."""
     settings = resolve_export(config)
-    from facemask.deploy.export import export
+    from facemask.exporting.export import export
 
     export(settings)
 

@@ -3,10 +3,10 @@
 import hydra
 from omegaconf import DictConfig
 
-from facemask import cli
-from facemask.checks.video import resolve_video
-from facemask.config import register
-from facemask.schemas import InferVideoConfig
+from facemask.cli import main as cli
+from facemask.config.checks.video import resolve_video
+from facemask.config.compose import register
+from facemask.config.schemas import InferVideoConfig
 
 register()
 
@@ -20,7 +20,7 @@ def main(config: DictConfig) -> None:
 def infer(config: DictConfig) -> None:
     """Check what needs no network first."""
     settings = resolve_video(config)
-    from facemask.video.run import run
+    from facemask.video.label import run
 
     run(settings)
 

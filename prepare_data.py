@@ -3,10 +3,10 @@
 import hydra
 from omegaconf import DictConfig
 
-from facemask import cli
-from facemask.checks.preparation import resolve_preparation
-from facemask.config import register
-from facemask.schemas import TASKS
+from facemask.cli import main as cli
+from facemask.config.checks.preparation import resolve_preparation
+from facemask.config.compose import register
+from facemask.config.schemas import TASKS
 
 register()
 
@@ -20,9 +20,9 @@ def main(config: DictConfig) -> None:
 def prepare(config: DictConfig) -> None:
     """Check what needs no data first."""
     settings = resolve_preparation(config)
-    from facemask.exploration.run import explore
     from facemask.preparation.auditing import audit
     from facemask.preparation.cropping import crop
+    from facemask.preparation.exploring import explore
     from facemask.preparation.importing import import_faces
     from facemask.preparation.splitting import split
 

@@ -3,10 +3,10 @@
 import hydra
 from omegaconf import DictConfig
 
-from facemask import cli
-from facemask.checks.training import resolve_training
-from facemask.config import register
-from facemask.schemas import TrainConfig
+from facemask.cli import main as cli
+from facemask.config.checks.training import resolve_training
+from facemask.config.compose import register
+from facemask.config.schemas import TrainConfig
 
 register()
 

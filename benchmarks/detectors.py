@@ -21,13 +21,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from facemask.cli import fail
-from facemask.config import build, register
+from facemask.cli.main import fail
+from facemask.config.compose import build, register
 from facemask.data.pictures import read_image
+from facemask.detection.annotations import AnnotatedPhoto, read_voc
+from facemask.detection.detectors import Detector
+from facemask.detection.matching import average_precision, match
 from facemask.errors import FaceMaskError
-from facemask.faces.annotations import AnnotatedPhoto, read_voc
-from facemask.faces.detectors import Detector
-from facemask.faces.matching import average_precision, match
 
 CONF = Path(__file__).parent.parent / "conf"
 DETECTORS = ("centerface", "retinaface", "mtcnn", "haar")

@@ -28,9 +28,9 @@ from torchvision.transforms import v2
 
 from facemask.data.preprocessing import Preprocessing
 from facemask.data.store import open_store
-from facemask.evaluation.predict import predict_probabilities
 from facemask.models.cnn import CNN
-from facemask.models.folding import folded
+from facemask.models.fusing import folded
+from facemask.models.predict import predict_probabilities
 
 CLASSES = ("compliant", "non-compliant")
 STUDY, SHARE = 224, 10  # pixels that the studies resize to; the share of the faces that this is measured on

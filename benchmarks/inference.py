@@ -27,18 +27,18 @@ import pandas as pd
 import torch
 from rich.console import Console
 
-from facemask.cli import fail
+from facemask.cli.main import fail
+from facemask.config.schemas import ExportConfig
 from facemask.data.pictures import read_image
-from facemask.deploy.export import export_model
 from facemask.errors import FaceMaskError
 from facemask.evaluation.cost import count_flops, weights_size
-from facemask.evaluation.figures import draw_pareto
-from facemask.evaluation.metrics import classification_metrics, metric_draws, metric_intervals, percentile_intervals
-from facemask.evaluation.samples import Samples, own_samples
-from facemask.evaluation.trained import TrainedModel, open_models
-from facemask.report.terminal import print_table
-from facemask.runs.record import processor
-from facemask.schemas import ExportConfig
+from facemask.exporting.export import export_model
+from facemask.metrics.classification import classification_metrics, metric_draws, metric_intervals, percentile_intervals
+from facemask.reports.figures import draw_pareto
+from facemask.reports.terminal import print_table
+from facemask.runs.run_folder import processor
+from facemask.runs.samples import Samples, own_samples
+from facemask.runs.trained import TrainedModel, open_models
 from inference_worker import SIDE, STUDIES
 
 WORKER = Path(__file__).with_name("inference_worker.py")

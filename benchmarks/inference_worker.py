@@ -24,7 +24,7 @@ def runtime(file: str, threads: int) -> Predict:
     """Return the project's own way: whatever file it is, all crops at once."""
     import cv2
 
-    from facemask.deploy.runtime import MaskClassifier
+    from facemask.inference.predictor import MaskClassifier
 
     cv2.setNumThreads(threads)
     classifier = MaskClassifier.load(file, threads=threads)
@@ -36,9 +36,9 @@ def compiled(file: str, threads: int) -> Predict:
     import cv2
     import torch
 
-    from facemask.deploy.backend import Backend
-    from facemask.deploy.graph import Graph
-    from facemask.deploy.runtime import MaskClassifier
+    from facemask.exporting.graph import Graph
+    from facemask.inference.backend import Backend
+    from facemask.inference.predictor import MaskClassifier
     from facemask.models.checkpoint import load_model
 
     cv2.setNumThreads(threads)

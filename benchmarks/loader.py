@@ -27,8 +27,8 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from facemask.checks.training import resolve_training
-from facemask.config import build, register
+from facemask.config.checks.training import resolve_training
+from facemask.config.compose import build, register
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.demo import make_demo
 from facemask.data.index import index

@@ -17,8 +17,8 @@ from hydra import compose, initialize_config_dir
 from rich.console import Console
 from rich.table import Table
 
-from facemask.checks.training import resolve_training
-from facemask.config import register
+from facemask.config.checks.training import resolve_training
+from facemask.config.compose import register
 from facemask.training.fit import fit_folds
 
 PROJECT = Path(__file__).parent.parent

@@ -31,17 +31,17 @@ from rich.console import Console
 from rich.table import Table
 from torchvision.transforms import v2
 
-from facemask.cli import fail
-from facemask.config import build, register
+from facemask.cli.main import fail
+from facemask.config.compose import build, register
 from facemask.data.preprocessing import Pixels
-from facemask.deploy.runtime import MaskClassifier
+from facemask.detection.annotations import read_voc, to_classes
+from facemask.detection.crop import cut, widen
+from facemask.detection.detectors import SIDES, Detector
+from facemask.detection.matching import match
+from facemask.detection.track import Tracker
 from facemask.errors import FaceMaskError
 from facemask.evaluation.end_to_end import OVERLAP, look_at, outcome_table
-from facemask.faces.annotations import read_voc, to_classes
-from facemask.faces.crop import cut, widen
-from facemask.faces.detectors import SIDES, Detector
-from facemask.faces.matching import match
-from facemask.faces.track import Tracker
+from facemask.inference.predictor import MaskClassifier
 from facemask.models.checkpoint import load_model
 from facemask.video.capture import Capture
 from facemask.video.overlay import draw

@@ -17,7 +17,7 @@ SMALL = ["model=cnn", "model.channels=[4,8]", "model.input_size=24", "epochs=3",
 # A forked process saves the seconds that importing takes; one forked from pytest itself would inherit torch's threads.
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    [f"facemask.{name}.run" for name in ("training", "evaluation", "video")] + ["facemask.deploy.export"]
+    [f"facemask.{name}.run" for name in ("training", "evaluation", "video")] + ["facemask.exporting.export"]
 )
 
 

@@ -11,8 +11,8 @@ from hydra import compose, initialize_config_dir
 from PIL import Image
 
 from commands import Outcome, type_command
-from facemask.checks.training import resolve_training
-from facemask.config import Settings, register
+from facemask.config.checks.training import resolve_training
+from facemask.config.compose import Settings, register
 
 PROJECT = Path(__file__).parent.parent
 REAL_DATA = PROJECT.parent / "shared" / "data"

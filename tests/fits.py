@@ -7,9 +7,9 @@ import pandas as pd
 import torch
 
 from conftest import compose_settings
-from facemask.checks.targets import check_targets
-from facemask.config import Settings
-from facemask.runs.record import Result, read_result
+from facemask.config.compose import Settings
+from facemask.config.targets import check_targets
+from facemask.runs.run_folder import Result, read_result
 
 Fit = Callable[..., tuple[Result, Path]]
 FAST = [

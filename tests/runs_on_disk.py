@@ -7,7 +7,7 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from facemask.files import write_atomically
-from facemask.runs.record import write_result
+from facemask.runs.run_folder import write_result
 
 SCORES = {0: 0.9, 1: 0.95, 2: 0.94}
 

@@ -16,13 +16,13 @@ import torch
 from commands import Outcome, type_command
 from conftest import PROJECT, write_faces
 from facemask.data.pictures import read_image
-from facemask.deploy.backend import METADATA
-from facemask.deploy.export import export_model
-from facemask.deploy.runtime import MaskClassifier
 from facemask.errors import ModelError
-from facemask.evaluation.samples import own_samples
-from facemask.evaluation.trained import open_models
+from facemask.exporting.export import export_model
+from facemask.inference.backend import METADATA
+from facemask.inference.predictor import MaskClassifier
 from facemask.models.cnn import CNN
+from facemask.runs.samples import own_samples
+from facemask.runs.trained import open_models
 from facemask.training.fit import fit_folds
 from fits import configure
 

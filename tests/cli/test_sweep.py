@@ -9,7 +9,7 @@ import pytest
 
 from commands import SMALL, type_fresh_command
 from conftest import PROJECT, Run
-from facemask.runs.record import read_result
+from facemask.runs.run_folder import read_result
 from wandb_reader import read_records
 
 CARD = "model=mobilenetv2 -m lr=1e-2,1e-3,1e-4,1e-5 bs=16,32,64"

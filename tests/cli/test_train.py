@@ -12,7 +12,7 @@ import pytest
 
 from commands import SMALL, type_command, type_fresh_command
 from conftest import PROJECT, Run, write_faces
-from facemask.runs.record import read_result
+from facemask.runs.run_folder import read_result
 
 
 def assert_same_run(one: Path, other: Path) -> None:

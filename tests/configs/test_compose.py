@@ -7,11 +7,11 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from conftest import PROJECT, compose_settings
-from facemask.checks.preparation import resolve_preparation
-from facemask.checks.targets import check_targets
-from facemask.checks.video import resolve_video
-from facemask.config import register
-from facemask.schemas import TASKS
+from facemask.config.checks.preparation import resolve_preparation
+from facemask.config.checks.video import resolve_video
+from facemask.config.compose import register
+from facemask.config.schemas import TASKS
+from facemask.config.targets import check_targets
 from facemask.training.fit import fit_folds
 
 CONF = PROJECT / "conf"

@@ -8,13 +8,13 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from conftest import PROJECT, compose_settings
-from facemask.checks.evaluation import resolve_evaluation
-from facemask.checks.export import resolve_export
-from facemask.checks.preparation import resolve_preparation
-from facemask.checks.targets import check_targets
-from facemask.checks.video import resolve_video
-from facemask.cli import MULTIRUN, arrange
-from facemask.config import register
+from facemask.cli.main import MULTIRUN, arrange
+from facemask.config.checks.evaluation import resolve_evaluation
+from facemask.config.checks.export import resolve_export
+from facemask.config.checks.preparation import resolve_preparation
+from facemask.config.checks.video import resolve_video
+from facemask.config.compose import register
+from facemask.config.targets import check_targets
 
 README = (PROJECT / "README.md").read_text()
 COMMANDS = sorted(set(re.findall(r"python train\.py[^`\n]*", README)))

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from facemask.data.preprocessing import Pixels, Preprocessing
-from facemask.evaluation.predict import predict_probabilities
+from facemask.models.predict import predict_probabilities
 
 WARM_UP = 3  # calls that are not counted
 SECONDS = 1.0  # of counted calls, about
@@ -38,7 +38,7 @@ def measure_latency(model: nn.Module, preprocessing: Preprocessing, images: Pixe
     """Time resizing, normalising and predicting a batch, on the model's device.
 
     Args:
-        model: as in :func:`facemask.evaluation.predict.predict_probabilities`.
+        model: as in :func:`facemask.models.predict.predict_probabilities`.
         preprocessing: the model's own.
         images: uint8[N, store_size, store_size, 3]; repeated where there are fewer than ``batch``.
         batch: crops a call.

@@ -8,12 +8,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from facemask.data.pictures import read_image
-from facemask.deploy.runtime import MaskClassifier
-from facemask.evaluation.metrics import Floats, bootstrap_weights, share_interval
-from facemask.faces.annotations import AnnotatedPhoto
-from facemask.faces.crop import cut, widen
-from facemask.faces.detectors import SIDES, Detector
-from facemask.faces.matching import match
+from facemask.detection.annotations import AnnotatedPhoto
+from facemask.detection.crop import cut, widen
+from facemask.detection.detectors import SIDES, Detector
+from facemask.detection.matching import match
+from facemask.inference.predictor import MaskClassifier
+from facemask.metrics.classification import Floats, bootstrap_weights, share_interval
 
 OVERLAP = 0.4  # least intersection over union of a find and a face
 ALL, IGNORED = "all", ""
@@ -35,7 +35,7 @@ def look_at(
         name: what the rows call it.
         detector: finds faces.
         classifier: says what they wear.
-        margin: as in :func:`facemask.faces.crop.widen`.
+        margin: as in :func:`facemask.detection.crop.widen`.
         is_square: likewise.
         min_side: pixels; smaller faces, finds on them and smaller finds count neither for nor against.
 

@@ -8,7 +8,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
 from facemask.data.preprocessing import Pixels, Preprocessing
-from facemask.evaluation.metrics import Floats, Labels
+from facemask.metrics.classification import Floats, Labels
 
 BATCH = 32
 
@@ -17,7 +17,7 @@ def activation_maps(model: nn.Module, preprocessing: Preprocessing, images: Pixe
     """Return what in each image speaks for a class, float64[N, input_size, input_size] in [0, 1].
 
     Args:
-        model: as in :func:`facemask.evaluation.predict.predict_probabilities`; left on its device, in evaluation mode.
+        model: as in :func:`facemask.models.predict.predict_probabilities`; left on its device, in evaluation mode.
         preprocessing: the model's own.
         images: uint8[N, store_size, store_size, 3].
         classes: int64[N], the class asked about in each image.

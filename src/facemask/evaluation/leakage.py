@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from facemask.config import Settings
+from facemask.config.compose import Settings
 from facemask.data.duplicates import near_duplicates
 from facemask.data.index import MANIFEST, read_manifest
 from facemask.data.pictures import PHOTOS
 from facemask.errors import FaceMaskError
-from facemask.evaluation.samples import Samples, open_training_data
-from facemask.evaluation.trained import TrainedModel, open_models
+from facemask.runs.samples import Samples, open_training_data
+from facemask.runs.trained import TrainedModel, open_models
 
 
 @dataclass(frozen=True)

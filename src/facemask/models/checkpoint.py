@@ -9,7 +9,7 @@ from hydra.utils import get_object
 from lightning.pytorch import LightningModule
 from torch import nn
 
-from facemask.config import Settings, build
+from facemask.config.compose import Settings, build
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import RunError
 

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy, kl_div
 from torch.optim import Optimizer
 
 from facemask.models import freezing
-from facemask.models.metrics import EpochMetrics
+from facemask.models.epoch_metrics import EpochMetrics
 from facemask.models.weights import InitialWeights
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]

@@ -10,7 +10,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from facemask.config import did_you_mean
+from facemask.config.compose import did_you_mean
 from facemask.data.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from facemask.errors import ConfigError, WeightsError, first_line
 

@@ -8,13 +8,13 @@ import pandas as pd
 from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
 
-from facemask.config import Settings
+from facemask.config.compose import Settings
 from facemask.data.duplicates import near_duplicates
 from facemask.data.index import index
 from facemask.data.store import open_store
 from facemask.files import as_typed, write_atomically
 from facemask.preparation.defects import find_defects
-from facemask.report.terminal import print_table
+from facemask.reports.terminal import print_table
 
 FINDINGS, JSON = "findings.csv", "audit.json"
 SIDE = 64  # pixels, at which pictures are compared

@@ -7,10 +7,10 @@ from queue import SimpleQueue
 import cv2
 import torch
 
-from facemask.config import Settings, build
+from facemask.config.compose import Settings, build
 from facemask.data.index import UNLABELLED
 from facemask.data.preprocessing import Pixels
-from facemask.faces.detectors import Detector
+from facemask.detection.detectors import Detector
 from facemask.preparation.crops import Found, crop_photos, made_with
 from facemask.preparation.journal import open_journal
 from facemask.preparation.photos import Photo, list_photos

@@ -14,17 +14,17 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from facemask.config import Settings
+from facemask.config.compose import Settings
 from facemask.data.index import MANIFEST, read_manifest
 from facemask.data.pictures import read_image
 from facemask.data.preprocessing import Pixels
+from facemask.detection.crop import cut, widen
+from facemask.detection.detectors import SIDES, Boxes
 from facemask.errors import DataError
-from facemask.faces.crop import cut, widen
-from facemask.faces.detectors import SIDES, Boxes
 from facemask.files import replaced, write_atomically
 from facemask.preparation.journal import Cropped, Journal
 from facemask.preparation.photos import Photo
-from facemask.runs.configurations import flatten
+from facemask.sweeps.configurations import flatten
 
 PHOTOS = "photos.csv"  # what has become of each photo
 COLUMNS = ["file", "photo", "label", "split", *SIDES, "score"]

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from facemask.config import Settings
+from facemask.config.compose import Settings
 
 PAIRS = ("exact_duplicates", "near_duplicates")
 COLUMNS = ["finding", "file", "label", "split", "group", "other", "other_label", "other_split", "other_group", "detail"]

@@ -3,9 +3,9 @@
 import hashlib
 from pathlib import Path
 
-from facemask.config import Settings
+from facemask.config.compose import Settings
 from facemask.data.preprocessing import Pixels
-from facemask.faces.annotations import AnnotatedPhoto, read_annotated, to_classes
+from facemask.detection.annotations import AnnotatedPhoto, read_annotated, to_classes
 from facemask.preparation.crops import Found, crop_photos, made_with
 from facemask.preparation.journal import open_journal
 from facemask.preparation.photos import Photo, name_photos

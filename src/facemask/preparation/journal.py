@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
-from facemask.config import Settings
+from facemask.config.compose import Settings
 from facemask.errors import ConfigError, DataError
 from facemask.files import write_atomically
 from facemask.preparation.photos import Photo

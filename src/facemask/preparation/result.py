@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from facemask.config import Settings
+from facemask.config.compose import Settings
 from facemask.data.index import MANIFEST, UNLABELLED, read_manifest
 from facemask.data.pictures import read_image
 from facemask.data.preprocessing import Pixels
 from facemask.files import as_typed, replaced
 from facemask.preparation.crops import PHOTOS
 from facemask.preparation.journal import Cropped, Journal
-from facemask.report.terminal import print_table
+from facemask.reports.terminal import print_table
 from facemask.seeding import PICTURES, derive_seed
 
 SHEET = "sheet.png"
@@ -68,8 +68,8 @@ def _notes(done: list[Cropped], labels: set[str], settings: Settings) -> list[st
 
 def _draw_sheet(faces: pd.DataFrame, folder: Path, seed: int) -> None:
     """Draw some crops of each class."""
-    from facemask.exploration.figures import draw_sheet
-    from facemask.report.sections import Drawing
+    from facemask.reports.dataset_figures import draw_sheet
+    from facemask.reports.sections import Drawing
 
     rng = np.random.default_rng(derive_seed(PICTURES, seed))
     rows: dict[str, list[Pixels]] = {}

@@ -8,13 +8,13 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
-from facemask.config import Settings
+from facemask.config.compose import Settings
 from facemask.data.index import MANIFEST, SPLIT_OF_FOLDER, index, read_manifest
 from facemask.data.splits import deal_parts
 from facemask.errors import DataError
-from facemask.exploration.tables import count_table
 from facemask.files import as_typed, same_file, write_atomically
-from facemask.report.terminal import print_table
+from facemask.reports.dataset_tables import count_table
+from facemask.reports.terminal import print_table
 
 
 def split(settings: Settings) -> None:

@@ -7,15 +7,15 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from facemask.config import ALL_FOLDS, Settings
+from facemask.config.compose import ALL_FOLDS, Settings
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import ConfigError, RunError
-from facemask.evaluation.trained import fold_folder
 from facemask.models.checkpoint import load_model
 from facemask.models.classifier import MaskClassifier, Teaching
 from facemask.models.weights import state_digest
-from facemask.runs.record import BEST, Result, read_result, read_settings
+from facemask.runs.run_folder import BEST, Result, read_result, read_settings
+from facemask.runs.trained import fold_folder
 
 
 @dataclass

@@ -13,7 +13,7 @@ from lightning.pytorch import LightningModule
 from rich.console import Console
 from rich.progress import track
 
-from facemask.config import Settings
+from facemask.config.compose import Settings
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.dataset import FeatureArray, Features
 from facemask.data.preprocessing import Pixels, Preprocessing

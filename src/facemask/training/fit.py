@@ -12,17 +12,16 @@ import pandas as pd
 from lightning.pytorch import LightningModule
 from lightning.pytorch.loggers import Logger
 
-from facemask.config import ALL_FOLDS, Settings
+from facemask.config.compose import ALL_FOLDS, Settings
 from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
-from facemask.evaluation.metrics import DRAWS, classification_metrics, metric_draws, metric_intervals
-from facemask.evaluation.predict import predict_probabilities, prediction_table, truth_and_probabilities
 from facemask.files import plain, write_atomically, write_table
+from facemask.metrics.classification import DRAWS, classification_metrics, metric_draws, metric_intervals
 from facemask.models.checkpoint import load_model, read_checkpoint
+from facemask.models.predict import predict_probabilities, prediction_table, truth_and_probabilities
 from facemask.models.weights import InitialWeights, state_digest
-from facemask.runs.curves import draw_learning_curves
-from facemask.runs.race import judge
-from facemask.runs.record import (
+from facemask.reports.curves import draw_learning_curves
+from facemask.runs.run_folder import (
     BEST,
     LAST,
     METRICS,
@@ -39,9 +38,10 @@ from facemask.runs.record import (
     write_result,
 )
 from facemask.seeding import INITIAL_WEIGHTS, derive_seed
+from facemask.sweeps.race import judge
+from facemask.tracking.loggers import log_best, opened_loggers
 from facemask.training.distillation import open_teacher
 from facemask.training.features import frozen_features, threads_for
-from facemask.training.loggers import log_best, opened_loggers
 from facemask.training.parts import build_data, build_fold_model, build_trainer, model_name
 from facemask.training.processes import logged_afterwards, raised_here
 
@@ -56,7 +56,7 @@ def fit_folds(settings: Settings, folder: Path, sweep: Path | None = None) -> Re
         folder: the run folder. If it holds a run of this configuration, its complete folds are kept, and the one
             that was cut off is taken up at its last complete epoch and ends where it would have ended.
         sweep: the folder of the sweep that the run is part of, if it is. With ``race``, the run ends as ``pruned`` as
-            soon as it is clearly behind the sweep's best, see :func:`facemask.runs.race.judge`.
+            soon as it is clearly behind the sweep's best, see :func:`facemask.sweeps.race.judge`.
 
     Returns:
         The content of ``result.json``.

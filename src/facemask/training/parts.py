@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from rich.console import Console
 
-from facemask.config import Settings, build, did_you_mean
+from facemask.config.compose import Settings, build, did_you_mean
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import ConfigError, first_line

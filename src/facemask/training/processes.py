@@ -14,7 +14,7 @@ from lightning.pytorch.loggers import Logger
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from facemask import errors
-from facemask.runs.record import METRICS
+from facemask.runs.run_folder import METRICS
 
 # What Lightning says of choices that are meant.
 MEANT = [

@@ -9,12 +9,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from rich.console import Console
 
-from facemask.checks.targets import check_targets
-from facemask.config import Settings
+from facemask.config.compose import Settings
+from facemask.config.targets import check_targets
 from facemask.errors import ConfigError
 from facemask.files import as_typed
-from facemask.runs.record import is_complete, read_result, read_settings
-from facemask.runs.tables import print_result
+from facemask.runs.run_folder import is_complete, read_result, read_settings
+from facemask.sweeps.terminal import print_result
 from facemask.training.distillation import check_teacher
 from facemask.training.fit import fit_folds
 from facemask.training.parts import rehearse

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import cv2
 
 from facemask.data.preprocessing import Pixels
-from facemask.faces.crop import widen
-from facemask.faces.detectors import Boxes
-from facemask.faces.drawing import Color, draw_face, write
+from facemask.detection.crop import widen
+from facemask.detection.detectors import Boxes
+from facemask.detection.drawing import Color, draw_face, write
 from facemask.video.pipeline import SeenFace
 
 # BGR, told apart by people who cannot tell red from green (Okabe and Ito 2008): bluish green, vermilion, orange.

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from facemask.data.preprocessing import Pixels
-from facemask.deploy.backend import Probabilities
-from facemask.deploy.runtime import MaskClassifier
-from facemask.faces.crop import cut, widen
-from facemask.faces.detectors import Boxes, Detector
-from facemask.faces.track import Track, Tracker
+from facemask.detection.crop import cut, widen
+from facemask.detection.detectors import Boxes, Detector
+from facemask.detection.track import Track, Tracker
+from facemask.inference.backend import Probabilities
+from facemask.inference.predictor import MaskClassifier
 from facemask.video.smoothing import Smoother
 from facemask.video.sources.source import Frame
 
@@ -74,7 +74,7 @@ class Pipeline:
         classifier: says what they wear.
         tracker: follows them.
         smoother: steadies the answers.
-        margin: what the classifier sees beyond a face's box, as in :func:`facemask.faces.crop.widen`.
+        margin: what the classifier sees beyond a face's box, as in :func:`facemask.detection.crop.widen`.
         is_square: likewise.
         detect_every: frames from one detection to the next; a new scene is looked at at once.
         classify_every: frames from one classification of a face to the next; a new face is looked at at once.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from facemask.data.preprocessing import Pixels
-from facemask.faces.detectors import Boxes
+from facemask.detection.detectors import Boxes
 from facemask.video.overlay import draw, pixelate
 from facemask.video.pipeline import SeenFace
 from facemask.video.sources.source import Frame

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from facemask.deploy.backend import Probabilities
+from facemask.inference.backend import Probabilities
 
 HalfLife = Annotated[float, Field(ge=0)]
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from conftest import compose_settings
-from facemask.config import Settings, build
+from facemask.config.compose import Settings, build
 from facemask.data.transforms import Affine, Augmentation, merge_affine
 from facemask.errors import ConfigError
 

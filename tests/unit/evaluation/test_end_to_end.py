@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from facemask.data.preprocessing import Pixels
+from facemask.detection.annotations import AnnotatedPhoto
+from facemask.detection.detectors import Boxes, Detector, Scores, as_arrays
 from facemask.evaluation.end_to_end import IGNORED, SIDES, confusion, find_table, look_at, outcome_table
-from facemask.faces.annotations import AnnotatedPhoto
-from facemask.faces.detectors import Boxes, Detector, Scores, as_arrays
 
 CLASSES = ("mask", "no_mask")
 

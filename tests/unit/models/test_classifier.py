@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from facemask.models import schedules
 from facemask.models.classifier import MaskClassifier
 from facemask.models.cnn import CNN
-from facemask.models.metrics import EpochMetrics
+from facemask.models.epoch_metrics import EpochMetrics
 
 NAMES = ["mask", "no_mask", "wrong_mask"]
 

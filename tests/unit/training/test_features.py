@@ -15,10 +15,10 @@ from conftest import compose_settings
 from facemask.data.dataset import FeatureDataset
 from facemask.data.pictures import read_image
 from facemask.errors import ConfigError
-from facemask.evaluation.predict import predict_probabilities
 from facemask.models.backbone import TimmNet
 from facemask.models.checkpoint import load_model
-from facemask.runs.record import Result
+from facemask.models.predict import predict_probabilities
+from facemask.runs.run_folder import Result
 from facemask.training.features import Extractor
 from facemask.training.fit import fit_folds
 

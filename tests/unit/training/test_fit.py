@@ -16,9 +16,9 @@ import torch
 from conftest import write_faces
 from facemask.data.pictures import read_image
 from facemask.errors import RunError
-from facemask.evaluation.predict import predict_probabilities
 from facemask.models.checkpoint import load_model
-from facemask.runs.record import Result, read_result
+from facemask.models.predict import predict_probabilities
+from facemask.runs.run_folder import Result, read_result
 from facemask.training.fit import fit_folds
 from fits import Fit, assert_same, configure, history
 

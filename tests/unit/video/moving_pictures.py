@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from facemask.data.preprocessing import Pixels
-from facemask.faces.detectors import Boxes, Detector, Scores, as_arrays
+from facemask.detection.detectors import Boxes, Detector, Scores, as_arrays
 from facemask.video.sources.source import Frame, Source
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from moving_pictures import BrightFaces, ByTurns, Frames
 
 from facemask.data.preprocessing import Pixels
-from facemask.faces.track import Tracker
+from facemask.detection.track import Tracker
 from facemask.video.pipeline import Pipeline, SeenFace
 from facemask.video.smoothing import Smoother
 from facemask.video.sources.source import Frame

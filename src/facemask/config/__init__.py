@@ -1,0 +1,1 @@
+"""Typed configurations: their keys, how they are composed, and every check before anything runs."""

@@ -1,0 +1,116 @@
+"""What ``train.py`` refuses."""
+
+import math
+from typing import Any
+
+from omegaconf import DictConfig
+
+from facemask.config.checks.configuration import check_seeds, resolve
+from facemask.config.compose import ALL_FOLDS, Settings
+from facemask.config.schemas import TrainConfig
+from facemask.errors import ConfigError
+
+# Arguments of the trainer that the program gives it.
+BUILT = ("callbacks", "default_root_dir", "logger", "plugins", "profiler")
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
+
+def resolve_training(config: DictConfig) -> Settings:
+    """Return the configuration of ``train.py``, with all that can be checked at once checked, before torch is imported.
+
+    Raises:
+        ConfigError: a key is unknown, a value is missing or out of range, or two of them contradict each other.
+    """
+    settings = resolve(config, TrainConfig, "train.py")
+    _check_ranges(settings)
+    _check_fold(settings["fold"], settings["k"])
+    _check_trainer(settings["trainer"])
+    _check_contradictions(settings)
+    return settings
+
+
+def _check_ranges(settings: Settings) -> None:
+    for key, low in (("bs", 1), ("epochs", 1), ("k", 2)):
+        if settings[key] < low:
+            raise ConfigError(f"{key}={settings[key]} is too small; it must be {low} or more.")
+    if not settings["race_margin"] >= 0:
+        raise ConfigError(f"race_margin={settings['race_margin']} is not a number of standard errors; give 0 or more.")
+    check_seeds(settings)
+    if not 0 <= settings["teacher_weight"] <= 1:
+        raise ConfigError(f"teacher_weight={settings['teacher_weight']} is no share of the loss; give 0 to 1.")
+    temperature = settings["teacher_temperature"]
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise ConfigError(f"teacher_temperature={temperature} is not a temperature; it must be a positive number.")
+    if not (math.isfinite(settings["lr"]) and settings["lr"] > 0):
+        raise ConfigError(f"lr={settings['lr']} is not a learning rate; it must be a positive number.")
+
+
+def _check_fold(fold: Any, k: int) -> None:
+    allowed = f"it may be 0 to {k - 1} or {ALL_FOLDS}"
+    if fold == ALL_FOLDS:
+        return
+    if not isinstance(fold, int):
+        raise ConfigError(f"fold={fold} is neither a number nor '{ALL_FOLDS}'; {allowed}.")
+    if not 0 <= fold < k:
+        raise ConfigError(f"fold={fold} does not exist with k={k}; {allowed}.")
+
+
+def _check_trainer(trainer: Settings) -> None:
+    for key in BUILT:
+        if key in trainer:
+            raise ConfigError(f"trainer.{key} is built by the program; leave it out (callbacks and logger are groups).")
+    if trainer.get("fast_dev_run"):
+        raise ConfigError("trainer.fast_dev_run keeps no checkpoint to evaluate; type trainer=smoke for a quick try.")
+    for key in ("max_epochs", "limit_train_batches", "limit_val_batches"):
+        if isinstance(value := trainer.get(key), int | float) and value <= 0:
+            raise ConfigError(f"trainer.{key}={value} leaves nothing to do; it must be more than 0.")
+    strategy = trainer.get("strategy")
+    if strategy is not None and not (isinstance(strategy, dict) and strategy.get("start_method") == "spawn"):
+        raise ConfigError(f"trainer.strategy={strategy} is not supported; type trainer=ddp for several processes.")
+    if strategy is None and _length(devices := trainer.get("devices", 1)) != 1:
+        raise ConfigError(
+            f"trainer.devices={devices} takes several processes; type trainer=ddp trainer.devices={devices}"
+        )
+    for key in ("num_nodes", "check_val_every_n_epoch"):
+        if trainer.get(key, 1) != 1:
+            raise ConfigError(
+                f"trainer.{key}={trainer[key]} is not supported: a run uses one machine, and validates each epoch."
+            )
+    if str(trainer.get("precision", PRECISIONS[0])) not in (*PRECISIONS, "32"):
+        raise ConfigError(f"trainer.precision={trainer['precision']} is not one of {', '.join(PRECISIONS)}.")
+
+
+def _length(devices: Any) -> Any:
+    """Return how many devices a number, or a list of their numbers, means."""
+    return len(devices) if isinstance(devices, list) else devices
+
+
+def _check_contradictions(settings: Settings) -> None:
+    model, augment = settings["model"], settings["augment"]
+    freeze = model.get("freeze", "none")
+    if freeze != "none" and "net" in model and not model.get("pretrained"):
+        raise ConfigError(
+            f"model.freeze={freeze} without pretrained weights would keep random ones for ever; "
+            "set model.pretrained=true, or model.freeze=none."
+        )
+    if freeze == "backbone" and settings["teacher"]:
+        raise ConfigError(
+            "model.freeze=backbone learns from features that are kept, which a teacher cannot look at; leave out "
+            "teacher, or set model.freeze=none."
+        )
+    if freeze != "backbone" and augment and augment.get("views") is not None:
+        raise ConfigError(
+            f"augment.views={augment['views']} is of images that a frozen backbone sees but once, and "
+            f"model.freeze={freeze}; leave out augment.views, or set model.freeze=backbone."
+        )
+    for mixing in ("mixup", "cutmix"):
+        if settings["teacher"] and augment and augment.get(mixing, 0) > 0:
+            raise ConfigError(
+                f"augment.{mixing}={augment[mixing]} blends pictures that a teacher would see unblended; leave out "
+                f"teacher, or set augment.{mixing}=0."
+            )
+        if freeze == "backbone" and augment and augment.get(mixing, 0) > 0:
+            raise ConfigError(
+                f"augment.{mixing}={augment[mixing]} blends pictures, which only layers that learn can make use of, "
+                f"but model.freeze=backbone; set augment.{mixing}=0 or model.freeze=none."
+            )

@@ -1,0 +1,184 @@
+"""Photos with a box around every face: what Pascal VOC and COCO files say, and what their names are to us."""
+
+import re
+import xml.etree.ElementTree as ET
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from facemask.data.pictures import PHOTOS
+from facemask.detection.detectors import Boxes
+from facemask.errors import DataError
+
+
+@dataclass(frozen=True)
+class AnnotatedPhoto:
+    """A photo and its faces.
+
+    Attributes:
+        photo: the picture's file.
+        names: the class of each face, as the file calls it.
+        boxes: float32[N, 4], left, top, right and bottom in pixels.
+    """
+
+    photo: Path
+    names: list[str]
+    boxes: Boxes
+
+
+def read_annotated(root: Path, coco: Path | None = None) -> list[AnnotatedPhoto]:
+    """Read the Pascal VOC files below a folder, or the COCO file of its photos.
+
+    Raises:
+        DataError: as :func:`read_voc` and :func:`read_coco`.
+    """
+    return read_coco(coco, root) if coco else read_voc(root)
+
+
+def read_voc(root: Path) -> list[AnnotatedPhoto]:
+    """Read every ``.xml`` below a folder, each beside its photo or in a folder of its own.
+
+    Raises:
+        DataError: there is none, one cannot be read, or its photo is missing.
+    """
+    files = sorted(root.rglob("*.xml")) if root.is_dir() else []
+    if not files:
+        raise DataError(f"{root} holds no Pascal VOC file (.xml); give the folder of the annotated photos.")
+    photos: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(root.rglob("*")):
+        if path.suffix.lower() in PHOTOS:
+            photos[path.stem].append(path)
+    return [_read_file(file, photos[file.stem]) for file in files]
+
+
+def _read_file(file: Path, photos: Sequence[Path]) -> AnnotatedPhoto:
+    try:
+        annotation = ET.parse(file).getroot()
+        objects = [(str(item.findtext("name")), item.find("bndbox")) for item in annotation.iter("object")]
+        sides = ("xmin", "ymin", "xmax", "ymax")
+        boxes = [[float(str(box.findtext(side))) for side in sides] for _, box in objects if box is not None]
+    except (ET.ParseError, ValueError) as error:
+        raise DataError(f"{file} cannot be read as a Pascal VOC file: {error}") from error
+    photos = [photo for photo in photos if photo.parent == file.parent] or photos
+    if not photos:
+        raise DataError(f"{file} has no photo of its name beside it; add {file.stem}.jpg or .png, or remove the file.")
+    if len(photos) > 1:
+        raise DataError(f"{file} may be of {photos[0]} or of {photos[1]}; put it beside its photo.")
+    names = [name for name, box in objects if box is not None]
+    return AnnotatedPhoto(photos[0], names, np.asarray(boxes, np.float32).reshape(-1, 4))
+
+
+class _CocoImage(BaseModel):
+    id: int | str
+    file_name: str
+
+
+class _CocoBox(BaseModel):
+    image_id: int | str
+    category_id: int | str
+    bbox: tuple[float, float, float, float]  # left, top, width, height
+    iscrowd: bool = False
+
+
+class _CocoName(BaseModel):
+    id: int | str
+    name: str
+
+
+class _Coco(BaseModel):
+    images: list[_CocoImage]
+    annotations: list[_CocoBox]
+    categories: list[_CocoName]
+
+
+def read_coco(file: Path, root: Path) -> list[AnnotatedPhoto]:
+    """Read a COCO file; boxes of crowds are left out.
+
+    Args:
+        file: the ``.json``.
+        root: the folder that its photos' names are below.
+
+    Raises:
+        DataError: it cannot be read, contradicts itself, or a photo is missing.
+    """
+    try:
+        coco = _Coco.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise DataError(f"{file} cannot be read as a COCO file: {_first_problem(error)}.") from error
+    photos = {image.id: image.file_name for image in coco.images}
+    names = {category.id: category.name for category in coco.categories}
+    missing = [name for name in photos.values() if not _is_below(name, root)]
+    if missing:
+        raise DataError(
+            f"{len(missing)} of {len(photos)} photos of {file} are not below {root}, the first is {missing[0]}; "
+            "give the folder that these names are below."
+        )
+    faces: dict[str, list[_CocoBox]] = {name: [] for name in photos.values()}
+    for box in coco.annotations:
+        if box.category_id not in names or box.image_id not in photos:
+            raise DataError(
+                f"{file} has a box of image {box.image_id} and category {box.category_id}, which it does not both list."
+            )
+        if not box.iscrowd:
+            faces[photos[box.image_id]].append(box)
+    return [
+        AnnotatedPhoto(
+            root / name,
+            [names[box.category_id] for box in boxes],
+            np.array([_corners(*box.bbox) for box in boxes], np.float32).reshape(-1, 4),
+        )
+        for name, boxes in faces.items()
+    ]
+
+
+def _is_below(name: str, root: Path) -> bool:
+    path = Path(name)
+    return not path.is_absolute() and ".." not in path.parts and (root / path).is_file()
+
+
+def _first_problem(error: OSError | ValidationError) -> str:
+    if isinstance(error, OSError):
+        return str(error.strerror)
+    problem = error.errors()[0]
+    return ": ".join([*filter(None, [".".join(map(str, problem["loc"]))]), problem["msg"]])
+
+
+def _corners(left: float, top: float, width: float, height: float) -> tuple[float, float, float, float]:
+    return left, top, left + width, top + height
+
+
+def to_classes(photos: Sequence[AnnotatedPhoto], classes: Mapping[str, str | None]) -> list[AnnotatedPhoto]:
+    """Give faces our names for their classes.
+
+    Args:
+        photos: with the names that their files have; capitals, spaces and hyphens do not matter.
+        classes: our name of each; None leaves its faces out.
+
+    Raises:
+        DataError: there are names that ``classes`` does not have.
+    """
+    classes = {_plain(name): label for name, label in classes.items()}
+    unknown = Counter(name for photo in photos for name in map(_plain, photo.names) if name not in classes)
+    if unknown:
+        first = min(unknown)
+        listed = ", ".join(f"{name} ({n:,} faces)" for name, n in sorted(unknown.items()))
+        known = ", ".join(sorted({label for label in classes.values() if label}))
+        raise DataError(
+            f"these names of faces are not known: {listed}; say for each what it is ({known}), such as "
+            f"+classes.{first}={known.partition(',')[0]}, or leave its faces out: +classes.{first}=null"
+        )
+    renamed = []
+    for photo in photos:
+        labels = [classes[_plain(name)] for name in photo.names]
+        kept = [i for i, label in enumerate(labels) if label is not None]
+        renamed.append(AnnotatedPhoto(photo.photo, [str(labels[i]) for i in kept], photo.boxes[kept]))
+    return renamed
+
+
+def _plain(name: str) -> str:
+    """Return a name as it is compared: ``With Mask`` and ``with-mask`` are ``with_mask``."""
+    return re.sub(r"\W+", "_", name.strip().lower())

@@ -1,0 +1,147 @@
+"""What ``prepare_data.py task=explore`` does: read a data set, draw it, and show how it would be augmented."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from rich.console import Console
+
+from facemask.config.compose import Settings, build
+from facemask.data.index import index
+from facemask.data.preprocessing import Pixels
+from facemask.data.splits import hold_out_test
+from facemask.data.store import Store, check_readable, open_store
+from facemask.files import as_typed
+from facemask.reports import dataset_figures as figures
+from facemask.reports import dataset_tables as tables
+from facemask.reports.sections import Drawing, Section, Table
+from facemask.reports.terminal import print_table
+from facemask.reports.write import PAGE, write_report
+from facemask.seeding import PICTURES, derive_seed
+
+COLUMNS = 10  # pictures in a row
+
+
+def explore(settings: Settings) -> None:
+    """Write the report of a data set into Hydra's output folder.
+
+    Args:
+        settings: the resolved configuration.
+
+    Raises:
+        FaceMaskError: the data or the augmentation cannot be used.
+    """
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    data, root = settings["data"], Path(settings["data"]["root"]).expanduser()
+    build(settings["augment"])  # what is wrong with it is said before anything is decoded
+    if data["create"]:
+        instantiate(data["create"])(root)
+    whole = hold_out_test(index(root, data["hint"]), data["test_fraction"], settings["split_seed"])
+    store = open_store(root, whole["path"].tolist(), data["store_size"], Path(data["store_dir"]).expanduser())
+    unreadable = check_readable(store, data["max_unreadable"])
+    rows = whole.assign(row=range(len(whole)), width=store.samples["width"], height=store.samples["height"])
+    table = rows[(store.samples["error"] == "").to_numpy()].reset_index(drop=True)
+    counts = tables.count_table(table)
+    n = len(table)
+    about = f"{data['name']}, n = {n:,} images in {table['group'].nunique():,} groups"
+    sections = [
+        _composition(table, counts, root, about, unreadable),
+        _sizes(table, about),
+        *_pictures(table, store, settings),
+    ]
+    facts = {"data": {"name": data["name"], "root": str(root), "n": n, "unreadable": len(unreadable)}}
+    write_report(folder, f"The data set {data['name']}", [f"{about}, {len(counts) - 1} classes."], sections, facts)
+    _print(counts, about, folder, Console())
+
+
+def _composition(
+    table: pd.DataFrame, counts: pd.DataFrame, root: Path, about: str, unreadable: pd.DataFrame
+) -> Section:
+    source = tables.sources(table, root)
+    by_source, labels = tables.source_table(table, source), sorted(table["label"].unique())
+    largest = int(table["group"].value_counts().max())
+    notes = [f"The largest group holds {largest} images. Groups stay on one side of every split."]
+    if len(unreadable):
+        notes.append(f"{len(unreadable)} more files cannot be read; the first is {unreadable['path'].iloc[0]}.")
+    return Section(
+        "composition",
+        "Composition",
+        notes,
+        [
+            Table("classes_and_splits", about, counts),
+            Table(
+                "sources", "By source: the manifest's, else the folder's, else the file name's", by_source, at_most=15
+            ),
+        ],
+        [
+            Drawing("classes_and_splits", f"Images of each class and split. {about}.", figures.draw_counts(counts)),
+            Drawing("sources", f"Images of each source. {about}.", figures.draw_sources(by_source, labels)),
+        ],
+    )
+
+
+def _sizes(table: pd.DataFrame, about: str) -> Section:
+    return Section(
+        "sizes",
+        "Sizes",
+        tables=[Table("sizes", f"The longer side, pixels. {about}", tables.size_table(table))],
+        drawings=[Drawing("sizes", f"Widths and heights, as decoded. {about}.", figures.draw_sizes(table))],
+    )
+
+
+def _pictures(table: pd.DataFrame, store: Store, settings: Settings) -> list[Section]:
+    """Return a sample sheet and the augmentations; these show people, so the page has them only where it may."""
+    table = table[table["split"] == "train"]  # the test part is counted, and not looked at
+    rng = np.random.default_rng(derive_seed(PICTURES, settings["seed"]))
+    sheet = {}
+    for label, part in table.groupby("label"):
+        chosen = np.sort(rng.permutation(part["row"].to_numpy())[:COLUMNS])
+        sheet[str(label)] = [np.asarray(store.images[row]) for row in chosen]
+    large = table.sort_values(["width", "path"])["row"].to_numpy()[len(table) // 2 :]
+    face = np.asarray(store.images[int(rng.choice(large))])
+    steps = augmented(face, settings)
+    note = f"Drawn at random from the training part, seed {settings['seed']}."
+    drawn = "each augmentation alone, and all of them as in training, drawn anew in every column"
+    sections = [
+        Section("samples", "Samples", [note], drawings=[Drawing("samples", note, figures.draw_sheet(sheet), True)]),
+        Section(
+            "augmentation",
+            "Augmentation",
+            [f"One face; {drawn}."],
+            drawings=[Drawing("augmentation", f"One face: {drawn}.", figures.draw_sheet(steps), True)],
+        ),
+    ]
+    if not settings["report"]["faces"]:
+        for section in sections:
+            section.notes.append(
+                f"Pictures of people are not embedded: see figures/{section.drawings[0].key}.png beside this page, or "
+                "type report.faces=true."
+            )
+            section.drawings = [Drawing(d.key, d.caption, d.figure, True, is_embedded=False) for d in section.drawings]
+    return sections
+
+
+def augmented(face: Pixels, settings: Settings) -> dict[str, list[Pixels]]:
+    """Return one face under each augmentation alone and under all, a row each.
+
+    Args:
+        face: uint8[S, S, 3].
+        settings: with the node ``augment`` and ``seed``.
+    """
+    node = settings["augment"]
+    names = [name for name in node["steps"] if name not in node["without"]]
+    rows = {"as it is": [face]}
+    for name in names:
+        alone = build(node | {"without": [other for other in node["steps"] if other != name]})
+        rows[name] = [alone(face.copy(), settings["seed"], epoch, 0) for epoch in range(COLUMNS)]
+    if len(names) > 1:
+        together = build(node)
+        rows["all"] = [together(face.copy(), settings["seed"], epoch, 0) for epoch in range(COLUMNS)]
+    return rows
+
+
+def _print(counts: pd.DataFrame, about: str, folder: Path, console: Console) -> None:
+    print_table(counts, about, console)
+    console.print(f"Report: {as_typed(folder)}/{PAGE}", soft_wrap=True, highlight=False, markup=False)

@@ -1,0 +1,112 @@
+"""One model on some samples: its predictions, their metrics and how sure these are."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from facemask.metrics.classification import (
+    Floats,
+    Labels,
+    classification_metrics,
+    metric_draws,
+    metric_intervals,
+)
+from facemask.models.predict import truth_and_probabilities
+from facemask.runs.run_folder import Result
+from facemask.runs.trained import TrainedModel
+
+HEADLINE = {
+    "accuracy": "accuracy",
+    "f1": "macro F1",
+    "weighted_f1": "weighted F1",
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+    "loss": "negative log-likelihood",
+}
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A model and its predictions.
+
+    Attributes:
+        model: the model.
+        predictions: one row a sample: ``path``, ``group``, ``label``, ``width``, ``height``, ``probability_CLASS``.
+        positive: of two classes, the one to find.
+        draws: of the bootstrap.
+        seed: of the bootstrap.
+    """
+
+    model: TrainedModel
+    predictions: pd.DataFrame
+    positive: int
+    draws: int
+    seed: int
+
+    @property
+    def class_names(self) -> list[str]:
+        """In the order of the probabilities."""
+        return self.model.class_names
+
+    @cached_property
+    def _arrays(self) -> tuple[Labels, Floats]:
+        return truth_and_probabilities(self.predictions, self.class_names)
+
+    @property
+    def labels(self) -> Labels:
+        """The truth, int64[N]."""
+        return self._arrays[0]
+
+    @property
+    def probabilities(self) -> Floats:
+        """float64[N, C]."""
+        return self._arrays[1]
+
+    @property
+    def guesses(self) -> Labels:
+        """The most probable class, int64[N]."""
+        return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Whether that is the truth, bool[N]."""
+        return np.asarray(self.guesses == self.labels)
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """See :func:`facemask.metrics.classification.classification_metrics`."""
+        return classification_metrics(self.labels, self.probabilities, self.class_names, self.positive)
+
+    @cached_property
+    def metric_draws(self) -> dict[str, Floats]:
+        """The same under the bootstrap, float64[B] each."""
+        groups = self.predictions["group"].tolist()
+        arguments = (self.labels, self.probabilities, self.class_names, groups, self.draws, self.seed, self.positive)
+        return metric_draws(*arguments)
+
+    @cached_property
+    def intervals(self) -> dict[str, list[float]]:
+        """95 % of each metric; NaN where a single group tells nothing of the spread."""
+        groups = self.predictions["group"].tolist()
+        arguments = (self.metrics, self.labels, self.guesses, self.class_names, groups)
+        return metric_intervals(self.metric_draws, *arguments)
+
+    @property
+    def n_groups(self) -> int:
+        """How many groups the samples come in."""
+        return int(self.predictions["group"].nunique())
+
+    def only(self, rows: npt.NDArray[np.bool_]) -> "Evaluated":
+        """Return the same of some of the samples, bool[N]."""
+        return Evaluated(
+            self.model, self.predictions[rows].reset_index(drop=True), self.positive, self.draws, self.seed
+        )
+
+    def cells(self, name: str, column: str = "") -> Result:
+        """Return a metric with its interval as three cells of a table."""
+        low, high = self.intervals[name]
+        column = column or name
+        return {column: self.metrics[name], f"{column}_low": low, f"{column}_high": high}

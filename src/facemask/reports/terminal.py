@@ -1,0 +1,21 @@
+"""A table for the terminal."""
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from facemask.reports.sections import to_cells, word_columns
+
+
+def print_table(rows: pd.DataFrame, title: str, console: Console) -> None:
+    """Print a table with its title, words to the left and numbers to the right."""
+    console.print(title, style="italic", soft_wrap=True, highlight=False, markup=False)  # a table would break it
+    lines = Table(box=box.SIMPLE_HEAD)
+    words = word_columns(rows)
+    cells = to_cells(rows)
+    for name in cells:
+        lines.add_column(str(name), justify="left" if name in words else "right", overflow="fold")
+    for line in cells.itertuples(index=False, name=None):
+        lines.add_row(*line)
+    console.print(lines)

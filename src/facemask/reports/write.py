@@ -1,0 +1,47 @@
+"""A report as a folder: the page, every table as CSV, every figure as PNG and SVG, and all figures as one JSON file."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from facemask.files import plain, replaced, write_atomically
+from facemask.reports.page import render
+from facemask.reports.sections import Section
+
+PAGE, JSON, TABLES, FIGURES = "report.html", "report.json", "tables", "figures"
+
+
+def write_report(
+    folder: Path, title: str, lead: Sequence[str], sections: Sequence[Section], facts: dict[str, Any]
+) -> None:
+    """Write ``report.html``, ``report.json``, ``tables/*.csv`` and ``figures/*.{png,svg}``.
+
+    The page is written last: where it is, all of it is.
+
+    Args:
+        folder: made where it is missing.
+        title: of the page.
+        lead: sentences under the title.
+        sections: what is reported; the JSON file holds their tables by section and table.
+        facts: what else the JSON file says, as plain types.
+    """
+    (folder / PAGE).unlink(missing_ok=True)
+    for name in (TABLES, FIGURES):  # of a report that was here before, which may show what this one does not
+        shutil.rmtree(folder / name, ignore_errors=True)
+    numbers: dict[str, Any] = {}
+    for section in sections:
+        for table in section.tables:
+            file = folder / TABLES / f"{table.key}.csv"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(file, table.rows.to_csv(index=False))
+            numbers.setdefault(section.key, {})[table.key] = table.rows.to_dict(orient="records")
+        for drawing in section.drawings:
+            for kind, content in (("png", drawing.png), ("svg", drawing.svg)):
+                file = folder / FIGURES / f"{drawing.key}.{kind}"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with replaced(file) as stream:
+                    stream.write(content)
+    write_atomically(folder / JSON, json.dumps(plain(facts | {"tables": numbers}), indent=2) + "\n")
+    write_atomically(folder / PAGE, render(title, lead, sections))

@@ -1,0 +1,215 @@
+"""Writing and reading a run folder: ``config.yaml`` and ``result.json``, never half-written.
+
+``result.json`` is ``running`` from the first moment, so what was cut off can be told from what never began.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import resource
+import secrets
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
+
+from facemask.config.compose import NEUTRAL, OF_SWEEPS, Settings
+from facemask.errors import RunError
+from facemask.files import plain, write_atomically
+
+CONFIG, RESULT, LOCK = "config.yaml", "result.json", ".lock"
+BEST, LAST, METRICS, PREDICTIONS = "best.ckpt", "last.ckpt", "metrics.csv", "predictions.parquet"
+Result = dict[str, Any]
+
+LIBRARIES = [
+    "torch",
+    "torchvision",
+    "lightning",
+    "timm",
+    "albumentations",
+    "torchmetrics",
+    "numpy",
+    "facemask",
+]
+
+
+def write_result(folder: Path, result: Result) -> None:
+    """Write ``result.json``. NaN, which JSON has no word for, becomes null."""
+    write_atomically(folder / RESULT, json.dumps(plain(result), indent=2) + "\n")
+
+
+def read_result(folder: Path) -> Result | None:
+    """Return ``result.json``, or None where there is none."""
+    try:
+        result: Result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise RunError(f"{folder / RESULT} is damaged; delete it to train {folder} from the start.") from error
+    return result
+
+
+def is_complete(result: Result | None) -> bool:
+    """Return whether a result is of a run, or a fold, that ended well."""
+    return result is not None and result["status"] == "complete"
+
+
+@contextmanager
+def open_run(folder: Path, settings: Settings) -> Iterator[Result | None]:
+    """Hold a run folder for writing, for a new run or to go on with the same one; yield its previous result.
+
+    Raises:
+        RunError: it holds another experiment, or another process is at it, or it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK, timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise RunError(
+            f"{folder} is being written by another process; wait for it, or choose another folder."
+        ) from error
+    except OSError as error:
+        raise RunError(
+            f"{folder} cannot be written ({error.strerror}); choose another folder: hydra.run.dir=FOLDER"
+        ) from error
+    try:
+        previous = read_result(folder)
+        if previous is not None and not _may_go_on(previous, folder, settings):
+            raise RunError(
+                f"{folder} holds a run of another configuration; choose another folder (hydra.run.dir=FOLDER), or "
+                "delete it."
+            )
+        write_atomically(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(settings)))
+        yield previous
+    finally:
+        lock.release()
+
+
+def _may_go_on(previous: Result, folder: Path, settings: Settings) -> bool:
+    """Return whether a folder's run is of this configuration, or came to nothing that could be lost."""
+    is_void = previous["status"] == "failed" and not any(folder.rglob("*.ckpt"))
+    return previous.get("config_hash") == config_hash(settings) or is_void
+
+
+def read_settings(folder: Path) -> Settings:
+    """Return the resolved configuration of a run.
+
+    Raises:
+        RunError: there is no run.
+    """
+    try:
+        settings = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
+    except FileNotFoundError as error:
+        raise RunError(f"{folder} is no run folder: it has no {CONFIG}; give the folder that a run printed.") from error
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
+        raise RunError(f"{folder / CONFIG} cannot be read: {error}") from error
+    if not isinstance(settings, dict):
+        raise RunError(f"{folder / CONFIG} is not a configuration; give the folder that a run printed.")
+    return {str(key): value for key, value in settings.items()}
+
+
+def config_hash(settings: Settings) -> str:
+    """Return a short hash of everything in a configuration that the numbers depend on."""
+    return hashlib.sha256(json.dumps(decisive(settings), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def decisive(settings: Settings) -> Settings:
+    """Return everything in a configuration that the numbers depend on."""
+    kept = {key: value for key, value in settings.items() if key not in NEUTRAL}
+    for name in NEUTRAL:
+        group, _, key = name.partition(".")
+        if key and isinstance(kept.get(group), dict):
+            kept[group] = {k: v for k, v in kept[group].items() if k != key}
+    return kept
+
+
+def environment(device: str) -> Result:
+    """Return where and with what a run was made."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": processor(),
+        "device": device,
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "git": _git_revision(),
+    }
+
+
+def command() -> str:
+    """Return the line that repeats this run: of a sweep, this job alone."""
+    words = HydraConfig.get().overrides.task if HydraConfig.initialized() else sys.argv[1:]
+    words = [word for word in words if word.partition("=")[0] not in OF_SWEEPS]
+    return f"python {Path(sys.argv[0]).name} {shlex.join(words)}".rstrip()
+
+
+def record_failure(folder: Path, error: str) -> None:
+    """Record a job that failed before it had a run folder: its folder then tells of the failure alone."""
+    if read_result(folder) is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_result(folder, {"status": "failed", "error": error, "command": command(), "folds": []})
+
+
+def is_wandb(logger: Settings) -> bool:
+    """Return whether a logger's node is of Weights & Biases."""
+    return str(logger["_target_"]).endswith("WandbLogger")
+
+
+def wandb_group(logger: Settings, settings: Settings) -> str:
+    """Return what the runs of a sweep are grouped by at W&B: what its logger says, else the sweep's name."""
+    return str(logger.get("group") or settings["name"])
+
+
+def wandb_id(folder: Path) -> str:
+    """Return the id of a folder's run at W&B, kept there so that what goes on goes on with the same curves."""
+    file = folder / "wandb_id"
+    if not file.is_file():
+        write_atomically(file, secrets.token_hex(4))
+    return file.read_text()
+
+
+def peak_memory() -> int:
+    """Return the most memory that this process, or one that it began and that has ended, has held so far, bytes.
+
+    With what this process held on its accelerator; torch does not tell of the others'.
+    """
+    largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    resident = largest * (1 if sys.platform == "darwin" else 1024)
+    return resident + (torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0)
+
+
+def mean_and_std(values: Sequence[float]) -> dict[str, float | None]:
+    """Return the mean and the sample standard deviation (ddof=1; None for one value)."""
+    return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1)) if len(values) > 1 else None}
+
+
+def processor() -> str:
+    """Return how many cores of which kind this machine has."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return f"{os.cpu_count()} x {platform.processor() or platform.machine()}"
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return f"{os.cpu_count()} x {next(names, platform.machine())}"
+
+
+def _git_revision() -> str | None:
+    """Return the revision of this code, marked where files differ from it; None outside a git checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

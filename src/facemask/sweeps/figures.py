@@ -1,0 +1,144 @@
+"""The pictures of a summary: scores by fold, by learning rate and batch size, and by epoch."""
+
+import math
+from collections.abc import Sequence
+from itertools import cycle
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from facemask.config.compose import monitor_sign
+from facemask.reports.style import BLUE, GREY, ORANGE, plain
+from facemask.runs.run_folder import METRICS, mean_and_std
+from facemask.sweeps.configurations import Configuration
+from facemask.sweeps.ranking import Summary
+
+
+def draw_boxes(summary: Summary) -> Figure | None:
+    """Draw every fold's score, a row a configuration: a box where there are several, a point where there is one."""
+    shown = [c for c in summary.configurations if c.folds]
+    if not shown:
+        return None
+    figure = Figure(figsize=(9, 1 + 0.32 * len(shown)), layout="constrained")
+    axes = figure.subplots()
+    for y, c in enumerate(reversed(shown)):
+        scores, color = c.scores(), ORANGE if c.rank == 1 else BLUE if c.rank else GREY
+        if len(scores) > 1:
+            axes.boxplot(
+                [scores],
+                positions=[y],
+                orientation="horizontal",
+                widths=0.55,
+                showfliers=False,
+                boxprops={"color": color},
+                whiskerprops={"color": color},
+                capprops={"color": color},
+                medianprops={"color": color},
+            )
+        axes.plot(scores, [y] * len(scores), "o", color=color, markersize=4, alpha=0.8)
+    axes.set_yticks(range(len(shown)), [c.label for c in reversed(shown)], fontsize=8)
+    axes.set_xlabel(f"{summary.monitor}, a point a fold")
+    plain(axes)
+    return figure
+
+
+def draw_heat_map(summary: Summary) -> Figure | None:
+    """Draw the mean score (the best, of several) by learning rate and batch size, a panel a model, if both vary.
+
+    Where a search drew its rates from a range, they make no map: then they are points.
+    """
+    if not {"lr", "bs"} <= set(summary.varied):
+        return None
+    shown = [c for c in summary.configurations if c.folds]
+    models = sorted({c.model for c in shown})
+    if not shown:
+        return None
+    rates, sizes = (sorted({c.settings[key] for c in shown}) for key in ("lr", "bs"))
+    if len(rates) * len(sizes) > 2 * len(shown):  # rates drawn from a range, not from a list
+        return _draw_points(summary, shown)
+    figure = Figure(figsize=(1.5 + (1 + 0.9 * len(sizes)) * len(models), 1.2 + 0.5 * len(rates)), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(models)))
+    lowest, highest = min(c.mean for c in shown), max(c.mean for c in shown)
+    for axes, model in zip(panels, models, strict=True):
+        grid, notes = np.full((len(rates), len(sizes)), np.nan), {}
+        for row, lr in enumerate(rates):
+            for column, bs in enumerate(sizes):
+                point = (model, lr, bs)
+                here = [c for c in shown if (c.model, c.settings["lr"], c.settings["bs"]) == point]
+                if here:
+                    best = max(here, key=lambda c: monitor_sign(summary.monitor) * c.mean)
+                    grid[row, column] = best.mean
+                    whole = best.rank is not None
+                    notes[row, column] = "" if whole else f"\n{len(best.folds)} of {len(summary.asked)} folds"
+        axes.imshow(grid, cmap="cividis", vmin=lowest, vmax=highest, aspect="auto")
+        for (row, column), value in np.ndenumerate(grid):
+            if np.isfinite(value):
+                dark = value < (lowest + highest) / 2
+                axes.text(
+                    column,
+                    row,
+                    f"{value:.3f}{notes[row, column]}",
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color="white" if dark else "black",
+                )
+        axes.set_xticks(range(len(sizes)), [str(size) for size in sizes])
+        axes.set_yticks(range(len(rates)), [f"{rate:g}" for rate in rates])
+        axes.set_title(model, fontsize=9)
+        axes.set_xlabel("bs")
+        axes.set_ylabel("lr")
+    return figure
+
+
+def _draw_points(summary: Summary, shown: Sequence[Configuration]) -> Figure:
+    """Draw the mean score over the learning rate, a marker a batch size, with the standard deviation over folds."""
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    axes = figure.subplots()
+    for marker, size in zip(cycle("osD^v"), sorted({c.settings["bs"] for c in shown}), strict=False):
+        points = [c for c in shown if c.settings["bs"] == size]
+        axes.errorbar(
+            [c.settings["lr"] for c in points],
+            [c.mean for c in points],
+            yerr=[mean_and_std(c.scores())["std"] or 0.0 for c in points],
+            fmt=marker,
+            markersize=5,
+            capsize=2,
+            elinewidth=0.8,
+            alpha=0.85,
+            label=f"bs={size}",
+        )
+    axes.set_xscale("log")
+    axes.set_xlabel("lr")
+    axes.set_ylabel(f"{summary.monitor}, mean ± standard deviation over folds", fontsize=8)
+    axes.legend(fontsize=8, frameon=False)
+    plain(axes)
+    return figure
+
+
+def draw_curves(summary: Summary) -> Figure | None:
+    """Draw the monitored metric by epoch, a panel a configuration, a line a fold."""
+    shown = [c for c in summary.configurations if c.folds]
+    if not shown:
+        return None
+    columns = min(4, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    figure = Figure(figsize=(2.7 * columns, 0.4 + 1.8 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes in panels[len(shown) :]:
+        axes.set_visible(False)
+    for axes, c in zip(panels, shown, strict=False):
+        for folder in c.folders.values():
+            history = pd.read_csv(folder / METRICS)
+            if summary.monitor in history:
+                color = ORANGE if c.rank == 1 else BLUE
+                axes.plot(history["epoch"], history[summary.monitor], color=color, linewidth=1, alpha=0.8)
+        axes.set_title(c.label, fontsize=7)
+        axes.tick_params(labelsize=7)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+        plain(axes)
+    figure.supxlabel("epoch", fontsize=8)
+    figure.supylabel(summary.monitor, fontsize=8)
+    return figure

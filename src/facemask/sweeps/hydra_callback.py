@@ -1,0 +1,76 @@
+"""What Hydra calls around the jobs of a sweep. It skips a sweep's end when a job has failed, but no job's end."""
+
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+FAILED = ".failed"  # a file in the sweep's folder, which jobs in other processes see, on other machines too
+
+
+class JobFailedError(Exception):
+    """A job of a sweep failed; its reason has been printed."""
+
+
+class JobNotStartedError(JobFailedError):
+    """A job of a sweep was left out, because another had failed and ``fail_fast`` was set."""
+
+
+def has_failed(sweep: Path | None) -> bool:
+    """Return whether a job of a sweep has failed since the sweep was begun, or gone on with."""
+    return sweep is not None and (sweep / FAILED).exists()
+
+
+class SweepSummary(Callback):
+    """Rebuild the sweep's summary after every job, from the run folders: whichever process the job ran in."""
+
+    folder: ClassVar[Path | None] = None  # of the sweep that this process began
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Remember where the sweep goes, forget how it failed before, and go on with its study if it has one."""
+        SweepSummary.folder = Path(config.hydra.sweep.dir)
+        (SweepSummary.folder / FAILED).unlink(missing_ok=True)
+        if "study_name" in config.hydra.sweeper:
+            from facemask.errors import RunError
+            from facemask.sweeps.study import go_on
+
+            try:
+                go_on(config, SweepSummary.folder)
+            except RunError as error:  # Hydra would make a warning of it
+                print(f"error: {error}", file=sys.stderr)
+                sys.exit(2)
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
+        """Record a job that failed before it had a run folder, and rebuild the summary."""
+        if config.hydra.mode != RunMode.MULTIRUN or isinstance(job_return._return_value, JobNotStartedError):
+            return
+        from facemask.runs.run_folder import record_failure
+        from facemask.sweeps.page import rebuild
+
+        if job_return.status == JobStatus.FAILED:
+            (Path(config.hydra.sweep.dir) / FAILED).touch()
+            record_failure(Path(config.hydra.runtime.output_dir), str(job_return._return_value))
+        rebuild(Path(config.hydra.sweep.dir))
+
+    @classmethod
+    def report(cls) -> None:
+        """Print the summary of the sweep that this process began, if it began one, and log it where its jobs log."""
+        if cls.folder is None or not cls.folder.is_dir():
+            return
+        from rich.console import Console
+
+        from facemask.errors import RunError
+        from facemask.sweeps.ranking import summarise
+        from facemask.sweeps.terminal import print_summary
+        from facemask.tracking.wandb_summary import log_summary
+
+        try:
+            summary = summarise(cls.folder)
+            print_summary(summary, cls.folder, Console())
+            log_summary(summary, cls.folder, has_failed(cls.folder))
+        except RunError as error:
+            print(f"warning: no summary: {error}", file=sys.stderr)

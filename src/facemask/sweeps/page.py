@@ -1,0 +1,153 @@
+"""A summary as files: a table for spreadsheets, one for notes, and a page with pictures that needs nothing else."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from filelock import FileLock
+
+from facemask.files import write_atomically
+from facemask.reports.page import render
+from facemask.reports.sections import Drawing, Section, Table
+from facemask.runs.run_folder import mean_and_std
+from facemask.sweeps.figures import draw_boxes, draw_curves, draw_heat_map
+from facemask.sweeps.ranking import Summary, summarise
+
+METRIC_COLUMNS = {"accuracy": "accuracy", "f1": "macro F1", "auroc": "AUROC"}
+
+
+def rebuild(folder: Path) -> Summary:
+    """Write ``summary.csv``, ``summary.md`` and ``summary.html`` of the runs below a folder; return the summary.
+
+    Jobs that end at once, in several processes, take turns.
+
+    Raises:
+        RunError: there is no run, or the runs cannot be compared.
+    """
+    with FileLock(folder / ".summary.lock"):
+        summary = summarise(folder)
+        write_atomically(folder / "summary.csv", to_csv(summary))
+        write_atomically(folder / "summary.md", to_markdown(summary))
+        write_atomically(folder / "summary.html", to_html(summary))
+    return summary
+
+
+def to_csv(summary: Summary) -> str:
+    """Return every figure at full precision, a row a configuration."""
+    return to_table(summary).to_csv(index=False)
+
+
+def to_table(summary: Summary) -> pd.DataFrame:
+    """Return the same as a table."""
+    rows = []
+    for c in summary.configurations:
+        row: dict[str, object] = {"rank": c.rank, "configuration": c.label, "model": c.model}
+        values = c.values
+        row |= {key: values.get(key) for key in summary.varied}
+        row |= {"folds": len(c.folds), "of": len(summary.asked), "monitor": summary.monitor}
+        if c.folds:
+            row |= {f"score_{kind}": value for kind, value in mean_and_std(c.scores()).items()}
+            for name in METRIC_COLUMNS:
+                row |= {f"{name}_{kind}": value for kind, value in c.metric(name).items()}
+            row |= {
+                "best_epochs": " ".join(str(c.folds[fold]["best_epoch"]) for fold in sorted(c.folds)),
+                "seconds": c.seconds,
+                "parameters": c.parameters,
+                "peak_memory_bytes": c.peak_memory,
+            }
+        rows.append(row | {"problems": " | ".join(c.problems), "command": c.command})
+    table = pd.DataFrame(rows)
+    table["rank"] = table["rank"].astype("Int64")
+    return table
+
+
+def to_markdown(summary: Summary) -> str:
+    """Return the ranking, what it is worth, and what failed."""
+    header, rows = cells(summary)
+    lines = [_row(header), _row(["---"] * len(header)), *(_row(row) for row in rows)]
+    failed = [f"- {label}: {problem}" for label, problem in summary.problems]
+    parts = [
+        caption(summary),
+        "\n".join(lines),
+        summary.verdict,
+        "\n".join(["Not complete:", *failed]) if failed else "",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def to_html(summary: Summary) -> str:
+    """Return a page with the ranking, its pictures, the failures and the commands; it loads nothing from anywhere."""
+    header, rows = cells(summary)
+    ranking = Table("ranking", "", pd.DataFrame(rows, columns=header), wrapped={"configuration"})
+    sections = [Section("ranking", "Ranking", tables=[ranking])]
+    sections += [Section(drawing.key, drawing.caption, drawings=[drawing]) for drawing in pictures(summary)]
+    commands = [(c.label, c.command) for c in summary.configurations if c.command]
+    for key, title, words, column in (
+        ("not-complete", "Not complete", summary.problems, "reason"),
+        ("commands", "To repeat a row", commands, "command"),
+    ):
+        if words:
+            table = Table(key, "", pd.DataFrame(words, columns=["configuration", column]), {"configuration", column})
+            sections.append(Section(key, title, tables=[table]))
+    return render(summary.title, [summary.verdict, caption(summary)], sections)
+
+
+def pictures(summary: Summary) -> list[Drawing]:
+    """Return what can be drawn of a summary."""
+    drawn = {
+        "Scores of the folds": draw_boxes(summary),
+        "Learning rate and batch size": draw_heat_map(summary),
+        "Learning curves": draw_curves(summary),
+    }
+    named = [(title.lower().replace(" ", "-"), title, figure) for title, figure in drawn.items() if figure is not None]
+    return [Drawing(key, title, figure) for key, title, figure in named]
+
+
+def cells(summary: Summary) -> tuple[list[str], list[list[str]]]:
+    """Return the ranking as words: the header, and a row a configuration."""
+    header = [
+        "rank",
+        "configuration",
+        summary.monitor,
+        "folds",
+        *_metrics(summary).values(),
+        "best epoch",
+        "time",
+        "parameters",
+        "peak memory",
+    ]
+    rows = []
+    for c in summary.configurations:
+        row = ["–" if c.rank is None else str(c.rank), c.label]
+        row += [spread(mean_and_std(c.scores())) if c.folds else "", f"{len(c.folds)} of {len(summary.asked)}"]
+        if c.folds:
+            epochs = [fold["best_epoch"] for fold in c.folds.values()]
+            row += [spread(c.metric(name)) for name in _metrics(summary)]
+            row += [f"{min(epochs)}" if min(epochs) == max(epochs) else f"{min(epochs)}–{max(epochs)}"]
+            row += [f"{c.seconds:,.0f} s", f"{c.parameters / 1e6:.2f} M"]
+            row += [f"{c.peak_memory / 2**30:.1f} GiB"]
+        else:
+            row += [""] * (len(header) - len(row))
+        rows.append(row)
+    return header, rows
+
+
+def spread(values: dict[str, float | None]) -> str:
+    """Return ``mean ± std``, or the mean alone where there is one value."""
+    mean, std = values["mean"], values["std"]
+    return f"{mean:.4f}" if std is None else f"{mean:.4f} ± {std:.4f}"
+
+
+def caption(summary: Summary) -> str:
+    """Return on what data, which split and how many samples the numbers are."""
+    spread = "; ± is the standard deviation over folds" if len(summary.asked) > 1 else ""
+    return f"{summary.data}{spread}. The best epoch is chosen on the same images; no test image was used."
+
+
+def _metrics(summary: Summary) -> dict[str, str]:
+    """Return the metrics shown beside the monitored one."""
+    return {name: title for name, title in METRIC_COLUMNS.items() if f"val/{name}" != summary.monitor}
+
+
+def _row(words: Sequence[str]) -> str:
+    return "| " + " | ".join(word.replace("|", "\\|") for word in words) + " |"

@@ -1,0 +1,109 @@
+"""What others have drawn and named is read as they meant it, or refused with the reason."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facemask.detection.annotations import AnnotatedPhoto, read_coco, read_voc, to_classes
+from facemask.errors import DataError
+
+VOC = """<annotation><object><name>{name}</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>11</xmax><ymax>22</ymax>
+</bndbox></object><object><name>no box</name></object></annotation>"""
+COCO: dict[str, Any] = {
+    "images": [{"id": 1, "file_name": "a/1.png", "width": 30}, {"id": 2, "file_name": "2.png"}],
+    "annotations": [
+        {"id": 7, "image_id": 1, "category_id": 5, "bbox": [1, 2, 10, 20.5]},
+        {"id": 8, "image_id": 1, "category_id": 6, "bbox": [0, 0, 3, 3], "iscrowd": 1},
+    ],
+    "categories": [{"id": 5, "name": "With Mask"}, {"id": 6, "name": "crowd"}],
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "a").mkdir()
+    for name in ("a/1.png", "2.png"):
+        Image.new("RGB", (30, 30)).save(tmp_path / name)
+    return tmp_path
+
+
+def test_voc_files_are_read_beside_their_photos_or_apart(root: Path) -> None:
+    (root / "boxes").mkdir()
+    (root / "boxes/1.xml").write_text(VOC.format(name="mask"))
+    (root / "2.xml").write_text(VOC.format(name="bare"))
+    (root / "b").mkdir()
+    Image.new("RGB", (9, 9)).save(root / "b/2.png")  # another 2.png, without a file of its own
+    second, first = read_voc(root)
+    assert (first.photo, first.names, first.boxes.tolist()) == (root / "a/1.png", ["mask"], [[1, 2, 11, 22]])
+    assert second.photo == root / "2.png"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("1.xml", "<annotation>", "cannot be read as a Pascal VOC file"),
+        ("1.xml", VOC.format(name="x").replace("22", "high"), "cannot be read as a Pascal VOC file"),
+        ("3.xml", VOC.format(name="x"), "has no photo of its name"),
+        ("boxes.xml", "", "cannot be read"),
+    ],
+)
+def test_a_voc_file_that_cannot_be_meant(root: Path, name: str, text: str, said: str) -> None:
+    (root / name).write_text(text)
+    with pytest.raises(DataError, match=said):
+        read_voc(root)
+
+
+def test_a_voc_file_apart_from_two_photos_of_its_name(root: Path) -> None:
+    Image.new("RGB", (9, 9)).save(root / "1.jpg")
+    (root / "boxes").mkdir()
+    (root / "boxes/1.xml").write_text(VOC.format(name="mask"))
+    with pytest.raises(DataError, match="may be of .*1.jpg or of .*1.png; put it beside its photo"):
+        read_voc(root)
+
+
+def test_coco_boxes_become_corners_and_crowds_are_left_out(root: Path) -> None:
+    (root / "coco.json").write_text(json.dumps(COCO))
+    first, second = read_coco(root / "coco.json", root)
+    assert (first.photo, first.names, first.boxes.tolist()) == (root / "a/1.png", ["With Mask"], [[1, 2, 11, 22.5]])
+    assert second.boxes.shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"images": [{"id": 1}]}, "images.0.file_name: Field required"),
+        ({"annotations": [{"image_id": 1, "category_id": 5, "bbox": [1, 2]}]}, "annotations.0.bbox"),
+        ({"categories": []}, "a box of image 1 and category 5, which it does not both list"),
+        ({"images": [], "annotations": COCO["annotations"][:1]}, "a box of image 1"),
+        ({"images": [{"id": 1, "file_name": "3.png"}]}, "1 of 1 photos .* the first is 3.png"),
+        ({"images": [{"id": 1, "file_name": "../x/2.png"}]}, "not below"),
+        ({"images": [{"id": 1, "file_name": "/etc/hostname"}]}, "not below"),
+    ],
+)
+def test_a_coco_file_that_cannot_be_meant(root: Path, change: dict[str, Any], said: str) -> None:
+    (root / "coco.json").write_text(json.dumps(COCO | change))
+    with pytest.raises(DataError, match=said):
+        read_coco(root / "coco.json", root)
+
+
+def test_a_file_that_is_no_coco_file(root: Path) -> None:
+    with pytest.raises(DataError, match="No such file"):
+        read_coco(root / "coco.json", root)
+    (root / "coco.json").write_text("hello")
+    with pytest.raises(DataError, match="Invalid JSON"):
+        read_coco(root / "coco.json", root)
+
+
+def test_names_become_classes_and_unknown_ones_are_listed() -> None:
+    boxes = np.arange(16, dtype=np.float32).reshape(4, 4)
+    photos = [AnnotatedPhoto(Path("1.png"), ["With Mask", "hat", "no-mask", "hat"], boxes)]
+    classes = {"with_mask": "mask", "no mask": "no_mask", "hat": None}
+    (renamed,) = to_classes(photos, classes)
+    assert renamed.names == ["mask", "no_mask"]
+    assert renamed.boxes.tolist() == boxes[[0, 2]].tolist()
+    with pytest.raises(DataError, match=r"not known: hat \(2 faces\), no_mask \(1 faces\);.*\+classes.hat=mask"):
+        to_classes(photos, {"with_mask": "mask"})

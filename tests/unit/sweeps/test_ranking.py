@@ -1,0 +1,116 @@
+"""A search's ranking is of whole configurations only, says how sure it is, and names what failed and why."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from facemask.errors import RunError
+from facemask.runs.run_folder import write_result
+from facemask.sweeps.configurations import varied_keys
+from facemask.sweeps.figures import draw_heat_map
+from facemask.sweeps.page import rebuild
+from facemask.sweeps.ranking import Summary, summarise
+from runs_on_disk import SCORES, shifted, write_run
+
+
+def labels(summary: Summary) -> list[tuple[int | None, str]]:
+    return [(c.rank, c.label) for c in summary.configurations]
+
+
+def test_configurations_are_ranked_by_the_mean_of_their_folds(tmp_path: Path) -> None:
+    for i, by in enumerate((0.0, 0.02, -0.1)):
+        write_run(tmp_path / f"run{i}", shifted(by), lr=10.0**-i)
+    summary = summarise(tmp_path)
+    assert labels(summary) == [(1, "net lr=0.1"), (2, "net lr=1"), (3, "net lr=0.01")]
+    best = summary.configurations[0]
+    assert best.metric("auroc") == {
+        "mean": pytest.approx(np.mean(list(shifted(0.02).values()))),
+        "std": pytest.approx(np.std(list(SCORES.values()), ddof=1)),
+    }
+
+
+def test_a_loss_is_ranked_from_below(tmp_path: Path) -> None:
+    write_run(tmp_path / "low", shifted(-0.5), lr=1, monitor="val/loss")
+    write_run(tmp_path / "high", SCORES, lr=2, monitor="val/loss")
+    assert labels(summarise(tmp_path)) == [(1, "net lr=1"), (2, "net lr=2")]
+
+
+def test_folds_as_jobs_and_in_one_job_are_the_same_configuration(tmp_path: Path) -> None:
+    write_run(tmp_path / "one/whole", SCORES)
+    for fold, score in SCORES.items():
+        write_run(tmp_path / f"many/fold={fold}", {fold: score}, fold=fold)
+    one, many = (rebuild(tmp_path / name) for name in ("one", "many"))
+    assert len(one.configurations) == len(many.configurations) == 1
+    assert (tmp_path / "one/summary.csv").read_text() == (tmp_path / "many/summary.csv").read_text()
+
+
+def test_what_lacks_a_fold_is_shown_but_never_ranked(tmp_path: Path) -> None:
+    write_run(tmp_path / "whole", SCORES, lr=1)
+    write_run(tmp_path / "part", {0: 0.99, 1: 0.99}, lr=2, status="running")
+    write_run(tmp_path / "failed", {}, lr=3, status="failed")
+    (tmp_path / "refused").mkdir()
+    refused = {"status": "failed", "error": "bs=0 is too small", "command": "python train.py bs=0"}
+    write_result(tmp_path / "refused", refused)
+    summary = rebuild(tmp_path)
+    assert labels(summary)[0] == (1, "net lr=1")
+    assert {rank for rank, _ in labels(summary)[1:]} == {None}
+    page = (tmp_path / "summary.html").read_text()
+    for said in ("2 of 3", "0 of 3", "RunError: it diverged", "python train.py bs=0", "bs=0 is too small"):
+        assert said in page
+    table = pd.read_csv(tmp_path / "summary.csv")
+    assert table["rank"].notna().sum() == 1
+    assert table.set_index("lr").loc[2, "folds"] == 2
+
+
+@pytest.mark.parametrize(
+    ("gap", "said"),
+    [
+        (
+            0.001,
+            r"2 configurations lie within one standard error \(0.0153 in val/auroc\) .* net bs=16 \(480 s\)",
+        ),
+        (0.1, "net bs=32 is first by 0.1000 in val/auroc, more than one standard error of its mean"),
+    ],
+)
+def test_the_verdict_knows_how_sure_it_is(tmp_path: Path, gap: float, said: str) -> None:
+    write_run(tmp_path / "first", SCORES, bs=32)
+    write_run(tmp_path / "second", shifted(-gap), bs=16)
+    verdict = summarise(tmp_path).verdict
+    assert re.search(said, verdict), verdict
+
+
+def test_one_fold_is_no_proof(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", {0: 0.9}, fold=0, lr=1)
+    write_run(tmp_path / "b", {0: 0.8}, fold=0, lr=2)
+    assert "nothing tells how much of that is chance; run fold=all" in summarise(tmp_path).verdict
+
+
+def test_runs_on_other_data_are_not_ranked_together(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", SCORES, lr=1)
+    write_run(tmp_path / "b", SCORES, lr=2, fingerprint="other")
+    with pytest.raises(RunError, match="holds runs on different data or with different monitors"):
+        summarise(tmp_path)
+    with pytest.raises(RunError, match="holds no run; give a sweep's folder"):
+        summarise(tmp_path / "a/fold-0/none")
+
+
+def test_keys_that_change_together_are_named_once_by_the_shortest() -> None:
+    runs = [
+        {"lr": lr, "optim": {"lr": lr, "kind": "x"}, "model": {"name": name, "width": len(name)}, "fold": lr}
+        for lr, name in ((1, "a"), (1, "bb"), (2, "a"))
+    ]
+    assert varied_keys(runs) == ["lr", "model.name"]
+    assert varied_keys([{"lr": lr, "bs": lr} for lr in (1, 2)]) == ["bs", "lr"]
+
+
+def test_the_heat_map_tells_how_much_of_a_mean_there_is(tmp_path: Path) -> None:
+    for i, (lr, bs) in enumerate([(1, 8), (1, 16), (2, 8)]):
+        write_run(tmp_path / str(i), shifted(-0.1 * i), lr=lr, bs=bs)
+    write_run(tmp_path / "part", {0: 0.99, 1: 0.99}, lr=2, bs=16, status="pruned")
+    figure = draw_heat_map(summarise(tmp_path))
+    assert figure is not None
+    texts = {text.get_text() for text in figure.axes[0].texts}
+    assert texts == {"0.930", "0.830", "0.730", "0.990\n2 of 3 folds"}
