@@ -24,10 +24,10 @@ def runtime(file: str, threads: int) -> Predict:
     """Return the project's own way: whatever file it is, all crops at once."""
     import cv2
 
-    from facemask.inference.predictor import MaskClassifier
+    from facemask.inference.predictor import Predictor
 
     cv2.setNumThreads(threads)
-    classifier = MaskClassifier.load(file, threads=threads)
+    classifier = Predictor.load(file, threads=threads)
     return lambda crops: classifier.predict(crops)
 
 
@@ -38,7 +38,7 @@ def compiled(file: str, threads: int) -> Predict:
 
     from facemask.exporting.graph import Graph
     from facemask.inference.backend import Backend
-    from facemask.inference.predictor import MaskClassifier
+    from facemask.inference.predictor import Predictor
     from facemask.models.checkpoint import load_model
 
     cv2.setNumThreads(threads)
@@ -50,7 +50,7 @@ def compiled(file: str, threads: int) -> Predict:
         with torch.inference_mode():
             return np.asarray(graph(torch.from_numpy(squares)).numpy())
 
-    return MaskClassifier(Backend(record, run)).predict
+    return Predictor(Backend(record, run)).predict
 
 
 def conventional(file: str, threads: int) -> Predict:

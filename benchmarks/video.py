@@ -41,7 +41,7 @@ from facemask.detection.matching import match
 from facemask.detection.track import Tracker
 from facemask.errors import FaceMaskError
 from facemask.evaluation.end_to_end import OVERLAP, look_at, outcome_table
-from facemask.inference.predictor import MaskClassifier
+from facemask.inference.predictor import Predictor
 from facemask.models.checkpoint import load_model
 from facemask.video.capture import Capture
 from facemask.video.overlay import draw
@@ -186,7 +186,7 @@ def main() -> None:
     video, classes = settings_of("infer_video"), settings_of("evaluate")["classes"]
     margin = video["crop"]["margin"]
     try:
-        slow, quick = OneByOne(run), MaskClassifier.load(sys.argv[4] if len(sys.argv) > 4 else run)
+        slow, quick = OneByOne(run), Predictor.load(sys.argv[4] if len(sys.argv) > 4 else run)
         found_by = {name: build(settings_of("infer_video", f"detector={name}")["detector"]) for name in DETECTORS}
     except FaceMaskError as error:
         fail(str(error), 2)

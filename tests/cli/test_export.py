@@ -19,7 +19,7 @@ from facemask.data.pictures import read_image
 from facemask.errors import ModelError
 from facemask.exporting.export import export_model
 from facemask.inference.backend import METADATA
-from facemask.inference.predictor import MaskClassifier
+from facemask.inference.predictor import Predictor
 from facemask.models.cnn import CNN
 from facemask.runs.samples import own_samples
 from facemask.runs.trained import open_models
@@ -46,7 +46,7 @@ def export(place: Path, *words: str) -> Outcome:
 
 def trained_and_exported(place: Path, file: str, run: str = "run") -> tuple[Any, Any]:
     faces = [read_image(path) for path in sorted((place / "set").glob("*/*.png"))]
-    models = MaskClassifier.load(place / run), MaskClassifier.load(place / file)
+    models = Predictor.load(place / run), Predictor.load(place / file)
     assert models[0].class_names == models[1].class_names
     trained, exported = (model.predict(faces) for model in models)
     return trained, exported
@@ -60,7 +60,7 @@ def test_every_format_says_what_the_run_says(place: Path, format_: str, run: str
     assert done.code == 0, done.err
     assert all(line.startswith("Decoding") for line in done.err.splitlines())
     assert "0 of 15 labels changed" in done.out
-    assert f'MaskClassifier.load("{name}/CNN-fp32{FORMATS[format_]}")' in done.out
+    assert f'Predictor.load("{name}/CNN-fp32{FORMATS[format_]}")' in done.out
     trained, exported = trained_and_exported(place, f"{name}/CNN-fp32{FORMATS[format_]}", run)
     assert np.abs(trained - exported).max() < 1e-4
     about = json.loads((place / name / f"CNN-fp32{FORMATS[format_]}.json").read_text())
@@ -223,20 +223,20 @@ def test_a_cut_off_file_is_told_of(place: Path, format_: str) -> None:
         for share in (0, 0.3, 0.7, 0.99):
             damaged.write_bytes(whole[: int(share * len(whole))])
             with pytest.raises(ModelError, match=r"cannot open .*: if it is damaged, export the run anew"):
-                MaskClassifier.load(file)
+                Predictor.load(file)
         damaged.write_bytes(whole)
-    assert MaskClassifier.load(file).predict([]).shape == (0, 2)
+    assert Predictor.load(file).predict([]).shape == (0, 2)
     for weights in file.parent.glob("*.bin"):
         weights.unlink()
         with pytest.raises(ModelError, match=r"CNN-fp32\.bin is missing: an OpenVINO model is two files"):
-            MaskClassifier.load(file)
+            Predictor.load(file)
 
 
 def test_foreign_files_and_devices_are_told_of(place: Path) -> None:
     torch.export.save(torch.export.export(torch.nn.Linear(2, 2), (torch.zeros(1, 2),)), place / "foreign.pt2")
     with pytest.raises(ModelError, match=r"foreign\.pt2 was not written by export\.py"):
-        MaskClassifier.load(place / "foreign.pt2")
+        Predictor.load(place / "foreign.pt2")
     assert zipfile.is_zipfile(place / "foreign.pt2")
     assert export(place, "run=run", "format=openvino", "hydra.run.dir=ov").code == 0
     with pytest.raises(ModelError, match=r"OpenVINO has no device NPU here; it has CPU"):
-        MaskClassifier.load(place / "ov/CNN-fp32.xml", device="NPU")
+        Predictor.load(place / "ov/CNN-fp32.xml", device="NPU")

@@ -12,7 +12,7 @@ from facemask.detection.annotations import AnnotatedPhoto
 from facemask.detection.crop import cut, widen
 from facemask.detection.detectors import SIDES, Detector
 from facemask.detection.matching import match
-from facemask.inference.predictor import MaskClassifier
+from facemask.inference.predictor import Predictor
 from facemask.metrics.classification import Floats, bootstrap_weights, share_interval
 
 OVERLAP = 0.4  # least intersection over union of a find and a face
@@ -23,7 +23,7 @@ def look_at(
     photo: AnnotatedPhoto,
     name: str,
     detector: Detector,
-    classifier: MaskClassifier,
+    classifier: Predictor,
     margin: float | Sequence[float],
     is_square: bool,
     min_side: int,

@@ -19,7 +19,7 @@ from facemask.errors import DataError
 from facemask.evaluation.end_to_end import ALL, IGNORED, OVERLAP, confusion, find_table, look_at, outcome_table
 from facemask.evaluation.leakage import photos_trained_on
 from facemask.files import as_typed
-from facemask.inference.predictor import MaskClassifier
+from facemask.inference.predictor import Predictor
 from facemask.models.predict import usable_device
 from facemask.reports.sections import Section, Table
 from facemask.reports.terminal import print_table
@@ -68,12 +68,12 @@ def evaluate_photos(settings: Settings) -> None:
     _print(sections[:2], folder, Console())
 
 
-def _open(settings: Settings) -> tuple[MaskClassifier, str]:
+def _open(settings: Settings) -> tuple[Predictor, str]:
     """Open the model, and return where it runs: a run's or a checkpoint's where it can, an exported one on the CPU."""
     path = Path(settings["run"][0]).expanduser()
     is_trained = path.is_dir() or path.suffix == ".ckpt"
     device = usable_device(settings["device"]) if is_trained or settings["device"] != "auto" else "cpu"
-    return MaskClassifier.load(path, device=None if device == "cpu" else device, fold=settings["fold"]), device
+    return Predictor.load(path, device=None if device == "cpu" else device, fold=settings["fold"]), device
 
 
 def _outcome_section(faces: pd.DataFrame, class_names: Sequence[str], about: str, settings: Settings) -> Section:

@@ -29,7 +29,7 @@ from facemask.exporting.parity import Parity, check, compare
 from facemask.exporting.quantisation import quantised
 from facemask.files import as_typed, plain, write_atomically
 from facemask.inference.backend import METADATA, write_metadata
-from facemask.inference.predictor import MaskClassifier
+from facemask.inference.predictor import Predictor
 from facemask.models.predict import predict_probabilities
 from facemask.runs.run_folder import RESULT
 from facemask.runs.samples import Samples, own_samples
@@ -93,7 +93,7 @@ def export_model(model: TrainedModel, samples: Samples, settings: Settings, fold
         chosen = f"format={settings['format']} and precision={settings['precision']}"
         with _quiet(), _in_words(f"{model.name} cannot be written with {chosen}", "try another of these"):
             _write(model, images, settings, file)
-        after = MaskClassifier.load(file).predict_squares(np.asarray(images))
+        after = Predictor.load(file).predict_squares(np.asarray(images))
         groups = samples.table["group"].tolist()
         parity = compare(labels, before, after, groups, settings["draws"], settings["seed"])
         check(parity, settings["precision"], settings["max_drop"])
@@ -204,7 +204,5 @@ def _print(model: TrainedModel, samples: Samples, settings: Settings, exported: 
         n = min(settings["calibration"], parity.n)
         notes.append(f"It was calibrated on {n:,} of these same images; the test part was not touched.")
     file = as_typed(exported.file)
-    notes.append(
-        f'from facemask.inference.predictor import MaskClassifier; MaskClassifier.load("{file}").predict(crops)'
-    )
+    notes.append(f'from facemask.inference.predictor import Predictor; Predictor.load("{file}").predict(crops)')
     console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)

@@ -15,7 +15,7 @@ Provider = str | tuple[str, dict[str, Any]]
 
 
 def open_onnx(file: Path, threads: int | None = None, providers: str | Sequence[Provider] | None = None) -> Backend:
-    """Open an ONNX file; see :meth:`facemask.inference.predictor.MaskClassifier.load`.
+    """Open an ONNX file; see :meth:`facemask.inference.predictor.Predictor.load`.
 
     Raises:
         ModelError: it is damaged or no model of ours, or ONNX Runtime or a provider is missing.

@@ -10,7 +10,7 @@ from facemask.inference.backend import METADATA, Backend, Port, Probabilities, a
 
 
 def open_openvino(file: Path, threads: int | None = None, device: str | None = None) -> Backend:
-    """Open an ``.xml`` file, and the ``.bin`` beside it; see :meth:`facemask.inference.predictor.MaskClassifier.load`.
+    """Open an ``.xml`` file, and the ``.bin`` beside it; see :meth:`facemask.inference.predictor.Predictor.load`.
 
     Raises:
         ModelError: it is damaged or no model of ours, or OpenVINO or the device is missing.

@@ -26,7 +26,7 @@ ARGUMENTS = {  # of what each kind of file takes, beside threads
 }
 
 
-class MaskClassifier:
+class Predictor:
     """Says of face crops how probable each class is.
 
     Args:
@@ -44,7 +44,7 @@ class MaskClassifier:
         providers: str | Sequence[str | tuple[str, dict[str, Any]]] | None = None,
         device: str | None = None,
         fold: int | None = None,
-    ) -> "MaskClassifier":
+    ) -> "Predictor":
         """Open a model file.
 
         Args:

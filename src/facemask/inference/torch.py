@@ -18,7 +18,7 @@ from facemask.models.predict import predict_probabilities
 def open_checkpoint(
     path: Path, threads: int | None = None, device: str | None = None, fold: int | None = None
 ) -> Backend:
-    """Open a checkpoint, or a run's best one; see :meth:`facemask.inference.predictor.MaskClassifier.load`.
+    """Open a checkpoint, or a run's best one; see :meth:`facemask.inference.predictor.Predictor.load`.
 
     Raises:
         FaceMaskError: it is damaged or no checkpoint of ours, or the folder holds no complete run.
@@ -38,7 +38,7 @@ def open_checkpoint(
 
 
 def open_program(file: Path, threads: int | None = None, device: str | None = None) -> Backend:
-    """Open an exported program; see :meth:`facemask.inference.predictor.MaskClassifier.load`.
+    """Open an exported program; see :meth:`facemask.inference.predictor.Predictor.load`.
 
     Raises:
         ModelError: it is damaged or no model of ours.

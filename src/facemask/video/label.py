@@ -13,7 +13,7 @@ from rich.progress import track
 from facemask.config.compose import Settings, build
 from facemask.detection.track import Tracker
 from facemask.files import remove_if_empty
-from facemask.inference.predictor import MaskClassifier
+from facemask.inference.predictor import Predictor
 from facemask.video.capture import Capture
 from facemask.video.pacing import Pacer, Rate
 from facemask.video.pipeline import Pipeline
@@ -83,7 +83,7 @@ def build_pipeline(settings: Settings) -> Pipeline:
     """Build the detector, the classifier and what goes between them."""
     return Pipeline(
         build(settings["detector"]),
-        MaskClassifier.load(settings["run"], settings["threads"]),
+        Predictor.load(settings["run"], settings["threads"]),
         Tracker(patience=settings["patience"]),
         Smoother(settings["half_life"]),
         settings["crop"]["margin"],

@@ -15,7 +15,7 @@ from facemask.detection.crop import cut, widen
 from facemask.detection.detectors import Boxes, Detector
 from facemask.detection.track import Track, Tracker
 from facemask.inference.backend import Probabilities
-from facemask.inference.predictor import MaskClassifier
+from facemask.inference.predictor import Predictor
 from facemask.video.smoothing import Smoother
 from facemask.video.sources.source import Frame
 
@@ -83,7 +83,7 @@ class Pipeline:
     def __init__(
         self,
         detector: Detector,
-        classifier: MaskClassifier,
+        classifier: Predictor,
         tracker: Tracker,
         smoother: Smoother,
         margin: float | Sequence[float] = 0.1,

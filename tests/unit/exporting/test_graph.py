@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from facemask.data.preprocessing import Preprocessing
 from facemask.exporting.graph import Graph, to_onnx, to_program, write_openvino
 from facemask.inference.backend import METADATA, write_metadata
-from facemask.inference.predictor import MaskClassifier
+from facemask.inference.predictor import Predictor
 
 RECORD = Preprocessing(("mask", "no_mask"), 32, 24)
 
@@ -56,7 +56,7 @@ def test_it_says_what_the_network_says(tmp_path: Path, name: str, suffix: str) -
     model = network(name)
     file = tmp_path / f"model{suffix}"
     write(Graph(model, RECORD), suffix, file)
-    classifier = MaskClassifier.load(file)
+    classifier = Predictor.load(file)
     images = np.random.default_rng(0).integers(0, 256, (7, 24, 24, 3)).astype(np.uint8)
     for n in (1, 7):
         with torch.inference_mode():

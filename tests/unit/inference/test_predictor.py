@@ -19,7 +19,7 @@ from conftest import PROJECT
 from facemask.data.preprocessing import Pixels, Preprocessing
 from facemask.errors import FaceMaskError, ModelError
 from facemask.inference.backend import METADATA, write_metadata
-from facemask.inference.predictor import MaskClassifier
+from facemask.inference.predictor import Predictor
 from facemask.models.checkpoint import load_model
 from facemask.models.predict import predict_probabilities
 
@@ -63,8 +63,8 @@ def write_onnx(
 
 
 @pytest.fixture(scope="module")
-def brightness(tmp_path_factory: pytest.TempPathFactory) -> MaskClassifier:
-    return MaskClassifier.load(write_onnx(tmp_path_factory.mktemp("model") / "brightness.onnx"))
+def brightness(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    return Predictor.load(write_onnx(tmp_path_factory.mktemp("model") / "brightness.onnx"))
 
 
 def crops(n: int, seed: int = 0) -> list[Pixels]:
@@ -82,13 +82,13 @@ def fresh(code: str, *missing: str) -> str:
 def test_it_needs_neither_torch_nor_anything_else_that_is_large(tmp_path: Path) -> None:
     file = write_onnx(tmp_path / "model.onnx")
     code = (
-        "import numpy as np; from facemask.inference.predictor import MaskClassifier\n"
-        f"model = MaskClassifier.load({str(file)!r}, threads=1)\n"
+        "import numpy as np; from facemask.inference.predictor import Predictor\n"
+        f"model = Predictor.load({str(file)!r}, threads=1)\n"
         "print(model.predict([np.full((9, 7, 3), 200, np.uint8)]).tolist())\n"
         "print(sorted(name for name, module in sys.modules.items() if module and '.' not in name))\n"
     )
     probabilities, imported = fresh(code, *HEAVY).splitlines()
-    expected = MaskClassifier.load(file).predict([np.full((9, 7, 3), 200, np.uint8)])
+    expected = Predictor.load(file).predict([np.full((9, 7, 3), 200, np.uint8)])
     assert np.allclose(json.loads(probabilities), expected, atol=1e-6)
     assert "onnxruntime" in imported
     _, unblocked = fresh(code).splitlines()
@@ -103,19 +103,19 @@ def test_a_checkpoint_says_what_evaluation_says(fit: Callable[..., tuple[dict[st
     expected = predict_probabilities(model, record, np.stack([record.square(face) for face in faces]))
     before = torch.get_num_threads()
     for path in (folder, folder / "fold-0", checkpoint):
-        classifier = MaskClassifier.load(path, threads=1)
+        classifier = Predictor.load(path, threads=1)
         assert classifier.class_names == ("mask", "no_mask")
         assert np.allclose(classifier.predict(faces), expected, atol=1e-6)
     torch.set_num_threads(before)
     with pytest.raises(FaceMaskError, match="fold=1 of .* is not complete"):
-        MaskClassifier.load(folder, fold=1)
+        Predictor.load(folder, fold=1)
     with pytest.raises(ModelError, match="torch has no device cuda:99"):
-        MaskClassifier.load(folder, device="cuda:99")
+        Predictor.load(folder, device="cuda:99")
 
 
 @given(st.integers(0, 70))
 @settings(max_examples=20, deadline=None)
-def test_no_crop_depends_on_the_others(brightness: MaskClassifier, n: int) -> None:
+def test_no_crop_depends_on_the_others(brightness: Predictor, n: int) -> None:
     faces = crops(n, seed=n)
     probabilities = brightness.predict(iter(faces))
     assert probabilities.shape == (n, 2)
@@ -139,7 +139,7 @@ def test_preprocessing_without_torch_is_the_same(size: int) -> None:
 
 
 def test_it_is_done_outside_a_graph_that_takes_floats(tmp_path: Path) -> None:
-    classifier = MaskClassifier.load(write_onnx(tmp_path / "model.onnx", dtype=TensorProto.FLOAT, side=24))
+    classifier = Predictor.load(write_onnx(tmp_path / "model.onnx", dtype=TensorProto.FLOAT, side=24))
     assert classifier.predict(crops(3)).shape == (3, 2)
 
 
@@ -153,13 +153,13 @@ def test_it_is_done_outside_a_graph_that_takes_floats(tmp_path: Path) -> None:
         ([[0, 0, 0]], "crop 1 is list"),
     ],
 )
-def test_what_is_no_crop_is_refused(brightness: MaskClassifier, crop: Pixels, said: str) -> None:
+def test_what_is_no_crop_is_refused(brightness: Predictor, crop: Pixels, said: str) -> None:
     with pytest.raises(ModelError, match=said):
         brightness.predict([*crops(1), crop])
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((1, 16, 17, 3), np.uint8), np.zeros((1, 16, 16, 3), np.float32)])
-def test_what_are_no_squares_is_refused(brightness: MaskClassifier, wrong: Pixels) -> None:
+def test_what_are_no_squares_is_refused(brightness: Predictor, wrong: Pixels) -> None:
     with pytest.raises(ModelError, match=r"the images are .*; they must be uint8\[N, 16, 16, 3\], RGB"):
         brightness.predict_squares(wrong)
 
@@ -167,55 +167,55 @@ def test_what_are_no_squares_is_refused(brightness: MaskClassifier, wrong: Pixel
 def test_an_argument_for_another_kind_of_file_is_refused(tmp_path: Path) -> None:
     file = write_onnx(tmp_path / "model.onnx")
     with pytest.raises(ModelError, match=r"device=cuda is for a folder and .ckpt and .pt2 and .xml, and .* is .onnx"):
-        MaskClassifier.load(file, device="cuda")
+        Predictor.load(file, device="cuda")
     with pytest.raises(ModelError, match="fold=1 is for a folder, and .* is .onnx; leave it out"):
-        MaskClassifier.load(file, fold=1)
+        Predictor.load(file, fold=1)
     (tmp_path / "model.xml").touch()
     with pytest.raises(ModelError, match="is for .onnx, and .* is .xml; leave it out"):
-        MaskClassifier.load(tmp_path / "model.xml", providers=["CPUExecutionProvider"])
+        Predictor.load(tmp_path / "model.xml", providers=["CPUExecutionProvider"])
 
 
 def test_files_that_are_no_models_are_told_of(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ModelError, match="nowhere.onnx does not exist; give a run's folder"):
-        MaskClassifier.load(tmp_path / "nowhere.onnx")
+        Predictor.load(tmp_path / "nowhere.onnx")
     with pytest.raises(ModelError, match="threads=0 cannot compute; give 1 or more"):
-        MaskClassifier.load(write_onnx(tmp_path / "whole.onnx"), threads=0)
+        Predictor.load(write_onnx(tmp_path / "whole.onnx"), threads=0)
     (tmp_path / "model.tflite").touch()
     with pytest.raises(ModelError, match="model.tflite is no model file; give a run's folder"):
-        MaskClassifier.load(tmp_path / "model.tflite")
+        Predictor.load(tmp_path / "model.tflite")
     whole = write_onnx(tmp_path / "whole.onnx").read_bytes()
     for share in (0, 0.1, 0.5, 0.95):
         cut = tmp_path / "cut.onnx"
         cut.write_bytes(whole[: int(share * len(whole))])
         with pytest.raises(ModelError, match=r"cut\.onnx (\(.*\): if it is damaged, export|was not written by)"):
-            MaskClassifier.load(cut)
+            Predictor.load(cut)
     with pytest.raises(ModelError, match=r"cannot open .*cut\.pt2 \(.*\): if it is damaged, export the run anew"):
-        MaskClassifier.load((tmp_path / "cut.onnx").rename(tmp_path / "cut.pt2"))
+        Predictor.load((tmp_path / "cut.onnx").rename(tmp_path / "cut.pt2"))
     assert capfd.readouterr().err == ""
     with pytest.raises(ModelError, match=r"foreign\.onnx was not written by export\.py"):
-        MaskClassifier.load(write_onnx(tmp_path / "foreign.onnx", record=None))
+        Predictor.load(write_onnx(tmp_path / "foreign.onnx", record=None))
 
 
 def test_a_graph_must_do_what_its_record_says(tmp_path: Path) -> None:
     three = write_onnx(tmp_path / "three.onnx", classes=3)
     with pytest.raises(ModelError, match=r"three.onnx gives float32\[N, 3\], .* knows the 2 classes mask, no_mask"):
-        MaskClassifier.load(three)
+        Predictor.load(three)
     large = write_onnx(tmp_path / "large.onnx", side=17)
     with pytest.raises(ModelError, match=r"takes uint8\[N, 17, 17, 3\], .* should take uint8\[N, 16, 16, 3\] or float"):
-        MaskClassifier.load(large)
+        Predictor.load(large)
     with pytest.raises(ModelError, match=r"takes float32\[N, 3, 16, 16\]"):
-        MaskClassifier.load(write_onnx(tmp_path / "float.onnx", dtype=TensorProto.FLOAT))
+        Predictor.load(write_onnx(tmp_path / "float.onnx", dtype=TensorProto.FLOAT))
 
 
 def test_a_missing_provider_is_named(tmp_path: Path) -> None:
     file = write_onnx(tmp_path / "model.onnx")
-    assert MaskClassifier.load(file, providers="CPUExecutionProvider").predict(crops(1)).shape == (1, 2)
+    assert Predictor.load(file, providers="CPUExecutionProvider").predict(crops(1)).shape == (1, 2)
     with pytest.raises(ModelError, match="has no NoSuchProvider here; it has .*CPUExecutionProvider"):
-        MaskClassifier.load(file, providers=["NoSuchProvider"])
+        Predictor.load(file, providers=["NoSuchProvider"])
     assert "TensorrtExecutionProvider" not in onnxruntime.get_available_providers()
     trt = ("TensorrtExecutionProvider", {"trt_fp16_enable": True})
     with pytest.raises(ModelError, match="has no TensorrtExecutionProvider here"):
-        MaskClassifier.load(file, providers=[trt, "CPUExecutionProvider"])
+        Predictor.load(file, providers=[trt, "CPUExecutionProvider"])
 
 
 def test_a_missing_library_is_named(tmp_path: Path) -> None:
@@ -223,9 +223,9 @@ def test_a_missing_library_is_named(tmp_path: Path) -> None:
     for suffix in (".xml", ".ckpt"):
         (tmp_path / f"model{suffix}").touch()
     code = (
-        "from facemask.inference.predictor import MaskClassifier; from facemask.errors import ModelError\n"
+        "from facemask.inference.predictor import Predictor; from facemask.errors import ModelError\n"
         f"for suffix in ('.onnx', '.xml', '.ckpt'):\n"
-        f"    try: MaskClassifier.load({str(file.with_suffix(''))!r} + suffix)\n"
+        f"    try: Predictor.load({str(file.with_suffix(''))!r} + suffix)\n"
         "    except ModelError as error: print(error)\n"
     )
     first, second, third = fresh(code, "onnxruntime", "openvino", "torch").splitlines()
