@@ -1,5 +1,8 @@
 """What can go wrong by a user's doing. Every message says what was wrong and what to do instead."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class FaceMaskError(Exception):
     """A problem the user can mend: shown as one sentence with exit code 2, never as a stack trace."""
@@ -29,3 +32,14 @@ def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, shortened, without its full stop."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".")[:200] if lines else type(error).__name__
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return the end of a sentence about a wrong word: the nearest choice, or all of them."""
+    choices = sorted(choices)
+    alike = {choice: difflib.SequenceMatcher(None, word, choice).ratio() for choice in choices}
+    best = max(alike.values(), default=0.0)
+    if best > 0.6:
+        return f"; did you mean {' or '.join(choice for choice in choices if alike[choice] == best)}?"
+    listed = ", ".join(choices[:16]) + (", …" if len(choices) > 16 else "")
+    return f"; choose from: {listed or 'nothing'}."

@@ -16,8 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from facemask.config.compose import did_you_mean
-from facemask.errors import FaceMaskError, first_line
+from facemask.errors import FaceMaskError, did_you_mean, first_line
 from facemask.files import remove_if_empty
 from facemask.sweeps.hydra_callback import JobFailedError, JobNotStartedError, SweepSummary, has_failed
 

@@ -1,9 +1,21 @@
 """The keys of each command, with their types and defaults."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import MISSING
+
+# What OmegaConf composes as plain nodes, because users may add to them, becomes typed in facemask.config.typed.
+if TYPE_CHECKING:
+    from facemask.config.component import Component as Node
+
+    Nodes = dict[str, Node]
+    Names = dict[str, str | None]
+    Strings = list[str]
+    Margin = float | list[float]
+    SourceName = int | str
+else:
+    Node = Nodes = Names = Strings = Margin = SourceName = Any
 
 
 @dataclass
@@ -28,14 +40,14 @@ class TrainConfig:
     race: bool = False  # stop a sweep's configurations that are clearly behind, before they have run all their folds
     race_margin: float = 2.0  # how many standard errors behind that is; with few folds, as many as are as unlikely
     fail_fast: bool = False  # begin no more jobs of a sweep once one has failed
-    data: Any = MISSING
-    augment: Any = MISSING
-    model: Any = MISSING
-    optim: Any = MISSING
-    schedule: Any = MISSING
-    trainer: Any = MISSING
-    callbacks: Any = field(default_factory=dict)
-    logger: Any = field(default_factory=dict)
+    data: Node = MISSING
+    augment: Node = MISSING
+    model: Node = MISSING
+    optim: Node = MISSING
+    schedule: Node = MISSING
+    trainer: Node = MISSING
+    callbacks: Nodes = field(default_factory=dict)
+    logger: Nodes = field(default_factory=dict)
 
 
 @dataclass
@@ -45,14 +57,14 @@ class EvaluationData:
     root: str | None = None  # another folder of face crops; null is the run's own data
     store_dir: str | None = None  # decoded images; null keeps them where the run's are
     max_unreadable: float = 0.01  # share of damaged files that is tolerated
-    labels: Any = None  # {class folder: class of the model}, where names differ
+    labels: Names = field(default_factory=dict)  # {class folder: class of the model}, where names differ
 
 
 @dataclass
 class CropShape:
     """What of a picture around a face's box is looked at."""
 
-    margin: Any = 0.15  # added on every side, as a share of the box's; or [left, top, right, bottom]
+    margin: Margin = 0.15  # added on every side, as a share of the box's; or [left, top, right, bottom]
     square: bool = False  # as wide as high
 
 
@@ -84,7 +96,7 @@ class ReportContent:
 class EvaluateConfig:
     """The keys of ``evaluate.py``."""
 
-    run: Any = None  # a run folder; several are compared: run=A run=B
+    run: Strings = field(default_factory=list)  # a run folder; several are compared: run=A run=B
     sweep_folder: str | None = None  # or a sweep's, whose first place is; typed as sweep=
     top: int | str = 1  # so many of the sweep's first places; "all"
     fold: int | str | None = None  # whose model; null is the first that is complete, "all" each as a model of its own
@@ -98,12 +110,12 @@ class EvaluateConfig:
     data: EvaluationData = field(default_factory=EvaluationData)
     photos: str | None = None  # annotated photos: evaluate finding faces and classifying them together
     boxes: str | None = None  # their COCO file; null reads the Pascal VOC files among them
-    classes: Any = field(default_factory=dict)  # {name in these files: class}; null leaves its faces out
-    detector: Any = field(default_factory=dict)  # what finds the faces
+    classes: Names = field(default_factory=dict)  # {name in these files: class}; null leaves its faces out
+    detector: Node = MISSING  # what finds the faces
     crop: Crop = field(default_factory=lambda: Crop(min_side=24))  # what of them is looked at
     costs: Costs = field(default_factory=Costs)
     report: ReportContent = field(default_factory=ReportContent)
-    logger: Any = field(default_factory=dict)
+    logger: Nodes = field(default_factory=dict)
 
 
 @dataclass
@@ -139,8 +151,8 @@ class ExploreConfig:
     split_seed: int = 0  # which image is in which part
     bs: int = 32  # these two are training's, which the data's node refers to
     k: int = 5
-    data: Any = MISSING
-    augment: Any = MISSING
+    data: Node = MISSING
+    augment: Node = MISSING
     report: PictureContent = field(default_factory=PictureContent)
 
 
@@ -149,11 +161,11 @@ class CropConfig:
     """The keys of ``prepare_data.py task=crop``."""
 
     task: str = "crop"
-    photos: Any = MISSING  # a folder, or a photo; several: photos=A photos=B
+    photos: Strings = MISSING  # a folder, or a photo; several: photos=A photos=B
     out: str = MISSING  # a folder for the crops
     labels: str | None = None  # "folder": a photo's class is the first folder that it is in
     crop: Crop = field(default_factory=Crop)
-    detector: Any = MISSING
+    detector: Node = MISSING
     workers: int | None = None  # photos at a time; null is as many as there are cores
     max_unreadable: float = 0.01  # share of damaged photos that is tolerated
     sheet: bool = False  # draw some of the crops into sheet.png
@@ -165,9 +177,9 @@ class ImportConfig:
     """The keys of ``prepare_data.py task=import``."""
 
     task: str = "import"
-    photos: Any = MISSING  # the folder of the photos
+    photos: Strings = MISSING  # the folder of the photos
     boxes: str | None = None  # a COCO file; null reads the Pascal VOC files among the photos
-    classes: Any = MISSING  # {name in the files: class}; null leaves its faces out
+    classes: Names = MISSING  # {name in the files: class}; null leaves its faces out
     out: str = MISSING  # a folder for the crops
     crop: Crop = field(default_factory=Crop)
     workers: int | None = None  # photos at a time; null is as many as there are cores
@@ -247,7 +259,7 @@ class InferVideoConfig:
     """The keys of ``infer_video.py``."""
 
     run: str = MISSING  # a run folder, a checkpoint or an exported model
-    source: Any = 0  # a camera's number, an address (rtsp://…, http://…), a video, a photo or a folder of photos
+    source: SourceName = 0  # a camera's number, an address (rtsp://…, http://…), a video, a photo or a folder of photos
     live: bool | None = None  # play a video as a camera would show it: at its own speed, dropping frames
     loop: bool = False  # begin a video again when it ends
     seconds: float | None = None  # stop after so many
@@ -259,5 +271,5 @@ class InferVideoConfig:
     reconnect: float = 60.0  # seconds for which a camera that went away is called again
     threads: int | None = None  # of the classifier; null is as many as there are cores
     crop: CropShape = field(default_factory=CropShape)
-    detector: Any = MISSING
-    sink: Any = field(default_factory=dict)
+    detector: Node = MISSING
+    sink: Nodes = field(default_factory=dict)

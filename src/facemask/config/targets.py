@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from hydra.utils import get_object
 from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
 
-from facemask.config.compose import Settings, did_you_mean
-from facemask.errors import ConfigError, first_line
+from facemask.config.compose import Settings
+from facemask.errors import ConfigError, did_you_mean, first_line
 
 # Keys of a node that we use ourselves and do not hand to its target.
 OURS: dict[str, dict[str, Any]] = {

@@ -10,8 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from facemask.config.compose import Settings, did_you_mean
-from facemask.errors import ConfigError
+from facemask.config.compose import Settings
+from facemask.errors import ConfigError, did_you_mean
 from facemask.evaluation.cost import count_flops, count_parameters, file_size, measure_latency
 from facemask.evaluation.leakage import Leakage, find_leakage
 from facemask.files import as_typed

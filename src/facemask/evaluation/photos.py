@@ -10,12 +10,12 @@ from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
 from rich.progress import track
 
-from facemask.config.compose import Settings, build, did_you_mean
+from facemask.config.compose import Settings, build
 from facemask.data.pictures import read_image
 from facemask.detection.annotations import AnnotatedPhoto, read_annotated, to_classes
 from facemask.detection.detectors import SIDES
 from facemask.detection.drawing import draw_face
-from facemask.errors import DataError
+from facemask.errors import DataError, did_you_mean
 from facemask.evaluation.end_to_end import ALL, IGNORED, OVERLAP, confusion, find_table, look_at, outcome_table
 from facemask.evaluation.leakage import photos_trained_on
 from facemask.files import as_typed

@@ -10,9 +10,8 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from facemask.config.compose import did_you_mean
 from facemask.data.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from facemask.errors import ConfigError, WeightsError, first_line
+from facemask.errors import ConfigError, WeightsError, did_you_mean, first_line
 
 
 @dataclass(frozen=True)

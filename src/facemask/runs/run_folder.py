@@ -14,9 +14,10 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -24,15 +25,22 @@ from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from pydantic import TypeAdapter
 from yaml import YAMLError  # type: ignore[import-untyped]
 
-from facemask.config.compose import NEUTRAL, OF_SWEEPS, Settings
+from facemask.config.compose import Settings
+from facemask.config.keys import NOT_COMPARED, SWEEP_ONLY_KEYS
+from facemask.config.schemas import TrainConfig
+from facemask.config.typed import from_plain
 from facemask.errors import RunError
 from facemask.files import plain, write_atomically
+from facemask.runs.results import FORMAT, FoldResult, RunResult
 
 CONFIG, RESULT, LOCK = "config.yaml", "result.json", ".lock"
 BEST, LAST, METRICS, PREDICTIONS = "best.ckpt", "last.ckpt", "metrics.csv", "predictions.parquet"
 Result = dict[str, Any]
+T = TypeVar("T")
+RUN, FOLD = TypeAdapter(RunResult), TypeAdapter(FoldResult)
 
 LIBRARIES = [
     "torch",
@@ -60,6 +68,48 @@ def read_result(folder: Path) -> Result | None:
     except ValueError as error:
         raise RunError(f"{folder / RESULT} is damaged; delete it to train {folder} from the start.") from error
     return result
+
+
+def read_run(folder: Path) -> RunResult | None:
+    """Return the result of a run, of this or an older format; None where there is none.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    return _read(folder, RUN)
+
+
+def read_fold(folder: Path) -> FoldResult | None:
+    """Return the result in a fold's folder, of this or an older format; None where there is none.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    return _read(folder, FOLD)
+
+
+def _read(folder: Path, kind: TypeAdapter[T]) -> T | None:
+    try:
+        return kind.validate_json((folder / RESULT).read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise RunError(f"{folder / RESULT} is damaged; delete it to train {folder} from the start.") from error
+
+
+def write(folder: Path, result: RunResult | FoldResult) -> None:
+    """Write ``result.json`` in the current format; NaN, which JSON does not have, becomes null."""
+    result.format = FORMAT
+    write_result(folder, asdict(result))
+
+
+def read_config(folder: Path) -> TrainConfig:
+    """Return the configuration of a run; keys that are newer than the run have their defaults.
+
+    Raises:
+        RunError: there is no run.
+    """
+    return from_plain(TrainConfig, read_settings(folder))
 
 
 def is_complete(result: Result | None) -> bool:
@@ -129,8 +179,8 @@ def config_hash(settings: Settings) -> str:
 
 def decisive(settings: Settings) -> Settings:
     """Return everything in a configuration that the numbers depend on."""
-    kept = {key: value for key, value in settings.items() if key not in NEUTRAL}
-    for name in NEUTRAL:
+    kept = {key: value for key, value in settings.items() if key not in NOT_COMPARED}
+    for name in NOT_COMPARED:
         group, _, key = name.partition(".")
         if key and isinstance(kept.get(group), dict):
             kept[group] = {k: v for k, v in kept[group].items() if k != key}
@@ -152,7 +202,7 @@ def environment(device: str) -> Result:
 def command() -> str:
     """Return the line that repeats this run: of a sweep, this job alone."""
     words = HydraConfig.get().overrides.task if HydraConfig.initialized() else sys.argv[1:]
-    words = [word for word in words if word.partition("=")[0] not in OF_SWEEPS]
+    words = [word for word in words if word.partition("=")[0] not in SWEEP_ONLY_KEYS]
     return f"python {Path(sys.argv[0]).name} {shlex.join(words)}".rstrip()
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 from lightning.pytorch import LightningModule
 
-from facemask.config.compose import ALL_FOLDS, Settings, setting
+from facemask.config.compose import Settings
+from facemask.config.keys import ALL_FOLDS, setting
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import RunError
 from facemask.models.checkpoint import load_model

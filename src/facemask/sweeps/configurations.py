@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from facemask.config.compose import ALL_FOLDS, Settings, is_neutral, setting
+from facemask.config.compose import Settings
+from facemask.config.keys import ALL_FOLDS, is_compared, setting
 from facemask.runs.run_folder import (
     CONFIG,
     RESULT,
@@ -122,7 +123,7 @@ def _merge(runs: Sequence[tuple[Path, Settings, Result]]) -> Configuration:
 def varied_keys(all_settings: Sequence[Settings]) -> list[str]:
     """Return the keys that tell configurations apart: the top-level ones, and what does not follow from others."""
     flat = [dict(flatten(settings)) for settings in all_settings if settings]
-    found = {key for values in flat for key in values if not is_neutral(key)}
+    found = {key for values in flat for key in values if is_compared(key)}
     keys = sorted(found - {"fold"}, key=lambda key: (key.count("."), key))
     varied, partitions = [], set()
     for key in keys:

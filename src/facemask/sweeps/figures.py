@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from facemask.config.compose import monitor_sign
+from facemask.config.resolvers import monitor_sign
 from facemask.reports.style import BLUE, GREY, ORANGE, plain
 from facemask.runs.run_folder import METRICS, mean_and_std
 from facemask.sweeps.configurations import Configuration

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
-from facemask.config.compose import Settings, monitor_sign
+from facemask.config.compose import Settings
+from facemask.config.resolvers import monitor_sign
 from facemask.sweeps.configurations import Configuration, asked_folds, gather, identity, label
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facemask.config.compose import monitor_sign
+from facemask.config.resolvers import monitor_sign
 from facemask.errors import FaceMaskError, RunError
 from facemask.runs.run_folder import mean_and_std
 from facemask.sweeps.configurations import Configuration, asked_folds, gather, label

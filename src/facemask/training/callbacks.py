@@ -14,7 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, RichProgressBar
 from lightning.pytorch.profilers import Profiler
 
-from facemask.config.compose import monitor_sign
+from facemask.config.resolvers import monitor_sign
 from facemask.errors import RunError, first_line
 from facemask.files import replaced, same_file, write_atomically
 from facemask.models.checkpoint import MODEL, RECORD

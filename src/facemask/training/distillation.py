@@ -7,7 +7,8 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from facemask.config.compose import ALL_FOLDS, Settings
+from facemask.config.compose import Settings
+from facemask.config.keys import ALL_FOLDS
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import ConfigError, RunError

@@ -12,7 +12,8 @@ import pandas as pd
 from lightning.pytorch import LightningModule
 from lightning.pytorch.loggers import Logger
 
-from facemask.config.compose import ALL_FOLDS, Settings
+from facemask.config.compose import Settings
+from facemask.config.keys import ALL_FOLDS
 from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
 from facemask.files import plain, write_atomically, write_table

@@ -9,10 +9,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from rich.console import Console
 
-from facemask.config.compose import Settings, build, did_you_mean
+from facemask.config.compose import Settings, build
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.preprocessing import Preprocessing
-from facemask.errors import ConfigError, first_line
+from facemask.errors import ConfigError, did_you_mean, first_line
 from facemask.models.checkpoint import build_model
 from facemask.models.weights import InitialWeights
 from facemask.training.callbacks import (

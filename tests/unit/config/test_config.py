@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from conftest import compose_settings
-from facemask.config.compose import build, did_you_mean, folder_name, monitor_mode
+from facemask.config.compose import build
+from facemask.config.resolvers import folder_name, monitor_mode
 from facemask.config.targets import check_targets
-from facemask.errors import ConfigError
+from facemask.errors import ConfigError, did_you_mean
 from facemask.training.parts import rehearse
 
 

@@ -2,13 +2,16 @@
 
 import math
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from facemask.config.compose import Settings, did_you_mean
-from facemask.errors import ConfigError
+from facemask.config.compose import Settings
+from facemask.config.typed import from_plain
+from facemask.errors import ConfigError, did_you_mean
+
+T = TypeVar("T")
 
 
 def resolve(config: DictConfig, schema: type, command: str) -> Settings:
@@ -34,6 +37,20 @@ def resolve(config: DictConfig, schema: type, command: str) -> Settings:
     except OmegaConfBaseException as error:
         raise ConfigError(f"the configuration cannot be resolved: {str(error).splitlines()[0]}") from error
     return settings
+
+
+def resolve_typed(config: DictConfig, schema: type[T], command: str) -> T:
+    """Return a composed configuration as an instance of its schema.
+
+    Args:
+        config: as composed.
+        schema: the keys it may have, and must.
+        command: whose keys these are.
+
+    Raises:
+        ConfigError: a key is unknown, or a value is missing.
+    """
+    return from_plain(schema, resolve(config, schema, command))
 
 
 def check_seeds(settings: Settings) -> None:

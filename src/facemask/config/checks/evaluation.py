@@ -6,7 +6,8 @@ from omegaconf import DictConfig
 
 from facemask.config.checks.configuration import check_margin, check_seeds, resolve
 from facemask.config.checks.preparation import check_classes
-from facemask.config.compose import ALL_FOLDS, Settings
+from facemask.config.compose import Settings
+from facemask.config.keys import ALL_FOLDS
 from facemask.config.schemas import EvaluateConfig
 from facemask.config.targets import check_targets
 from facemask.errors import ConfigError

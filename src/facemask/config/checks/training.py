@@ -6,7 +6,8 @@ from typing import Any
 from omegaconf import DictConfig
 
 from facemask.config.checks.configuration import check_seeds, resolve
-from facemask.config.compose import ALL_FOLDS, Settings
+from facemask.config.compose import Settings
+from facemask.config.keys import ALL_FOLDS
 from facemask.config.schemas import TrainConfig
 from facemask.errors import ConfigError
 
