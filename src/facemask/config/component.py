@@ -73,3 +73,10 @@ class Component:
             if isinstance(cause, ValueError | TypeError):
                 raise ConfigError(f"{self.target} does not accept its settings: {first_line(cause)}.") from error
             raise
+
+
+def network_name(model: Component) -> str:
+    """Return what tables call a model: the ``name`` of its architecture, or its class."""
+    net = model.get("net")
+    target = str(net[TARGET]) if isinstance(net, Mapping) else model.target
+    return str(model.get("name") or target.rpartition(".")[2])

@@ -1,6 +1,6 @@
 """What models are evaluated on: the test part that a run held out, or another folder of faces."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from facemask.config.compose import Settings, build
+from facemask.config.schemas import EvaluationData
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.index import index
 from facemask.data.preprocessing import Pixels
@@ -53,18 +53,24 @@ class Samples:
         return np.asarray(pd.Categorical(self.table["label"], list(class_names)).codes, dtype=np.int64)
 
 
-def read_samples(models: list[TrainedModel], settings: Settings) -> Samples:
+def read_samples(models: Sequence[TrainedModel], data: EvaluationData, split: str) -> Samples:
     """Read the part that all of the models are evaluated on.
+
+    Args:
+        models: the models.
+        data: another folder than the runs' own, if one is meant.
+        split: ``test``, ``val``, or ``all`` images of another folder.
 
     Raises:
         DataError: there is none, or it holds a class that the models do not know, or too many damaged files.
         RunError: the runs held out different test parts.
     """
-    if settings["data"]["root"] is not None:
-        table, name, part = _of_folder(settings)
-        root = Path(settings["data"]["root"]).expanduser()
+    store_dir = store_folder(models, data.store_dir)
+    if data.root is not None:
+        root = Path(data.root).expanduser()
+        table, name, part = _of_folder(root, split)
     else:
-        parts = [_held_out(model, settings) for model in models]
+        parts = [_held_out(model, store_dir, split) for model in models]
         table, root, name, part = parts[0]
         for model, other in zip(models, parts, strict=True):
             if not (other[1].resolve() == root.resolve() and other[0].equals(table)):
@@ -72,13 +78,12 @@ def read_samples(models: list[TrainedModel], settings: Settings) -> Samples:
                     f"{models[0].label} and {model.label} held out different images ({part}); compare them on a folder "
                     "that neither was trained on: data.root=FOLDER split=all"
                 )
-    table = rename_classes(table, settings["data"]["labels"], models[0].class_names)
-    store_dir = Path(settings["data"]["store_dir"]).expanduser()
+    table = rename_classes(table, data.labels, models[0].class_names)
     paths = table["path"].tolist()
     store = open_store(root, paths, models[0].record.store_size, store_dir)
     if (store.samples["error"] != "").all():
         raise DataError(f"none of the {len(paths)} images of {root} can be read; the first is {paths[0]}.")
-    unreadable = check_readable(store, settings["data"]["max_unreadable"])
+    unreadable = check_readable(store, data.max_unreadable)
     sizes = store.samples.loc[store.samples["error"] == "", ["path", "width", "height"]]
     known = table.merge(sizes, on="path", validate="1:1")
     digest = fingerprint(store, table.assign(split=""))
@@ -86,7 +91,7 @@ def read_samples(models: list[TrainedModel], settings: Settings) -> Samples:
     return Samples(name, part, root, columns, unreadable, paths, store_dir, digest)
 
 
-def own_samples(models: list[TrainedModel], part: str, store_dir: str | None = None) -> Samples:
+def own_samples(models: Sequence[TrainedModel], part: str, store_dir: str | None = None) -> Samples:
     """Read a part of the data that the runs themselves were given.
 
     Args:
@@ -97,22 +102,25 @@ def own_samples(models: list[TrainedModel], part: str, store_dir: str | None = N
     Raises:
         FaceMaskError: as above; or the images have changed since.
     """
-    data = {"root": None, "labels": {}, "max_unreadable": models[0].settings["data"].get("max_unreadable", 0.01)}
-    store_dir = store_dir or models[0].settings["data"].get("store_dir", "data/store")
-    return read_samples(models, {"split": part, "data": data | {"store_dir": store_dir}})
+    allowed = models[0].config.data.get("max_unreadable", 0.01)
+    return read_samples(models, EvaluationData(store_dir=store_dir, max_unreadable=allowed), part)
 
 
-def open_training_data(model: TrainedModel, settings: Settings) -> FaceDataModule:
+def store_folder(models: Sequence[TrainedModel], store_dir: str | None) -> Path:
+    """Return where decoded images are kept: where a command says, else where the first run's are."""
+    return Path(store_dir or models[0].config.data.get("store_dir", "data/store")).expanduser()
+
+
+def open_training_data(model: TrainedModel, store_dir: Path) -> FaceDataModule:
     """Open the data that a model was trained on, decoded.
 
     Raises:
         DataError: they are not there any more.
         RunError: they are not what they were.
     """
-    node = model.settings["data"] | {"store_dir": settings["data"]["store_dir"]}
-    data: FaceDataModule = build(node, fold=model.fold)
+    data: FaceDataModule = model.config.data.with_arguments(store_dir=str(store_dir)).build(fold=model.fold)
     data.prepare_data()
-    known = model.result["data"]["fingerprint"]
+    known = model.result.facts.fingerprint
     if data.fingerprint != known:
         raise RunError(
             f"the images of data.root={data.root} have changed since {model.folder} was trained (fingerprint {known}, "
@@ -122,10 +130,10 @@ def open_training_data(model: TrainedModel, settings: Settings) -> FaceDataModul
     return data
 
 
-def _held_out(model: TrainedModel, settings: Settings) -> tuple[pd.DataFrame, Path, str, str]:
+def _held_out(model: TrainedModel, store_dir: Path, split: str) -> tuple[pd.DataFrame, Path, str, str]:
     """Return table, folder, name and part of what a run kept for this."""
-    data = open_training_data(model, settings)
-    if settings["split"] == "val":
+    data = open_training_data(model, store_dir)
+    if split == "val":
         part = f"validation part (fold {model.fold} of {data.k}), on which the best epoch was chosen"
         columns = data.val_samples[["path", "label", "group"]]
         return columns.reset_index(drop=True), data.root, str(data.name), part
@@ -138,10 +146,9 @@ def _held_out(model: TrainedModel, settings: Settings) -> tuple[pd.DataFrame, Pa
     return columns.reset_index(drop=True), data.root, str(data.name), "test part"
 
 
-def _of_folder(settings: Settings) -> tuple[pd.DataFrame, str, str]:
-    root = Path(settings["data"]["root"]).expanduser()
+def _of_folder(root: Path, split: str) -> tuple[pd.DataFrame, str, str]:
     table = index(root, for_training=False)
-    if settings["split"] == "test":
+    if split == "test":
         table = table[table["split"] == "test"].reset_index(drop=True)
         if table.empty:
             raise DataError(f"data.root={root} has no test folder; to take all of its images, type split=all.")
@@ -149,7 +156,7 @@ def _of_folder(settings: Settings) -> tuple[pd.DataFrame, str, str]:
     return table, root.resolve().name, "all images"
 
 
-def rename_classes(table: pd.DataFrame, names: dict[str, str], known: list[str]) -> pd.DataFrame:
+def rename_classes(table: pd.DataFrame, names: Mapping[str, str | None], known: Sequence[str]) -> pd.DataFrame:
     """Give every image a class of the models.
 
     Args:
@@ -160,7 +167,7 @@ def rename_classes(table: pd.DataFrame, names: dict[str, str], known: list[str])
     Raises:
         DataError: a folder's class is not among these.
     """
-    labels = table["label"].replace(names)
+    labels = table["label"].replace(dict(names))
     unknown = sorted(set(labels) - set(known))
     if unknown:
         word = unknown[0]

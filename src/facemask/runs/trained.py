@@ -1,4 +1,4 @@
-"""Which models are evaluated: folds of runs, named by what sets them apart."""
+"""The trained models of runs and checkpoints, named by what sets them apart."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from pathlib import Path
 import pandas as pd
 from lightning.pytorch import LightningModule
 
-from facemask.config.compose import Settings
-from facemask.config.keys import ALL_FOLDS, setting
+from facemask.config.component import network_name
+from facemask.config.keys import ALL_FOLDS, flat_values, label_keys, setting, varied_keys
+from facemask.config.schemas import TrainConfig
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import RunError
 from facemask.models.checkpoint import load_model
-from facemask.runs.run_folder import BEST, METRICS, PREDICTIONS, Result, is_complete, read_result, read_settings
-from facemask.sweeps.configurations import flatten, telling_keys, varied_keys
-from facemask.sweeps.ranking import summarise
+from facemask.runs.results import FoldResult
+from facemask.runs.run_folder import BEST, CONFIG, METRICS, PREDICTIONS, read_config, read_fold, read_run
 
 
 @dataclass(frozen=True)
@@ -24,33 +24,30 @@ class TrainedModel:
     Attributes:
         label: what the report calls it.
         folder: the fold's.
-        settings: the run's.
+        config: the run's.
         result: the fold's.
         model: the network in evaluation mode, on the CPU.
-        record: how it is fed.
+        record: how its input is prepared.
+        checkpoint: the file that it was read from.
     """
 
     label: str
     folder: Path
-    settings: Settings
-    result: Result
+    config: TrainConfig
+    result: FoldResult
     model: LightningModule
     record: Preprocessing
-
-    @property
-    def checkpoint(self) -> Path:
-        """The file of the best epoch."""
-        return self.folder / BEST
+    checkpoint: Path
 
     @property
     def name(self) -> str:
-        """The network's, which several models may share."""
-        return _name(self.folder)
+        """Name of the network; several models may share it."""
+        return network_name(self.config.model)
 
     @property
     def fold(self) -> int:
-        """The fold it was validated on."""
-        return int(self.result["fold"])
+        """The fold that it was validated on."""
+        return self.result.fold
 
     @property
     def class_names(self) -> list[str]:
@@ -62,30 +59,38 @@ class TrainedModel:
         return pd.read_csv(self.folder / METRICS)
 
     def validation(self) -> pd.DataFrame:
-        """Return its predictions of the validation images, as training left them."""
+        """Return its predictions on the validation images, as training saved them."""
         return pd.read_parquet(self.folder / PREDICTIONS)
 
 
-def open_models(settings: Settings) -> list[TrainedModel]:
-    """Open what ``run`` or ``sweep_folder``, ``top`` and ``fold`` name.
+def open_models(runs: Sequence[str | Path], fold: int | str | None = None) -> list[TrainedModel]:
+    """Open the models of some runs.
+
+    Args:
+        runs: folders of runs or of single folds.
+        fold: whose model; None for the first fold that is complete, ``all`` for each as a model of its own.
 
     Raises:
-        RunError: a folder is no run, has no complete fold, or the models' classes differ.
+        RunError: a folder is no run or has no complete fold, or the models' classes differ.
     """
-    groups = (
-        _of_sweep(settings)
-        if settings["sweep_folder"]
-        else [_folds_of(Path(run).expanduser()) for run in settings["run"]]
-    )
-    folders = [folder for group in groups for folder in _pick(group, settings["fold"])]
+    groups = [_folds_of(Path(run).expanduser()) for run in runs]
+    return open_folds([folder for group in groups for folder in _pick(group, fold)])
+
+
+def open_folds(folders: Sequence[Path]) -> list[TrainedModel]:
+    """Open the best model in each of some folds' folders.
+
+    Raises:
+        RunError: a folder is named twice, or the models' classes differ.
+    """
     if len(set(map(Path.resolve, folders))) < len(folders):
         raise RunError("a run is named twice; a comparison needs different ones.")
-    all_settings = [read_settings(folder.parent) for folder in folders]
-    labels = _labels(folders, all_settings)
+    configs = [read_config(folder.parent) for folder in folders]
     models = []
-    for folder, label, of_run in zip(folders, labels, all_settings, strict=True):
-        model, record = load_model(folder / BEST)
-        models.append(TrainedModel(label, folder, of_run, read_result(folder) or {}, model, record))
+    for folder, label, config in zip(folders, _labels(folders, configs), configs, strict=True):
+        result = read_fold(folder)
+        assert result is not None
+        models.append(TrainedModel(label, folder, config, result, *load_model(folder / BEST), folder / BEST))
     first = models[0]
     for other in models[1:]:
         if other.class_names != first.class_names:
@@ -96,29 +101,19 @@ def open_models(settings: Settings) -> list[TrainedModel]:
     return models
 
 
-def _of_sweep(settings: Settings) -> list[dict[int, Path]]:
-    sweep = Path(settings["sweep_folder"]).expanduser()
-    if not sweep.is_dir():
-        raise RunError(f"{sweep} is not a folder; give a sweep's, such as outputs/sweeps/NAME.")
-    ranked = [c for c in summarise(sweep).configurations if c.rank is not None]
-    if not ranked:
-        raise RunError(f"no configuration of {sweep} is complete, so there is no winner; type the sweep's line again.")
-    top = len(ranked) if settings["top"] == ALL_FOLDS else int(settings["top"])
-    return [c.folders for c in ranked[:top]]
-
-
 def _folds_of(folder: Path) -> dict[int, Path]:
     """Return the complete folds of a run; of a fold's own folder, that one."""
     if folder.is_file():
         raise RunError(f"{folder} is a file; give the folder of a run.")
-    if (result := read_result(folder)) is not None and "fold" in result and is_complete(result):
-        return {int(result["fold"]): folder}
-    settings = read_settings(folder)  # which says what is wrong with a folder that is no run
-    folds = {f["fold"]: folder / f"fold-{f['fold']}" for f in (result or {}).get("folds", []) if is_complete(f)}
+    if (folder.parent / CONFIG).is_file() and (own := read_fold(folder)) is not None and own.is_complete:
+        return {own.fold: folder}
+    config = read_config(folder)  # which says what is wrong with a folder that is no run
+    result = read_run(folder)
+    folds = {f.fold: folder / f"fold-{f.fold}" for f in (result.folds if result else []) if f.is_complete}
     if not folds:
-        state = (result or {}).get("error") or (result or {}).get("status", "never begun")
+        state = (result.error or result.status) if result else "never begun"
         raise RunError(
-            f"{folder} has no complete fold of {settings['model'].get('name', 'its model')} to evaluate ({state}); go "
+            f"{folder} has no complete fold of {network_name(config.model)} to evaluate ({state}); go "
             f"on with it: python train.py resume={folder}"
         )
     return folds
@@ -145,20 +140,14 @@ def fold_folder(folder: Path, fold: int | None = None) -> Path:
     return _pick(_folds_of(folder), fold)[0]
 
 
-def _name(folder: Path) -> str:
-    return str((read_result(folder.parent) or {}).get("model", "model"))
-
-
-def _labels(folders: Sequence[Path], all_settings: Sequence[Settings]) -> list[str]:
+def _labels(folders: Sequence[Path], configs: Sequence[TrainConfig]) -> list[str]:
     """Name each by its model and the settings that differ; by its folder too, where that tells no difference."""
-    models = [_name(folder) for folder in folders]
-    varied = telling_keys(varied_keys(all_settings), models)
+    models = [network_name(config.model) for config in configs]
+    shown = label_keys(varied_keys(configs), models)
     names = []
-    for model, settings in zip(models, all_settings, strict=True):
-        words = [model]
-        flat = dict(flatten(settings))
-        words += [setting(key, flat[key], digits=4) for key in varied if key in flat]
-        names.append(" ".join(words))
+    for model, config in zip(models, configs, strict=True):
+        values = flat_values(config)
+        names.append(" ".join([model, *(setting(key, values[key], digits=4) for key in shown if key in values)]))
     if len({folder.name for folder in folders}) > 1 or len({folder.parent for folder in folders}) < len(folders):
         names = [f"{name} {folder.name}" for name, folder in zip(names, folders, strict=True)]
     if len(set(names)) < len(names):
