@@ -1,1 +1,61 @@
-"""facemask: from photos of people to a trained, compared, deployed face-mask classifier."""
+"""facemask: from photos of people to a trained, compared, deployed face-mask classifier.
+
+Every name below is imported when it is first used, so that ``import facemask`` costs nothing and a device that predicts
+needs no torch.
+
+Example:
+    >>> import facemask
+    >>> run = facemask.train("model=cnn", "data.root=faces", epochs=3)  # doctest: +SKIP
+    >>> run.metrics["auroc"]  # doctest: +SKIP
+    >>> run.predictor().predict(crops)  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from facemask.api import compose, evaluate, export, label_video, prepare, train
+    from facemask.data.datamodule import FaceDataModule
+    from facemask.detection.detectors import find_faces
+    from facemask.inference.predictor import Predictor
+    from facemask.models.classifier import MaskClassifier
+    from facemask.runs.run import load_run
+
+_HOMES = {
+    "train": "api",
+    "evaluate": "api",
+    "export": "api",
+    "prepare": "api",
+    "label_video": "api",
+    "compose": "api",
+    "load_run": "runs.run",
+    "Predictor": "inference.predictor",
+    "FaceDataModule": "data.datamodule",
+    "MaskClassifier": "models.classifier",
+    "find_faces": "detection.detectors",
+}
+__all__ = [
+    "FaceDataModule",
+    "MaskClassifier",
+    "Predictor",
+    "compose",
+    "evaluate",
+    "export",
+    "find_faces",
+    "label_video",
+    "load_run",
+    "prepare",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'facemask' has no attribute {name!r}")
+    value = getattr(import_module(f"facemask.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -64,12 +64,15 @@ def as_typed(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def plain(value: Any) -> Any:
-    """Return plain Python types; NaN, which JSON has no word for, becomes None."""
+def to_jsonable(value: Any) -> Any:
+    """Return plain Python types; NaN, which JSON does not have, becomes None."""
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [to_jsonable(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+plain = to_jsonable  # until every caller says to_jsonable

@@ -1,7 +1,8 @@
 """A part of a run that the configuration chooses: the ``_target_`` of a node, with its arguments."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from facemask.errors import ConfigError, FaceMaskError, first_line
@@ -80,3 +81,12 @@ def network_name(model: Component) -> str:
     net = model.get("net")
     target = str(net[TARGET]) if isinstance(net, Mapping) else model.target
     return str(model.get("name") or target.rpartition(".")[2])
+
+
+def describe(factory: Callable[..., object] | None) -> dict[str, object] | None:
+    """Return the node that builds a class, a function or a ``functools.partial`` of one; None where none can."""
+    if isinstance(factory, partial):
+        node = describe(factory.func)
+        return node and {**node, PARTIAL: True, **factory.keywords}
+    name = getattr(factory, "__qualname__", "<")
+    return None if factory is None or "<" in name else {TARGET: f"{factory.__module__}.{name}", PARTIAL: True}

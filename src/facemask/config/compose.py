@@ -1,6 +1,7 @@
 """Compose the configuration of a command, as its line says."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,29 @@ def compose(command: str, overrides: Sequence[str] = ()) -> DictConfig:
         overrides: as on the command line, such as ``model=cnn`` and ``lr=1e-3``.
     """
     register()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with _hydra():
         return hydra_compose(command, list(overrides))
+
+
+def read_group(group: str, choice: str) -> dict[str, object]:
+    """Return a file of ``conf`` with the files that it extends, as plain types."""
+    with _hydra():
+        config = hydra_compose(overrides=[f"+{group}={choice}"])
+    node = OmegaConf.to_container(config[group], resolve=True)
+    assert isinstance(node, dict)
+    return {str(key): value for key, value in node.items()}
+
+
+@contextmanager
+def _hydra() -> Iterator[None]:
+    """Have Hydra read ``conf``, and afterwards be as it was: it may be running the command that this is called from."""
+    singleton = GlobalHydra.instance()
+    outer, singleton.hydra = singleton.hydra, None
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            yield
+    finally:
+        singleton.hydra = outer
 
 
 def build(settings: Settings, **facts: Any) -> Any:

@@ -9,6 +9,7 @@ from hydra.utils import get_object
 from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
 
 from facemask.config.compose import Settings
+from facemask.config.typed import to_plain
 from facemask.errors import ConfigError, did_you_mean, first_line
 
 # Keys of a node that we use ourselves and do not hand to its target.
@@ -16,6 +17,16 @@ OURS: dict[str, dict[str, Any]] = {
     "model": {"input_size": Annotated[int, Field(ge=8, le=1024)] | None},
     "trainer": {"compile": bool},
 }
+
+
+def check_components(config: object) -> None:
+    """Check every component of a typed configuration against the signature of its target, which imports them all.
+
+    Raises:
+        ConfigError: a key that a target does not take, or a value of a type or range it does not take.
+    """
+    nodes = to_plain(config)
+    check_targets({key: node for key, node in nodes.items() if isinstance(node, dict)})
 
 
 def check_targets(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """The Lightning data module: index, splits, store and augmentation wired together."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from facemask.config.component import TARGET, describe
 from facemask.data.dataset import EpochSampler, FaceDataset, FeatureArray, FeatureDataset, Features, as_is
 from facemask.data.index import index
 from facemask.data.preprocessing import Preprocessing
@@ -26,31 +28,38 @@ from facemask.data.splits import (
     hold_out_test,
     subset,
 )
-from facemask.data.store import check_readable, fingerprint, open_store
-from facemask.data.transforms import Augmentation
+from facemask.data.store import Store, check_readable, fingerprint, open_store
+from facemask.data.transforms import Augmentation, load_augmentation
+from facemask.errors import DataError
 
-# Named, because a launcher may have set another method for its own processes, which workers cannot be begun by.
-WORKERS = "fork" if sys.platform == "linux" else "spawn"
-FEATURES_AT_ONCE = 1024  # of which no head minds, in validation
-Share = Annotated[float, Field(ge=0, lt=1)]
+# Explicit, because a Hydra launcher may have changed the global default to one that DataLoader workers cannot use.
+WORKERS = "fork" if sys.platform == "linux" and hasattr(os, "fork") else "spawn"
+FEATURE_BATCH_SIZE = 1024  # validation batch size when a head is trained on cached features
+# Arguments that are attributes of the same name and plain types.
+RECORDED = (
+    *("name", "store_size", "batch_size", "k", "fold", "seed", "split_seed", "fraction", "test_fraction"),
+    *("min_side", "balance", "max_unreadable", "num_workers", "hint"),
+)
+UnitInterval = Annotated[float, Field(ge=0, lt=1)]
 
 
 class FaceDataModule(LightningDataModule):
-    """Face crops of one data set, split into a training part (dealt into folds) and a test part left alone.
+    """Face crops of one data set, split into a training part (dealt into folds) and a test part.
 
     Batches are (images, labels): float32[N, 3, input_size, input_size] normalised on the device, and int64[N], or
-    float32[N, C] class shares where MixUp or CutMix blended them.
+    float32[N, C] class shares where MixUp or CutMix blended them. The test part is decoded for ``trainer.test`` and
+    ``trainer.predict`` only. How images are normalised and resized follows from the model that the trainer trains.
 
     Args:
-        name: what tables and folders call the set.
         root: the folder of images, see :func:`facemask.data.index.index`.
+        name: what tables and folders call the set; None for the folder's name.
         store_dir: where decoded images are kept.
         store_size: side of the decoded images, pixels.
-        batch_size: images a step, shared out among the processes where there are several.
-        augmentation: applied to the training part; None for none.
+        batch_size: images a step, divided among the processes where there are several.
+        augmentation: applied to the training part: a pipeline, the name of one in ``conf/augment``, or None.
         k: number of folds.
         fold: the fold validated on, in [0, k); the others are trained on.
-        seed: seed of shuffling and augmentation.
+        seed: seed of initial weights, shuffling and augmentation.
         split_seed: seed of every split, apart from ``seed`` so that runs can differ in one and share the other.
         fraction: share of the training part to use.
         test_fraction: share held out for testing where the set names no test part.
@@ -60,21 +69,23 @@ class FaceDataModule(LightningDataModule):
         num_workers: loader processes; 0 loads in the main one.
         hint: where the set can be had, for the error when it is missing.
         create: makes the set at ``root`` if need be (the demo set makes itself).
-    """
+        input_size: side of the network's input, pixels; None asks the model.
+        teacher: maps stored images, uint8[N, S, S, 3], to logits, float32[N, C], which training batches then carry.
 
-    preprocessing: Preprocessing  # set once the network is known
-    features: Features | None = None  # set to feed a head the features of its frozen backbone in place of images
-    teacher: Callable[[Tensor], Tensor] | None = None  # set to have training batches come with its logits
-    first_epoch = 0  # set to go on with a run
+    Example:
+        >>> data = FaceDataModule("faces", batch_size=16, augmentation="strong")
+        >>> data.name, data.k, data.augmentation.names[:2]
+        ('faces', 5, ['flip', 'rotation'])
+    """
 
     def __init__(
         self,
-        name: str,
-        root: str,
-        store_dir: str,
-        store_size: Annotated[int, Field(ge=8, le=1024)],
-        batch_size: Annotated[int, Field(ge=1)],
-        augmentation: Augmentation | None = None,
+        root: str | Path,
+        name: str | None = None,
+        store_dir: str | Path = "data/store",
+        store_size: Annotated[int, Field(ge=8, le=1024)] = 64,
+        batch_size: Annotated[int, Field(ge=1)] = 32,
+        augmentation: Augmentation | str | None = "light",
         k: Annotated[int, Field(ge=2)] = 5,
         fold: int = 0,
         seed: int = 0,
@@ -83,23 +94,30 @@ class FaceDataModule(LightningDataModule):
         test_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.2,
         min_side: Annotated[int, Field(ge=0)] = 0,
         balance: Balance = "none",
-        max_unreadable: Share = 0.01,
+        max_unreadable: UnitInterval = 0.01,
         num_workers: Annotated[int, Field(ge=0)] = 1,
         hint: str = "",
         create: Callable[[Path], None] | None = None,
+        input_size: Annotated[int, Field(ge=8, le=1024)] | None = None,
+        teacher: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
-        self.name, self.store_size = name, store_size
         self.root, self.store_dir = Path(root).expanduser(), Path(store_dir).expanduser()
-        self.batch_size, self.num_workers, self.augmentation = batch_size, num_workers, augmentation
+        self.name, self.store_size, self.input_size = name or self.root.resolve().name, store_size, input_size
+        self.batch_size, self.num_workers = batch_size, num_workers
+        self.augmentation = load_augmentation(augmentation) if isinstance(augmentation, str) else augmentation
         self.k, self.fold, self.seed, self.split_seed = k, fold, seed, split_seed
         self.fraction, self.test_fraction, self.min_side = fraction, test_fraction, min_side
         self.balance, self.max_unreadable, self.hint, self.create = balance, max_unreadable, hint, create
+        self.teacher = teacher
+        self.features: Features | None = None
+        self.first_epoch = 0  # of a resumed fit, more; facemask.models.epoch_seed sets it
         self.samples: pd.DataFrame | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Another process reads the tables and maps the files anew, instead of being sent the pixels.
-        return {key: value for key, value in self.__dict__.items() if key != "store"} | {"samples": None}
+        left_out = ("store", "test_store")
+        return {key: value for key, value in self.__dict__.items() if key not in left_out} | {"samples": None}
 
     def prepare_data(self) -> None:
         """Make the set if it makes itself, and decode it; one process does it for all."""
@@ -108,23 +126,35 @@ class FaceDataModule(LightningDataModule):
         self.setup()
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the tables and pick the fold; a second call does nothing."""
-        if self.samples is not None:
-            return
-        table = hold_out_test(index(self.root, self.hint), self.test_fraction, self.split_seed)
-        self.class_names: list[str] = sorted(table["label"].unique())
-        self.test_samples = table[table["split"] == "test"]  # never decoded here: testing is another command's
-        train = subset(table[table["split"] == "train"], self.fraction, self.split_seed)
-        self.store = open_store(self.root, train["path"].tolist(), self.store_size, self.store_dir)
-        self.unreadable = check_readable(self.store, self.max_unreadable)
-        self.samples = self._readable_samples(train)
-        self._pick_fold(self.samples)
+        """Read the tables and pick the fold; for ``test`` and ``predict``, decode the test part too."""
+        if self.samples is None:
+            table = hold_out_test(index(self.root, self.hint), self.test_fraction, self.split_seed)
+            self.class_names: list[str] = sorted(table["label"].unique())
+            self.test_samples = table[table["split"] == "test"]  # not decoded here: training never looks at it
+            train = subset(table[table["split"] == "train"], self.fraction, self.split_seed)
+            self.store = open_store(self.root, train["path"].tolist(), self.store_size, self.store_dir)
+            self.unreadable = check_readable(self.store, self.max_unreadable)
+            self.samples = self._readable_samples(train, self.store)
+            self.samples["fold"] = assign_folds(self.samples, self.k, self.split_seed)
+            self._pick_fold(self.samples)
+        if stage in ("test", "predict") and not hasattr(self, "test_store"):
+            self._open_test_part()
 
-    def _readable_samples(self, train: pd.DataFrame) -> pd.DataFrame:
-        """Return the training part, with each image's size, row of the store and fold."""
-        samples = train.merge(self.store.samples.assign(row=range(len(train))), on="path", validate="1:1")
-        samples = samples[samples.pop("error") == ""].reset_index(drop=True)
-        return samples.assign(fold=assign_folds(samples, self.k, self.split_seed))
+    def _open_test_part(self) -> None:
+        if self.test_samples.empty:
+            raise DataError(
+                f"data.root={self.root} has no test part, because data.test_fraction=0; hold one out, or evaluate on "
+                "another folder."
+            )
+        self.test_store = open_store(self.root, self.test_samples["path"].tolist(), self.store_size, self.store_dir)
+        check_readable(self.test_store, self.max_unreadable)
+        self.test_samples = self._readable_samples(self.test_samples, self.test_store)
+
+    @staticmethod
+    def _readable_samples(part: pd.DataFrame, store: Store) -> pd.DataFrame:
+        """Return the readable images of a part, with each one's size and row of the store."""
+        samples = part.merge(store.samples.assign(row=range(len(part))), on="path", validate="1:1")
+        return samples[samples.pop("error") == ""].reset_index(drop=True)
 
     def _pick_fold(self, samples: pd.DataFrame) -> None:
         train, self.val_samples = (
@@ -152,6 +182,32 @@ class FaceDataModule(LightningDataModule):
         parts = {"train": self.samples, "test": self.test_samples}
         return {name: {c: int((part["label"] == c).sum()) for c in self.class_names} for name, part in parts.items()}
 
+    def to_record(self) -> dict[str, object]:
+        """Return what another process needs to open the same data: a ``_target_`` node of plain types."""
+        record: dict[str, object] = {name: getattr(self, name) for name in RECORDED}
+        record |= {"root": str(self.root), "store_dir": str(self.store_dir), "create": describe(self.create)}
+        return {TARGET: f"{type(self).__module__}.{type(self).__qualname__}", **record}
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How stored images become input of the model that the trainer trains.
+
+        A model may have a method ``preprocessing_for(class_names, store_size)``; any other gets ImageNet's
+        normalisation and its own ``input_size``, if it has one, else the stored size.
+        """
+        model = self.trainer.lightning_module if self.trainer is not None else None
+        names, size = tuple(self.class_names), self.input_size or getattr(model, "input_size", None) or self.store_size
+        if (own := getattr(model, "preprocessing_for", None)) is not None:
+            preprocessing: Preprocessing = own(names, self.store_size)
+            return preprocessing
+        return Preprocessing(names, size, self.store_size)
+
+    def with_features(self, features: Features | None) -> "FaceDataModule":
+        """Return a copy that serves the cached features of a frozen backbone in place of images."""
+        other = type(self).__new__(type(self))
+        other.__dict__ = self.__dict__ | {"features": features}
+        return other
+
     def images(self, samples: pd.DataFrame) -> npt.NDArray[np.uint8]:
         """Return the stored images of some samples, uint8[N, S, S, 3]."""
         return np.asarray(self.store.images[samples["row"].to_numpy()])
@@ -165,13 +221,23 @@ class FaceDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Shuffled, augmented batches of the other folds."""
-        return self._loader(self.train_samples, is_training=True)
+        return self._loader(self.train_samples, self.store, is_training=True)
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Batches of this fold, as they are, in the order of ``val_samples``."""
-        return self._loader(self.val_samples, is_training=False)
+        return self._loader(self.val_samples, self.store)
 
-    def _loader(self, samples: pd.DataFrame, is_training: bool) -> DataLoader[tuple[Tensor, Tensor]]:
+    def test_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+        """Batches of the test part, as they are, in the order of ``test_samples``."""
+        return self._loader(self.test_samples, self.test_store)
+
+    def predict_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+        """The same."""
+        return self.test_dataloader()
+
+    def _loader(
+        self, samples: pd.DataFrame, store: Store, is_training: bool = False
+    ) -> DataLoader[tuple[Tensor, Tensor]]:
         rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         seed, first = (self.seed, self.first_epoch) if is_training else (None, 0)
         sampler = EpochSampler(len(samples), seed, first, rank, processes, is_even=is_training)
@@ -180,19 +246,19 @@ class FaceDataModule(LightningDataModule):
         dataset: FaceDataset | FeatureDataset
         if self.features is None:
             augmentation = self.augmentation if is_training else None
-            dataset = FaceDataset(self.store.images, labels, rows, augmentation, self.seed)
+            dataset = FaceDataset(store.images, labels, rows, augmentation, self.seed)
         else:
             dataset = FeatureDataset(self.features.views if is_training else [self.features.clean], labels, rows)
             num_workers = 0  # one costs more than it fetches
-            batch_size = batch_size if is_training else FEATURES_AT_ONCE
-        lone = len(sampler) > batch_size and len(sampler) % batch_size == 1
+            batch_size = batch_size if is_training else FEATURE_BATCH_SIZE
+        has_lone_image = len(sampler) > batch_size and len(sampler) % batch_size == 1
         return DataLoader(
             dataset,
             batch_size=batch_size,
             sampler=sampler,
             num_workers=num_workers,
             collate_fn=as_is,
-            drop_last=is_training and lone,  # batch norm cannot learn from one image
+            drop_last=is_training and has_lone_image,  # batch norm cannot learn from one image
             pin_memory=torch.cuda.is_available(),
             persistent_workers=num_workers > 0,
             multiprocessing_context=WORKERS if num_workers > 0 else None,

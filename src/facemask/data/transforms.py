@@ -12,8 +12,10 @@ from pydantic import Field
 from torch import Tensor
 from torchvision.transforms.v2 import CutMix, MixUp, RandomChoice
 
+from facemask.config.component import Component
+from facemask.config.compose import CONF, read_group
 from facemask.data.preprocessing import Pixels
-from facemask.errors import ConfigError
+from facemask.errors import ConfigError, did_you_mean
 from facemask.seeding import AUGMENT
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # the steps' library asks the network for news on import
@@ -191,3 +193,16 @@ class Augmentation:
             return images, labels
         mixed, shares = RandomChoice(mixers)(images, labels)
         return mixed, shares
+
+
+def load_augmentation(name: str) -> Augmentation:
+    """Return the pipeline that ``conf/augment`` has under a name, such as ``light`` or ``strong``.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    names = sorted(file.stem for file in (CONF / "augment").glob("*.yaml"))
+    if name not in names:
+        raise ConfigError(f"augmentation={name} is not in conf/augment{did_you_mean(name, names)}")
+    augmentation: Augmentation = Component.from_plain(read_group("augment", name)).build()
+    return augmentation

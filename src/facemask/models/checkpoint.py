@@ -9,29 +9,36 @@ from hydra.utils import get_object
 from lightning.pytorch import LightningModule
 from torch import nn
 
-from facemask.config.compose import Settings, build
+from facemask.config.component import Component
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import RunError
+from facemask.models.classifier import MaskClassifier
+from facemask.models.records import MODEL, PREPROCESSING, networks_only
 
-RECORD, MODEL = "preprocessing", "model"  # what we add to Lightning's own keys
 
-
-def build_model(settings: Settings, **facts: Any) -> LightningModule:
-    """Instantiate a model configuration.
+def build_model(model: Component, **facts: object) -> LightningModule:
+    """Build a model.
 
     Args:
-        settings: the ``model`` node as plain types: the ``_target_`` of a LightningModule with its arguments.
-            ``input_size`` is not among these: the data are resized before the model sees them.
-        facts: what the data tell: ``num_classes``, ``class_names``, ``class_weights``. A module gets those its
-            constructor names.
+        model: a LightningModule with its arguments; or any other network, which :class:`MaskClassifier` then trains.
+        facts: what the data tell: ``num_classes``, ``class_names``, ``class_weights``, and more. A module gets those
+            that its constructor names.
 
     Raises:
         FaceMaskError: what the model found wrong with its settings.
     """
-    accepted = inspect.signature(get_object(settings["_target_"])).parameters
-    arguments = {key: value for key, value in settings.items() if key != "input_size"}
-    model: LightningModule = build(arguments, **{key: value for key, value in facts.items() if key in accepted})
-    return model
+    target = get_object(model.target)
+    if inspect.isclass(target) and issubclass(target, nn.Module) and not issubclass(target, LightningModule):
+        net = Component(model.target, is_partial=True).to_plain()
+        model = Component(f"{MaskClassifier.__module__}.{MaskClassifier.__qualname__}", {"net": net, **model.arguments})
+        target = MaskClassifier
+    accepted = inspect.signature(target).parameters
+    if "input_size" not in accepted:  # then the data are resized before the model sees them
+        model = model.without("input_size")
+    elif model.get("input_size") is None:
+        model = model.with_arguments(input_size=None)
+    built: LightningModule = model.build(**{key: value for key, value in facts.items() if key in accepted})
+    return built
 
 
 def load_model(checkpoint: Path) -> tuple[LightningModule, Preprocessing]:
@@ -43,14 +50,14 @@ def load_model(checkpoint: Path) -> tuple[LightningModule, Preprocessing]:
         RunError: the file is missing, damaged, or no checkpoint of ours.
     """
     content = read_checkpoint(checkpoint)
-    preprocessing = Preprocessing.from_dict(content[RECORD])
-    settings = _networks_only(content[MODEL])
-    if not settings:
+    preprocessing = Preprocessing.from_dict(content[PREPROCESSING])
+    record = networks_only(content[MODEL])
+    if not record:
         raise RunError(f"{checkpoint} names no network to build; give a best.ckpt or last.ckpt of a run.")
-    if "pretrained" in settings:  # its weights are about to be replaced
-        settings["pretrained"] = False
+    if "pretrained" in record or _takes_pretrained(record):  # its weights are about to be replaced
+        record["pretrained"] = False
     names = preprocessing.class_names
-    model = build_model(settings, num_classes=len(names), class_names=list(names), class_weights=None)
+    model = build_model(Component.from_plain(record), num_classes=len(names), class_names=list(names))
     try:
         model.load_state_dict(content["state_dict"])
     except RuntimeError as error:
@@ -58,20 +65,15 @@ def load_model(checkpoint: Path) -> tuple[LightningModule, Preprocessing]:
             f"the weights of {checkpoint} do not fit the network that it names, of the {len(names)} classes "
             f"{', '.join(names)}; give a best.ckpt or last.ckpt of a run."
         ) from error
+    if isinstance(model, MaskClassifier):
+        model.preprocessing = preprocessing
     return model.eval(), preprocessing
 
 
-def _networks_only(node: Any) -> Any:
-    """Return a configuration with None for everything to be built that is no network (the optimiser, for one)."""
-    if isinstance(node, list):
-        return [_networks_only(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if "_target_" in node:
-        target = get_object(node["_target_"])
-        if not (inspect.isclass(target) and issubclass(target, nn.Module)):
-            return None
-    return {key: _networks_only(value) for key, value in node.items()}
+def _takes_pretrained(record: dict[str, Any]) -> bool:
+    """Return whether the network of a record would fetch pretrained weights if it is not told otherwise."""
+    net = record.get("net")
+    return isinstance(net, dict) and "pretrained" in inspect.signature(get_object(net["_target_"])).parameters
 
 
 def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
@@ -86,6 +88,6 @@ def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip and torch raise a dozen kinds on foreign and cut-off files
         raise RunError(f"{checkpoint} is no checkpoint, or a damaged one; give a best.ckpt or last.ckpt.") from error
-    if not isinstance(content, dict) or not {RECORD, MODEL, "state_dict"} <= content.keys():
+    if not isinstance(content, dict) or not {PREPROCESSING, MODEL, "state_dict"} <= content.keys():
         raise RunError(f"{checkpoint} is not a checkpoint of facemask; give a best.ckpt or last.ckpt of a run.")
     return content

@@ -1,95 +1,183 @@
 """The Lightning module: any network, its loss, metrics, optimiser and schedule."""
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from lightning.pytorch import LightningModule
+from lightning import seed_everything
+from lightning.pytorch import Callback, LightningModule
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, kl_div
-from torch.optim import Optimizer
+from torch.nn.functional import cross_entropy
+from torch.optim import AdamW, Optimizer
 
+from facemask.config.component import TARGET, Component, describe
+from facemask.data.preprocessing import Preprocessing
+from facemask.errors import ConfigError, RunError
 from facemask.models import freezing
+from facemask.models.backbone import TimmNet
+from facemask.models.cnn import CNN
+from facemask.models.distillation import DistillationLoss
 from facemask.models.epoch_metrics import EpochMetrics
+from facemask.models.epoch_seed import EpochSeed
+from facemask.models.records import MODEL, add_records, networks_only, preprocessing_of
+from facemask.models.schedules import onecycle
 from facemask.models.weights import InitialWeights
+from facemask.seeding import INITIAL_WEIGHTS, derive_seed
 
+STORE_SIZE = 64  # pixels, of stored images where nothing says otherwise
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 MakeSchedule = Callable[..., dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class Teaching:
-    """How a student's loss is made of two: against the labels, and against what its teacher says of the same images.
-
-    Attributes:
-        weight: the teacher's share, in [0, 1].
-        temperature: by which both logits are divided; the larger, the more a teacher tells of the classes that it
-            thinks improbable.
-    """
-
-    weight: float
-    temperature: float
-
-    def loss(self, of_labels: Tensor, logits: Tensor, taught: Tensor) -> Tensor:
-        """Return the whole loss (Hinton, Vinyals & Dean 2015, arXiv:1503.02531, section 2).
-
-        Args:
-            of_labels: the loss against the labels.
-            logits: the student's, float32[N, C].
-            taught: the teacher's, float32[N, C].
-        """
-        student, teacher = ((z.float() / self.temperature).log_softmax(dim=1) for z in (logits, taught))
-        divergence = kl_div(student, teacher, log_target=True, reduction="batchmean")
-        return (1 - self.weight) * of_labels + self.weight * self.temperature**2 * divergence
-
-
 class MaskClassifier(LightningModule):
-    """Trains a network by cross-entropy; logs ``{train,val}/{loss,accuracy,f1,auroc,precision_*,recall_*}``.
+    """Trains a network by cross-entropy; logs ``{train,val,test}/{loss,accuracy,f1,auroc,precision_*,recall_*}``.
+
+    What the constructor is not told, the data module of the trainer tells: with a
+    :class:`~facemask.data.datamodule.FaceDataModule`, the network is built when a fit begins, for its classes and from
+    its seed. Every checkpoint, whichever callback writes it, says how to build the network and how to prepare images.
 
     Args:
-        net: makes the network, given ``num_classes`` and ``settings``; the network maps float32[N, 3, S, S] to
-            logits, float32[N, C].
-        num_classes: C.
-        optimizer: makes the optimiser, given the parameters that learn.
+        net: the name of a network of timm, ``cnn`` for :class:`~facemask.models.cnn.CNN`, or a callable that makes a
+            network, given ``num_classes`` and ``settings``; it maps float32[N, 3, S, S] to logits, float32[N, C].
+        num_classes: C; None leaves it to ``class_names``, or to the data module.
+        optimizer: makes the optimiser, given the parameters that learn; None for AdamW with ``lr``.
         schedule: makes the learning-rate schedule (see :mod:`facemask.models.schedules`); None for a constant rate.
-        class_names: the classes, in the order of the logits; numbers where it is None.
-        class_weights: float32[C], weights of the training loss.
+        class_names: the classes, in the order of the logits; None leaves them to the data module, or numbers them.
+        class_weights: float32[C], weights of the training loss; None leaves them to the data module.
         label_smoothing: share of the target spread over all classes, in training.
         freeze: what does not learn, see :func:`facemask.models.freezing.freeze`.
         channels_last: keep tensors channels-last in memory, the faster layout on CPUs and on tensor cores.
+        input_size: side of the network's input, pixels; None for the size of the stored images.
+        lr: learning rate of the default optimiser.
+        distillation: how to learn from a teacher, where batches carry its logits.
         settings: everything else goes to ``net``.
-    """
 
-    teaching: Teaching | None = None  # set where batches come with a teacher's logits
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> from facemask import FaceDataModule, MaskClassifier
+        >>> model, data = MaskClassifier("mobilenetv2_100"), FaceDataModule("faces")
+        >>> Trainer(max_epochs=3).fit(model, data)  # doctest: +SKIP
+    """
 
     def __init__(
         self,
-        net: Callable[..., nn.Module],
-        num_classes: int,
-        optimizer: MakeOptimizer,
-        schedule: MakeSchedule | None = None,
+        net: str | Callable[..., nn.Module] = "mobilenetv2_100",
+        num_classes: int | None = None,
+        optimizer: MakeOptimizer | None = None,
+        schedule: MakeSchedule | None = onecycle,
         class_names: Sequence[str] | None = None,
         class_weights: npt.NDArray[np.float32] | None = None,
         label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         freeze: str = "none",
         channels_last: bool = True,
+        input_size: Annotated[int, Field(ge=8, le=1024)] | None = 96,
+        lr: Annotated[float, Field(gt=0)] = 1e-3,
+        distillation: DistillationLoss | None = None,
         **settings: Any,
     ) -> None:
         super().__init__()
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.net = net(num_classes=num_classes, **settings).to(memory_format=self.memory_format)
-        self.initial: InitialWeights = getattr(self.net, "initial", InitialWeights("not told by the network"))
-        self._frozen = freezing.freeze(self.net, freeze)
-        self.make_optimizer, self.make_schedule = optimizer, schedule
-        self.label_smoothing = label_smoothing
-        self.class_weights = None if class_weights is None else torch.from_numpy(class_weights)
-        names = class_names or [str(i) for i in range(num_classes)]
-        self.train_metrics, self.val_metrics = EpochMetrics(names), EpochMetrics(names)
+        self.make_net, named = _as_factory(net)
+        self.settings = named | settings
+        self.make_optimizer = optimizer or partial(AdamW, lr=lr, weight_decay=0.01)
+        self.make_schedule = schedule
+        self.label_smoothing, self.frozen_part, self.input_size = label_smoothing, freeze, input_size
+        self.distillation, self.class_weights = distillation, _as_tensor(class_weights)
+        self.preprocessing: Preprocessing | None = None
+        self.initial = InitialWeights("not told by the network")
+        self.class_names: list[str] = []
+        self._frozen: list[nn.Module] = []
+        if class_names or num_classes:
+            self.build(class_names or [str(i) for i in range(num_classes or 0)])
+
+    def build(self, class_names: Sequence[str], **replaced: Any) -> None:
+        """Build the network.
+
+        Args:
+            class_names: the classes, in the order of the logits.
+            replaced: arguments of the network that replace those of the constructor.
+        """
+        self.class_names = list(class_names)
+        net = self.make_net(num_classes=len(class_names), **self.settings | replaced)
+        self.net = net.to(memory_format=self.memory_format)
+        self.initial = getattr(self.net, "initial", self.initial)
+        self._frozen = freezing.freeze(self.net, self.frozen_part)
+        self.train_metrics, self.val_metrics, self.test_metrics = (EpochMetrics(self.class_names) for _ in range(3))
         self.train()  # Lightning keeps each layer's mode as it finds it, and never switches to training by itself
+
+    def setup(self, stage: str) -> None:
+        """Take from the data module what the constructor was not told.
+
+        Raises:
+            ConfigError: neither says what the classes are.
+        """
+        data = getattr(self.trainer, "datamodule", None)
+        if not self.class_names:
+            names = getattr(data, "class_names", None)
+            if names is None:
+                raise ConfigError(
+                    "the classes are not known: give MaskClassifier class_names=[...], or train it on a FaceDataModule."
+                )
+            if isinstance(seed := getattr(data, "seed", None), int):
+                seed_everything(derive_seed(INITIAL_WEIGHTS, seed, int(getattr(data, "fold", 0))), verbose=False)
+            self.build(names)
+            self.class_weights = self.class_weights if self.class_weights is not None else _weights_of(data)
+        if self.preprocessing is None:
+            size = getattr(data, "store_size", None) or self.input_size or STORE_SIZE
+            self.preprocessing = self.preprocessing_for(tuple(self.class_names), size)
+
+    def configure_callbacks(self) -> list[Callback]:
+        """Return the callback that seeds each epoch, so that a resumed fit repeats the uninterrupted one."""
+        return [EpochSeed()]
+
+    def preprocessing_for(self, class_names: tuple[str, ...], store_size: int) -> Preprocessing:
+        """Return how stored images of a size become input of this network."""
+        size = self.input_size or store_size
+        return Preprocessing(class_names, size, store_size, self.initial.mean, self.initial.std)
+
+    def to_record(self) -> dict[str, object]:
+        """Return what a reader needs to build the same module: a ``_target_`` node of plain types."""
+        return {
+            TARGET: f"{type(self).__module__}.{type(self).__qualname__}",
+            "net": describe(self.make_net),
+            "optimizer": describe(self.make_optimizer),
+            "schedule": describe(self.make_schedule),
+            "label_smoothing": self.label_smoothing,
+            "freeze": self.frozen_part,
+            "channels_last": self.memory_format == torch.channels_last,
+            "input_size": self.input_size,
+            **self.settings,
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Make the checkpoint say how to build the network, how to prepare its input, and what it was trained on."""
+        data = getattr(self.trainer, "datamodule", None)
+        add_records(checkpoint, self.to_record(), self.preprocessing, data)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Build the network that a checkpoint describes, if none has been built.
+
+        Raises:
+            RunError: it describes none.
+        """
+        if self.class_names:
+            return
+        self.preprocessing = preprocessing_of(checkpoint)
+        record = networks_only(checkpoint.get(MODEL))
+        if not record or record.get("net") is None:
+            raise RunError("the checkpoint names no network to build; give one that a fit of MaskClassifier wrote.")
+        read = Component.from_plain(record).without("optimizer", "schedule")
+        as_written: MaskClassifier = read.build()
+        self.make_net, self.settings = as_written.make_net, as_written.settings
+        self.frozen_part, self.input_size = as_written.frozen_part, as_written.input_size
+        self.memory_format, self.label_smoothing = as_written.memory_format, as_written.label_smoothing
+        untrained = {"pretrained": False} if "pretrained" in inspect.signature(self.make_net).parameters else {}
+        self.build(self.preprocessing.class_names, **untrained)  # its weights are about to be replaced
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits, float32[N, C].
@@ -113,12 +201,12 @@ class MaskClassifier(LightningModule):
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         """Return the loss to minimise, of images, labels and, where there is a teacher, its logits."""
-        images, labels, *taught = batch
+        images, labels, *teacher_logits = batch
         logits = self(images)
         weights = None if self.class_weights is None else self.class_weights.to(logits.device)
         loss = cross_entropy(logits, labels, weight=weights, label_smoothing=self.label_smoothing)
-        if self.teaching is not None:
-            loss = self.teaching.loss(loss, logits, *taught)
+        if self.distillation is not None:
+            loss = self.distillation(loss, logits, *teacher_logits)
         probabilities = logits.detach().float().softmax(dim=1)
         self.train_metrics.update(loss.detach(), probabilities, labels if labels.ndim == 1 else labels.argmax(dim=1))
         return loss
@@ -129,6 +217,18 @@ class MaskClassifier(LightningModule):
         logits = self(images).float()
         self.val_metrics.update(cross_entropy(logits, labels), logits.softmax(dim=1), labels)
 
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Score a batch of the test part."""
+        images, labels = batch
+        logits = self(images).float()
+        self.test_metrics.update(cross_entropy(logits, labels), logits.softmax(dim=1), labels)
+
+    def predict_step(self, batch: tuple[Tensor, ...] | Tensor, batch_idx: int) -> Tensor:
+        """Return probabilities, float32[N, C], of a batch: images alone, or with their labels."""
+        images = batch if isinstance(batch, Tensor) else batch[0]
+        probabilities: Tensor = self(images).float().softmax(dim=1)
+        return probabilities
+
     def on_train_epoch_end(self) -> None:
         """Log the training metrics of the epoch."""
         self.log_dict({f"train/{name}": value for name, value in self.train_metrics.compute().items()}, sync_dist=True)
@@ -137,9 +237,29 @@ class MaskClassifier(LightningModule):
         """Log the validation metrics of the epoch."""
         self.log_dict({f"val/{name}": value for name, value in self.val_metrics.compute().items()}, sync_dist=True)
 
+    def on_test_epoch_end(self) -> None:
+        """Log the metrics of the test part."""
+        values = self.test_metrics.compute()
+        self.log_dict({f"test/{name}": value for name, value in values.items()}, sync_dist=True)
+
     def configure_optimizers(self) -> Any:
         """Return the optimiser of the layers that learn, with its schedule."""
         optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)
         if self.make_schedule is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": self.make_schedule(optimizer, trainer=self.trainer)}
+
+
+def _as_factory(net: str | Callable[..., nn.Module]) -> tuple[Callable[..., nn.Module], dict[str, object]]:
+    """Return what makes the network, and the arguments that its name stands for."""
+    if not isinstance(net, str):
+        return net, {}
+    return (CNN, {}) if net == "cnn" else (TimmNet, {"name": net})
+
+
+def _as_tensor(weights: npt.NDArray[np.float32] | None) -> Tensor | None:
+    return None if weights is None else torch.from_numpy(weights)
+
+
+def _weights_of(data: object) -> Tensor | None:
+    return _as_tensor(getattr(data, "class_weights", None))

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import platform
-import resource
 import secrets
 import shlex
 import subprocess
@@ -29,12 +28,12 @@ from pydantic import TypeAdapter
 from yaml import YAMLError  # type: ignore[import-untyped]
 
 from facemask.config.compose import Settings
-from facemask.config.keys import NOT_COMPARED, SWEEP_ONLY_KEYS
+from facemask.config.keys import NOT_COMPARED, SWEEP_ONLY_KEYS, differing_keys, setting
 from facemask.config.schemas import TrainConfig
-from facemask.config.typed import from_plain
+from facemask.config.typed import from_plain, to_plain
 from facemask.errors import RunError
 from facemask.files import plain, write_atomically
-from facemask.runs.results import FORMAT, FoldResult, RunResult
+from facemask.runs.results import FORMAT, Environment, FoldResult, RunResult
 
 CONFIG, RESULT, LOCK = "config.yaml", "result.json", ".lock"
 BEST, LAST, METRICS, PREDICTIONS = "best.ckpt", "last.ckpt", "metrics.csv", "predictions.parquet"
@@ -118,11 +117,11 @@ def is_complete(result: Result | None) -> bool:
 
 
 @contextmanager
-def open_run(folder: Path, settings: Settings) -> Iterator[Result | None]:
-    """Hold a run folder for writing, for a new run or to go on with the same one; yield its previous result.
+def open_run(folder: Path, config: TrainConfig) -> Iterator[RunResult | None]:
+    """Hold a run folder for writing, for a new run or to resume the same one; yield its previous result.
 
     Raises:
-        RunError: it holds another experiment, or another process is at it, or it cannot be written.
+        RunError: it holds another experiment, or another process is writing it, or it cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -137,22 +136,26 @@ def open_run(folder: Path, settings: Settings) -> Iterator[Result | None]:
             f"{folder} cannot be written ({error.strerror}); choose another folder: hydra.run.dir=FOLDER"
         ) from error
     try:
-        previous = read_result(folder)
-        if previous is not None and not _may_go_on(previous, folder, settings):
-            raise RunError(
-                f"{folder} holds a run of another configuration; choose another folder (hydra.run.dir=FOLDER), or "
-                "delete it."
-            )
-        write_atomically(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(settings)))
+        previous = read_run(folder)
+        if previous is not None:
+            _check_same_experiment(previous, folder, config)
+        write_atomically(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(to_plain(config))))
         yield previous
     finally:
         lock.release()
 
 
-def _may_go_on(previous: Result, folder: Path, settings: Settings) -> bool:
-    """Return whether a folder's run is of this configuration, or came to nothing that could be lost."""
-    is_void = previous["status"] == "failed" and not any(folder.rglob("*.ckpt"))
-    return previous.get("config_hash") == config_hash(settings) or is_void
+def _check_same_experiment(previous: RunResult, folder: Path, config: TrainConfig) -> None:
+    """Raise if a folder's run is of another configuration, unless it came to nothing that could be lost."""
+    if previous.status == "failed" and not any(folder.rglob("*.ckpt")):
+        return
+    known = read_config(folder) if (folder / CONFIG).is_file() else None
+    differing = differing_keys(known, config) if known else {"its configuration": ("unknown", "given")}
+    for key, (theirs, ours) in differing.items():
+        raise RunError(
+            f"{folder} holds a run of another configuration: {setting(key, theirs)} there, {setting(key, ours)} here; "
+            "choose another folder (hydra.run.dir=FOLDER), or delete it."
+        )
 
 
 def read_settings(folder: Path) -> Settings:
@@ -187,16 +190,11 @@ def decisive(settings: Settings) -> Settings:
     return kept
 
 
-def environment(device: str) -> Result:
-    """Return where and with what a run was made."""
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": processor(),
-        "device": device,
-        "libraries": {name: version(name) for name in LIBRARIES},
-        "git": _git_revision(),
-    }
+def environment(device: str) -> Environment:
+    """Return where and with what a run is made."""
+    libraries = {name: version(name) for name in LIBRARIES}
+    system = platform.python_version(), platform.platform(), processor()
+    return Environment(*system, device, libraries, _git_revision())
 
 
 def command() -> str:
@@ -231,13 +229,17 @@ def wandb_id(folder: Path) -> str:
     return file.read_text()
 
 
-def peak_memory() -> int:
-    """Return the most memory that this process, or one that it began and that has ended, has held so far, bytes.
+def peak_memory() -> int | None:
+    """Return the most memory that this process, or a child of it that has ended, has held so far, bytes.
 
-    With what this process held on its accelerator; torch does not tell of the others'.
+    Includes what this process held on its accelerator. None on systems that do not tell, such as Windows.
     """
+    try:
+        import resource
+    except ImportError:
+        return None
     largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    resident = largest * (1 if sys.platform == "darwin" else 1024)
+    resident = int(largest * (1 if sys.platform == "darwin" else 1024))
     return resident + (torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0)
 
 

@@ -1,38 +1,26 @@
-"""What happens around the epochs: fresh random numbers, a row of metrics, two checkpoints."""
+"""What happens around the epochs: a row of metrics, two checkpoints."""
 
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from weakref import proxy
 
-import lightning
 import pandas as pd
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, RichProgressBar
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.profilers import Profiler
 
-from facemask.config.resolvers import monitor_sign
+from facemask.config.component import Component
+from facemask.config.resolvers import monitor_mode, monitor_sign
+from facemask.data.preprocessing import Preprocessing
 from facemask.errors import RunError, first_line
 from facemask.files import replaced, same_file, write_atomically
-from facemask.models.checkpoint import MODEL, RECORD
+from facemask.models.records import add_records
 from facemask.runs.run_folder import BEST, LAST, METRICS
-from facemask.seeding import EPOCH, derive_seed
-
-
-class EpochSeed(Callback):
-    """Draw each epoch's dropout and batch mixing from a seed of its own, so that a resumed epoch repeats itself."""
-
-    def __init__(self, seed: int, fold: int) -> None:
-        self.seed, self.fold = seed, fold
-
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Seed the generators of Python, NumPy and torch."""
-        others = [trainer.global_rank] if trainer.global_rank else []  # not what another process draws
-        drawn = derive_seed(EPOCH, self.seed, self.fold, trainer.current_epoch, *others)
-        lightning.seed_everything(drawn, verbose=False)
 
 
 class DataWait(Profiler):
@@ -126,42 +114,61 @@ class EpochBar(RichProgressBar):
         return f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}"
 
 
-class Checkpoints(Checkpoint):
-    """Keep ``best.ckpt``, the epoch with the best monitored metric, and ``last.ckpt``, to continue from.
+class BestAndLast(ModelCheckpoint):
+    """Keeps ``best.ckpt``, the epoch with the best monitored metric, and ``last.ckpt``, to continue from.
 
-    Lightning's ModelCheckpoint is not used: it forgets its best score when a run folder has been moved, and keeps
-    no last checkpoint of epochs that are not the best.
+    Lightning's own ModelCheckpoint forgets its best score when a run folder has been moved, and keeps no last
+    checkpoint of epochs that are not the best. Everything else is its: loggers that upload checkpoints find them.
 
     Args:
         folder: the fold's.
         monitor: a logged metric.
-        record: added to every checkpoint: the preprocessing record.
-        model: added to every checkpoint: the model configuration.
+        model: the model's node, recorded in checkpoints of modules that do not record themselves.
+        preprocessing: recorded likewise.
     """
 
-    def __init__(self, folder: Path, monitor: str, record: dict[str, Any], model: dict[str, Any]) -> None:
-        self.folder, self.monitor, self.sign = folder, monitor, monitor_sign(monitor)
-        self.record, self.model = record, model
+    state_key = "Checkpoints"  # as in run folders of format 0
+
+    def __init__(self, folder: Path, monitor: str, model: Component, preprocessing: Preprocessing) -> None:
+        super().__init__(folder, "best", monitor, mode=monitor_mode(monitor), save_last=True)
+        self.folder, self.sign = folder, monitor_sign(monitor)
+        self.model, self.preprocessing = model, preprocessing
         self.best_score: float | None = None
         self.best_epoch = 0
         self.ended = False
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Do nothing: the folder is given, and may hold an earlier part of this run."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs to know."""
         return {"best_score": self.best_score, "best_epoch": self.best_epoch, "ended": self.ended}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up what :meth:`state_dict` returned."""
+        """Read what :meth:`state_dict` returned."""
         self.best_score, self.best_epoch = state_dict["best_score"], state_dict["best_epoch"]
         self.ended = state_dict["ended"]
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Make the checkpoint tell by itself how to build and to feed its network."""
-        checkpoint[RECORD], checkpoint[MODEL] = self.record, self.model
+        """Record how to build the network and prepare its input, for modules that do not do so themselves."""
+        data = getattr(trainer, "datamodule", None)
+        add_records(checkpoint, self.model.to_plain(), self.preprocessing, data)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop at once where early stopping had ended the run before it was cut off."""
         trainer.should_stop = trainer.should_stop or self.ended
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Save nothing within an epoch."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save nothing before the epoch has ended."""
+
+    def on_exception(self, *_: Any) -> None:
+        """Save nothing: an epoch that has been cut off is repeated."""
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save nothing: the last epoch has been saved."""
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the checkpoints.
@@ -171,16 +178,23 @@ class Checkpoints(Checkpoint):
         """
         score = self._score(trainer)
         self.ended = trainer.should_stop
-        is_best = self.best_score is None or self.sign * score > self.sign * self.best_score
-        if is_best:
+        best, last = self.folder / BEST, self.folder / LAST
+        if self.best_score is None or self.sign * score > self.sign * self.best_score:
             self.best_score, self.best_epoch = score, trainer.current_epoch + 1
-            trainer.save_checkpoint(self.folder / BEST)
+            trainer.save_checkpoint(best)
             if trainer.is_global_zero:
-                same_file(self.folder / BEST, self.folder / LAST)
+                same_file(best, last)
         else:
-            trainer.save_checkpoint(self.folder / LAST)
+            trainer.save_checkpoint(last)
+        self.best_model_path, self.last_model_path = str(best), str(last)
+        self.best_model_score, self.current_score = torch.tensor(self.best_score), torch.tensor(score)
+        self.best_k_models = {str(best): self.best_model_score}
+        if trainer.is_global_zero:
+            for logger in trainer.loggers:
+                logger.after_save_checkpoint(proxy(self))
 
     def _score(self, trainer: Trainer) -> float:
+        assert self.monitor is not None
         if self.monitor not in trainer.callback_metrics:
             logged = ", ".join(sorted(trainer.callback_metrics))
             raise RunError(f"monitor={self.monitor} is not among what the model logs: {logged}.")

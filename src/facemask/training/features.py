@@ -2,18 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 from filelock import FileLock
-from lightning.pytorch import LightningModule
 from rich.console import Console
 from rich.progress import track
 
-from facemask.config.compose import Settings
+from facemask.config.schemas import TrainConfig
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.dataset import FeatureArray, Features
 from facemask.data.preprocessing import Pixels, Preprocessing
@@ -22,6 +21,7 @@ from facemask.files import replaced
 from facemask.models.classifier import MaskClassifier
 from facemask.models.freezing import BACKBONE
 from facemask.models.weights import state_digest
+from facemask.training.parts import Model
 
 FORMAT = 1  # raise it when the features of an unchanged image would change
 VIEWS = 4  # augmented views of each image, where augment.views does not say
@@ -29,20 +29,17 @@ BATCH = 32  # on a CPU twice as fast as 64, whose activations no longer fit its 
 MIXING = ("views", "mixup", "cutmix")  # keys of augment that do not change a view
 
 
-def frozen_features(
-    settings: Settings, data: FaceDataModule, model: LightningModule, record: Preprocessing, device: str
-) -> Features | None:
-    """Return the features of all training images, computing what is not kept yet; None where they cannot serve.
+def frozen_features(config: TrainConfig, data: FaceDataModule, model: Model, device: str) -> Features | None:
+    """Return the features of all training images, computing those that are not cached; None where they cannot serve.
 
     They lie beside the store, a file a view, so that folds, jobs and later sweeps share them. A head sees the views in
-    turn, one an epoch, in place of an endless supply. ``augment.views=0`` keeps nothing: then the backbone runs anew
-    in every epoch.
+    turn, one an epoch, in place of an endless supply. ``augment.views=0`` caches nothing: then the backbone runs in
+    every epoch.
 
     Args:
-        settings: the whole configuration.
+        config: the whole configuration.
         data: its tables read.
         model: the model to be trained.
-        record: how it wants to be fed.
         device: where to compute.
 
     Raises:
@@ -51,14 +48,14 @@ def frozen_features(
     """
     augmentation = data.augmentation
     views = VIEWS if augmentation is None or augmentation.views is None else augmentation.views
-    if settings["model"].get("freeze") != BACKBONE or not isinstance(model, MaskClassifier) or views == 0:
+    if config.model.get("freeze") != BACKBONE or not isinstance(model.module, MaskClassifier) or views == 0:
         return None
-    extractor = Extractor(data, model, record, device)
+    extractor = Extractor(data, model.module, model.preprocessing, device)
     extractor.check()
     clean = extractor.open(None)
     if augmentation is None or not augmentation.names:
         return Features(clean, [clean])
-    steps = {key: value for key, value in settings["augment"].items() if key not in MIXING}
+    steps = config.augment.without(*MIXING).to_plain()
     return Features(clean, [extractor.open(view, f"view {view + 1} of {views}", steps) for view in range(views)])
 
 
@@ -110,7 +107,7 @@ class Extractor:
                 "augment.views=0."
             )
 
-    def open(self, view: int | None, title: str = "as they are", steps: Settings | None = None) -> Path:
+    def open(self, view: int | None, title: str = "as they are", steps: Mapping[str, object] | None = None) -> Path:
         """Return the file of the features, float32[N, F], of every row of the store.
 
         Args:

@@ -9,55 +9,54 @@ from pathlib import Path
 import lightning
 import numpy as np
 import pandas as pd
-from lightning.pytorch import LightningModule
 from lightning.pytorch.loggers import Logger
 
-from facemask.config.compose import Settings
+from facemask.config.component import network_name
 from facemask.config.keys import ALL_FOLDS
+from facemask.config.schemas import TrainConfig
+from facemask.config.typed import to_plain
 from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
-from facemask.files import plain, write_atomically, write_table
+from facemask.files import to_jsonable, write_atomically, write_table
 from facemask.metrics.classification import DRAWS, classification_metrics, metric_draws, metric_intervals
 from facemask.models.checkpoint import load_model, read_checkpoint
 from facemask.models.predict import predict_probabilities, prediction_table, truth_and_probabilities
-from facemask.models.weights import InitialWeights, state_digest
+from facemask.models.weights import state_digest
 from facemask.reports.curves import draw_learning_curves
+from facemask.runs.results import DataFacts, FoldResult, RunResult, SampleCounts, Spread, WeightFacts
 from facemask.runs.run_folder import (
     BEST,
     LAST,
     METRICS,
     PREDICTIONS,
-    Result,
-    command,
-    config_hash,
     environment,
-    is_complete,
     mean_and_std,
     open_run,
     peak_memory,
-    read_result,
-    write_result,
+    read_fold,
+    write,
 )
 from facemask.seeding import INITIAL_WEIGHTS, derive_seed
 from facemask.sweeps.race import judge
 from facemask.tracking.loggers import log_best, opened_loggers
-from facemask.training.distillation import open_teacher
+from facemask.training.distillation import check_same_images, open_teacher
 from facemask.training.features import frozen_features, threads_for
-from facemask.training.parts import build_data, build_fold_model, build_trainer, model_name
-from facemask.training.processes import logged_afterwards, raised_here
+from facemask.training.parts import Model, build_data, build_fold_model, build_trainer
+from facemask.training.processes import errors_from_workers, replayed_to_loggers
 
 CURVES = "learning_curves.png"
 
 
-def fit_folds(settings: Settings, folder: Path, sweep: Path | None = None) -> Result:
-    """Fit the fold, or the folds, that a configuration asks for, going on where an earlier call was cut off.
+def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, command: str = "") -> RunResult:
+    """Fit the fold, or the folds, that a configuration asks for, resuming where an earlier call was cut off.
 
     Args:
-        settings: a validated configuration.
+        config: a validated configuration.
         folder: the run folder. If it holds a run of this configuration, its complete folds are kept, and the one
-            that was cut off is taken up at its last complete epoch and ends where it would have ended.
+            that was cut off is resumed at its last complete epoch and ends where it would have ended.
         sweep: the folder of the sweep that the run is part of, if it is. With ``race``, the run ends as ``pruned`` as
             soon as it is clearly behind the sweep's best, see :func:`facemask.sweeps.race.judge`.
+        command: the line that repeats this run.
 
     Returns:
         The content of ``result.json``.
@@ -65,89 +64,90 @@ def fit_folds(settings: Settings, folder: Path, sweep: Path | None = None) -> Re
     Raises:
         FaceMaskError: what a user can mend; recorded in the run folder first, as every other error is.
     """
-    folds = range(settings["k"]) if settings["fold"] == ALL_FOLDS else [int(settings["fold"])]
-    with open_run(folder, settings) as previous:
-        rivals = sweep if settings["race"] else None
-        if previous is not None and (is_complete(previous) or (rivals and previous["status"] == "pruned")):
-            root = settings["data"].get("root")
-            if root and Path(root).expanduser().is_dir():  # what is complete does without its images
-                _check_unchanged(build_data(settings, folds[0]), folder)
+    folds = range(config.k) if config.fold == ALL_FOLDS else [int(config.fold)]
+    with open_run(folder, config) as previous:
+        rivals = sweep if config.race else None
+        if previous is not None and (previous.is_complete or (rivals and previous.status == "pruned")):
+            root = config.data.get("root")
+            if root and Path(root).expanduser().is_dir():  # a complete run does not need its images
+                _check_unchanged(build_data(config, folds[0]), folder)
             return previous
-        result: Result = {
-            "model": model_name(settings),
-            "monitor": settings["monitor"],
-            "k": settings["k"],
-            "seed": settings["seed"],
-            "config_hash": config_hash(settings),
-            "command": (previous or {}).get("command") or command(),
-            "folds": [],
-        }
-        with _recorded(folder, result):
+        result = RunResult(model=network_name(config.model), monitor=config.monitor, k=config.k, seed=config.seed)
+        result.command = previous.command if previous and previous.command else command
+        with _track_status(folder, result):
             for fold in folds:
-                if rivals and (pruned := judge(rivals, settings)):
-                    result |= {"status": "pruned", "pruned": pruned.reason, "score": pruned.score}
+                if rivals and (pruned := judge(rivals, to_plain(config))):
+                    result.status, result.pruned, result.score = "pruned", pruned.reason, pruned.score
                     break
-                done = fit_fold(settings, fold, folder / f"fold-{fold}")
-                result["folds"].append(done)
-                result |= {key: done[key] for key in ("data", "weights", "environment")}
-                write_result(folder, result)
-            if result["folds"]:
-                result |= _summary(result["folds"])
-                write_table(folder / PREDICTIONS, _all_predictions(result["folds"], folder))
+                done = fit_fold(config, fold, folder / f"fold-{fold}")
+                result.folds.append(done)
+                result.data, result.weights, result.environment = done.data, done.weights, done.environment
+                write(folder, result)
+            if result.folds:
+                _summarise(result)
+                write_table(folder / PREDICTIONS, _all_predictions(result.folds, folder))
     return result
 
 
-def fit_fold(settings: Settings, fold: int, folder: Path) -> Result:
-    """Fit one fold into its folder, or go on with it; return its result.
+def fit_fold(config: TrainConfig, fold: int, folder: Path) -> FoldResult:
+    """Fit one fold into its folder, or resume it; return its result.
 
     Everything random follows from the seed and the fold, so a fold comes out the same alone and among others.
     """
-    previous = read_result(folder)
-    if previous is not None and is_complete(previous):
+    previous = read_fold(folder)
+    if previous is not None and previous.is_complete:
         return previous
     folder.mkdir(parents=True, exist_ok=True)
-    result: Result = {"fold": fold}
-    if previous is not None and "data" in previous:  # what it was begun on must outlive a failure to go on
-        result["data"] = previous["data"]
-    with _recorded(folder, result):
-        data = build_data(settings, fold)
+    # The fingerprint of the data that the fold was started with outlives a failure to resume.
+    result = FoldResult(fold, data=previous.data if previous else None)
+    with _track_status(folder, result):
+        teacher = open_teacher(config, fold)
+        data = build_data(config, fold, teacher)
         _check_unchanged(data, folder.parent)
         _report_unreadable(data, folder.parent)
-        lightning.seed_everything(derive_seed(INITIAL_WEIGHTS, settings["seed"], fold), verbose=False)
-        model, record, initial = build_fold_model(settings, data)
-        data.preprocessing = record
-        result |= _facts(data, model, initial)
-        write_result(folder, result)
-        with opened_loggers(settings, fold, folder) as loggers:
-            several = settings["trainer"].get("strategy") is not None
-            live, late = ([], loggers) if several else (loggers, [])
-            trainer, checkpoints = build_trainer(settings, fold, folder, record, live)
-            device = str(trainer.strategy.root_device)
-            result["environment"] = environment(device)
-            data.features = frozen_features(settings, data, model, record, device)
-            if teacher := open_teacher(settings, data, model, record):
-                data.teacher, result["teacher"] = teacher, teacher.facts()
-            if settings["trainer"].get("compile"):
-                model.compile()
-            last = folder / LAST if (folder / LAST).is_file() else None
-            data.first_epoch = read_checkpoint(last)["epoch"] + 1 if last else 0
-            with threads_for(data.features), raised_here(), logged_afterwards(folder, data.first_epoch, late):
-                trainer.fit(model, datamodule=data, ckpt_path=last, weights_only=True)
-            if several:  # what the callback knows, it knows in a process that has ended
-                checkpoints.load_state_dict(read_checkpoint(folder / LAST)["callbacks"][checkpoints.state_key])
-            result["best_epoch"] = checkpoints.best_epoch
-            result |= _evaluate(folder, data, device, settings["seed"], loggers)
-        result["score"] = _score(settings["monitor"], result, checkpoints.best_score)
-        _draw(folder, model_name(settings), result)
-    del data, model, trainer
+        lightning.seed_everything(derive_seed(INITIAL_WEIGHTS, config.seed, fold), verbose=False)
+        model = build_fold_model(config, data)
+        if teacher is not None:
+            check_same_images(teacher, data)
+            result.teacher = teacher.facts()
+        _record_facts(result, data, model)
+        write(folder, result)
+        with opened_loggers(to_plain(config), fold, folder) as loggers:
+            _train(config, data, model, folder, result, loggers)
+        _draw(folder, network_name(config.model), result)
+    del data, model
     gc.collect()  # Lightning's objects refer to one another, and the next fold should find their memory free
     return result
 
 
+def _train(
+    config: TrainConfig, data: FaceDataModule, model: Model, folder: Path, result: FoldResult, loggers: Sequence[Logger]
+) -> None:
+    """Train the model, or resume it, and score its best epoch."""
+    is_spawned = config.trainer.get("strategy") is not None
+    live, replayed = ([], loggers) if is_spawned else (loggers, [])
+    trainer, checkpoints = build_trainer(config, folder, model, live)
+    device = str(trainer.strategy.root_device)
+    result.environment = environment(device)
+    data = data.with_features(frozen_features(config, data, model, device))
+    if config.trainer.get("compile"):
+        model.module.compile()
+    last = folder / LAST if (folder / LAST).is_file() else None
+    first_epoch = read_checkpoint(last)["epoch"] + 1 if last else 0
+    with threads_for(data.features), errors_from_workers(), replayed_to_loggers(folder, first_epoch, replayed):
+        trainer.fit(model.module, datamodule=data, ckpt_path=last, weights_only=True)
+    if is_spawned:  # the callback's state lives in the worker
+        checkpoints.load_state_dict(read_checkpoint(folder / LAST)["callbacks"][checkpoints.state_key])
+    result.best_epoch = checkpoints.best_epoch
+    _evaluate(folder, data, device, config.seed, loggers, result)
+    result.score = _score(config.monitor, result, checkpoints.best_score)
+
+
 def _check_unchanged(data: FaceDataModule, run: Path) -> None:
-    """Refuse to go on over changed images, with folds that are no parts of one split, or to pass for a run on them."""
+    """Raise if the data fingerprint differs from the one that any fold of this run was started with."""
     for folder in sorted({file.parent for name in (BEST, LAST) for file in run.glob(f"fold-*/{name}")}):
-        known = (read_result(folder) or {}).get("data", {}).get("fingerprint", data.fingerprint)
+        fold = read_fold(folder)
+        known = fold.data.fingerprint if fold and fold.data else data.fingerprint
         if known != data.fingerprint:
             raise RunError(
                 f"the images of data.root={data.root} have changed since {folder} was begun (fingerprint {known}, now "
@@ -167,36 +167,26 @@ def _report_unreadable(data: FaceDataModule, run: Path) -> None:
         )
 
 
-def _facts(data: FaceDataModule, model: LightningModule, initial: InitialWeights) -> Result:
-    """Return what is known before training, of the data and of the network."""
-    parameters = list(model.parameters())
-    return {
-        "data": {
-            "name": data.name,
-            "fingerprint": data.fingerprint,
-            "classes": data.class_names,
-            "n": data.counts(),
-            "unreadable": len(data.unreadable),
-        },
-        "n": {
-            "train": len(data.train_samples),
-            "val": len(data.val_samples),
-            "val_groups": int(data.val_samples["group"].nunique()),
-        },
-        "weights": {
-            "source": initial.source,
-            "sha256": state_digest(model),
-            "parameters": sum(p.numel() for p in parameters),
-            "trained": sum(p.numel() for p in parameters if p.requires_grad),
-        },
-    }
+def _record_facts(result: FoldResult, data: FaceDataModule, model: Model) -> None:
+    """Record what is known of the data and of the network before training."""
+    parameters = list(model.module.parameters())
+    result.data = DataFacts(str(data.name), data.fingerprint, data.class_names, data.counts(), len(data.unreadable))
+    result.n = SampleCounts(len(data.train_samples), len(data.val_samples), int(data.val_samples["group"].nunique()))
+    result.weights = WeightFacts(
+        source=model.initial.source,
+        sha256=state_digest(model.module),
+        parameters=sum(p.numel() for p in parameters),
+        trained=sum(p.numel() for p in parameters if p.requires_grad),
+    )
 
 
-def _evaluate(folder: Path, data: FaceDataModule, device: str, seed: int, loggers: Sequence[Logger]) -> Result:
+def _evaluate(
+    folder: Path, data: FaceDataModule, device: str, seed: int, loggers: Sequence[Logger], result: FoldResult
+) -> None:
     """Score the best checkpoint, read back from disk as any later reader would, and keep its predictions."""
-    model, record = load_model(folder / BEST)
-    probabilities = predict_probabilities(model.to(device), record, data.inputs(data.val_samples))
-    names = list(record.class_names)
+    model, preprocessing = load_model(folder / BEST)
+    probabilities = predict_probabilities(model.to(device), preprocessing, data.inputs(data.val_samples))
+    names = list(preprocessing.class_names)
     predictions = prediction_table(data.val_samples, probabilities, names)
     write_table(folder / PREDICTIONS, predictions)
     truth, _ = truth_and_probabilities(predictions, names)
@@ -204,22 +194,18 @@ def _evaluate(folder: Path, data: FaceDataModule, device: str, seed: int, logger
     groups = predictions["group"].tolist()
     draws = metric_draws(truth, probabilities, names, groups)
     log_best(loggers, metrics, predictions, data.images(data.val_samples), names, seed)
+    intervals = metric_intervals(draws, metrics, truth, probabilities.argmax(axis=1), names, groups)
     history = pd.read_csv(folder / METRICS)
-    return {
-        "metrics": {"val": metrics},
-        "intervals": plain(metric_intervals(draws, metrics, truth, probabilities.argmax(axis=1), names, groups)),
-        "draws": DRAWS,
-        "epochs": len(history),
-        "seconds": float(history["seconds"].sum()),
-        "data_seconds": float(history["data_seconds"].sum()),
-        "peak_memory_bytes": peak_memory(),
-    }
+    result.metrics, result.draws = {"val": dict(metrics)}, DRAWS
+    result.intervals = {name: (low, high) for name, (low, high) in to_jsonable(intervals).items()}
+    result.epochs, result.peak_memory_bytes = len(history), peak_memory()
+    result.seconds, result.data_seconds = float(history["seconds"].sum()), float(history["data_seconds"].sum())
 
 
-def _score(monitor: str, result: Result, logged: float | None) -> float:
+def _score(monitor: str, result: FoldResult, logged: float | None) -> float:
     """Return the monitored metric of the best epoch, as its saved predictions give it where they can."""
     split, _, name = monitor.partition("/")
-    score = result["metrics"].get(split, {}).get(name, logged)
+    score = result.metrics.get(split, {}).get(name, logged)
     if score is None or not np.isfinite(score):
         raise RunError(
             f"the best epoch's {monitor} is {score}; a run cannot be ranked by that: choose another monitor."
@@ -227,50 +213,51 @@ def _score(monitor: str, result: Result, logged: float | None) -> float:
     return float(score)
 
 
-def _all_predictions(folds: Sequence[Result], folder: Path) -> pd.DataFrame:
-    tables = [pd.read_parquet(folder / f"fold-{f['fold']}" / PREDICTIONS).assign(fold=f["fold"]) for f in folds]
+def _all_predictions(folds: Sequence[FoldResult], folder: Path) -> pd.DataFrame:
+    tables = [pd.read_parquet(folder / f"fold-{f.fold}" / PREDICTIONS).assign(fold=f.fold) for f in folds]
     return pd.concat(tables, ignore_index=True)
 
 
-def _summary(folds: Sequence[Result]) -> Result:
-    """Return means and standard deviations over folds."""
-    names = folds[0]["metrics"]["val"]
-    score = mean_and_std([fold["score"] for fold in folds])
-    return {
-        "score": score["mean"],
-        "score_std": score["std"],
-        "metrics": {"val": {name: mean_and_std([f["metrics"]["val"][name] for f in folds]) for name in names}},
-        "epochs": sum(fold["epochs"] for fold in folds),
-        "seconds": sum(fold["seconds"] for fold in folds),
-        "peak_memory_bytes": max(fold["peak_memory_bytes"] for fold in folds),
-    }
+def _summarise(result: RunResult) -> None:
+    """Fill in means and standard deviations over folds."""
+    folds = result.folds
+    score = _spread([fold.score for fold in folds])
+    result.score, result.score_std = score.mean, score.std
+    names = folds[0].metrics["val"]
+    result.metrics = {"val": {name: _spread([fold.metrics["val"][name] for fold in folds]) for name in names}}
+    result.epochs = sum(fold.epochs for fold in folds)
+    result.seconds = sum(fold.seconds for fold in folds)
+    memory = [fold.peak_memory_bytes for fold in folds if fold.peak_memory_bytes is not None]
+    result.peak_memory_bytes = max(memory, default=None)
 
 
-def _draw(folder: Path, model: str, result: Result) -> None:
-    n = result["n"]
+def _spread(values: Sequence[float | None]) -> Spread:
+    return Spread(**mean_and_std([np.nan if value is None else value for value in values]))
+
+
+def _draw(folder: Path, model: str, result: FoldResult) -> None:
     title = (
-        f"{model} on {result['data']['name']}, fold {result['fold']}: "
-        f"{n['train']:,} training and {n['val']:,} validation images"
+        f"{model} on {result.facts.name}, fold {result.fold}: "
+        f"{result.n.train:,} training and {result.n.val:,} validation images"
     )
-    figure = draw_learning_curves(pd.read_csv(folder / METRICS), result["best_epoch"], title)
+    figure = draw_learning_curves(pd.read_csv(folder / METRICS), result.best_epoch, title)
     figure.savefig(folder / CURVES, dpi=120)
 
 
 @contextmanager
-def _recorded(folder: Path, result: Result) -> Iterator[None]:
+def _track_status(folder: Path, result: RunResult | FoldResult) -> Iterator[None]:
     """Keep a folder's ``result.json`` true to what is happening to it, whatever happens."""
-    result |= {"status": "running", "error": None}
-    write_result(folder, result)
+    result.status, result.error = "running", None
+    write(folder, result)
     try:
         yield
     except BaseException as error:
-        stopped = isinstance(error, KeyboardInterrupt | SystemExit)  # Lightning turns Ctrl-C into SystemExit
-        result |= {
-            "status": "interrupted" if stopped else "failed",
-            "error": f"{type(error).__name__}: {error}",
-        }
+        is_interrupted = isinstance(error, KeyboardInterrupt | SystemExit)  # Lightning turns Ctrl-C into SystemExit
+        result.status = "interrupted" if is_interrupted else "failed"
+        result.error = f"{type(error).__name__}: {error}"
         raise
     else:
-        result["status"] = "complete" if result["status"] == "running" else result["status"]
+        if result.status == "running":
+            result.status = "complete"
     finally:
-        write_result(folder, result)
+        write(folder, result)

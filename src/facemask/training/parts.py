@@ -1,103 +1,115 @@
-"""The parts of a fit, each built from its node of the configuration."""
+"""The parts of a fit, each built once from its node of the configuration."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from hydra.utils import get_object
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from rich.console import Console
+from torch import Tensor
 
-from facemask.config.compose import Settings, build
+from facemask.config.schemas import TrainConfig
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import ConfigError, did_you_mean, first_line
 from facemask.models.checkpoint import build_model
+from facemask.models.distillation import DistillationLoss
+from facemask.models.epoch_seed import EpochSeed
 from facemask.models.weights import InitialWeights
-from facemask.training.callbacks import (
-    AtomicCheckpointIO,
-    Checkpoints,
-    DataWait,
-    EpochBar,
-    EpochLines,
-    EpochSeed,
-    History,
-)
-from facemask.training.processes import InEachProcess, quieten
+from facemask.training.callbacks import AtomicCheckpointIO, BestAndLast, DataWait, EpochBar, EpochLines, History
+from facemask.training.processes import InEachProcess, silence_expected_warnings
 
 
-def model_name(settings: Settings) -> str:
-    """Return what tables call the model: its timm name, or its class."""
-    model = settings["model"]
-    target = (model.get("net") or model)["_target_"]
-    return str(model.get("name") or target.rpartition(".")[2])
+@dataclass(frozen=True)
+class Model:
+    """A model that is about to be trained.
+
+    Attributes:
+        module: the model.
+        preprocessing: how stored images become its input.
+        initial: where its first weights come from.
+    """
+
+    module: LightningModule
+    preprocessing: Preprocessing
+    initial: InitialWeights
 
 
-def rehearse(settings: Settings) -> None:
-    """Build what needs no data, and run the model once: what cannot work is told before any image is decoded.
+def dry_run(config: TrainConfig) -> None:
+    """Build what needs no data and run the model once, so that what cannot work fails before any image is decoded.
 
     Raises:
         FaceMaskError: the augmentation or the model does not accept its settings, or the model cannot take a batch.
     """
-    build(settings["augment"])
+    config.augment.build()
     names = ["a", "b"]
-    model = build_model(settings["model"], num_classes=len(names), class_names=names, class_weights=None)
-    _check_monitor(settings["monitor"], model)
-    n, size = min(settings["bs"], 2), settings["model"].get("input_size") or settings["data"]["store_size"]
+    model = build_model(config.model, num_classes=len(names), class_names=names, class_weights=None)
+    _check_monitor(config.monitor, model)
+    n, size = min(config.bs, 2), config.model.get("input_size") or config.data.get("store_size")
     try:
         with torch.no_grad():
             shape = tuple(model.train()(torch.zeros(n, 3, size, size)).shape)
     except (RuntimeError, ValueError, TypeError) as error:
         raise ConfigError(
-            f"the model cannot be trained with bs={settings['bs']} and {size} pixels: {first_line(error)}; try a "
+            f"the model cannot be trained with bs={config.bs} and {size} pixels: {first_line(error)}; try a "
             "larger model.input_size or bs."
         ) from error
     if shape != (n, len(names)):
         raise ConfigError(f"the model returns {shape} for {n} images of 2 classes; it must return logits, {(n, 2)}.")
 
 
-def build_data(settings: Settings, fold: int) -> FaceDataModule:
+def build_data(config: TrainConfig, fold: int, teacher: Callable[[Tensor], Tensor] | None = None) -> FaceDataModule:
     """Build the data module of a fold, with its images decoded and its tables read."""
-    data: FaceDataModule = build(settings["data"], fold=fold)
+    facts = {"input_size": config.model.get("input_size"), "teacher": teacher}
+    accepted = inspect.signature(get_object(config.data.target)).parameters
+    data: FaceDataModule = config.data.build(fold=fold, **{k: v for k, v in facts.items() if v and k in accepted})
     data.prepare_data()
     return data
 
 
-def build_fold_model(settings: Settings, data: FaceDataModule) -> tuple[LightningModule, Preprocessing, InitialWeights]:
-    """Build the model for the classes of the data, and the record of how it wants to be fed."""
+def build_fold_model(config: TrainConfig, data: FaceDataModule) -> Model:
+    """Build the model for the classes of the data.
+
+    Raises:
+        ConfigError: it has a loss of its own and a teacher is named.
+    """
     names = data.class_names
-    model = build_model(settings["model"], num_classes=len(names), class_names=names, class_weights=data.class_weights)
-    initial = getattr(model, "initial", InitialWeights("not told by the model"))
-    size = settings["model"].get("input_size") or data.store_size
-    record = Preprocessing(tuple(names), size, data.store_size, initial.mean, initial.std)
-    return model, record, initial
+    distillation = DistillationLoss(config.teacher_weight, config.teacher_temperature) if config.teacher else None
+    facts = {"class_names": names, "class_weights": data.class_weights, "distillation": distillation}
+    module = build_model(config.model, num_classes=len(names), **facts)
+    if distillation is not None and not hasattr(module, "distillation"):
+        raise ConfigError(f"teacher= is for models of facemask, and {type(module).__name__} has a loss of its own.")
+    initial = getattr(module, "initial", InitialWeights("not told by the model"))
+    size = config.model.get("input_size") or data.store_size
+    return Model(module, Preprocessing(tuple(names), size, data.store_size, initial.mean, initial.std), initial)
 
 
 def build_trainer(
-    settings: Settings, fold: int, folder: Path, record: Preprocessing, loggers: Sequence[Logger]
-) -> tuple[Trainer, Checkpoints]:
+    config: TrainConfig, folder: Path, model: Model, loggers: Sequence[Logger]
+) -> tuple[Trainer, BestAndLast]:
     """Build the trainer of a fold, and the callback that keeps its checkpoints."""
-    quieten()
-    options = {key: value for key, value in settings["trainer"].items() if key != "compile"}
+    silence_expected_warnings()
+    options = config.trainer.without("compile")
     if options.get("strategy") and torch.cuda.is_available() and options.get("accelerator") != "cpu":
-        options.setdefault("sync_batchnorm", True)  # which torch has for GPUs only
-    checkpoints = Checkpoints(folder, settings["monitor"], record.to_dict(), settings["model"])
-    wait = DataWait()
+        options = options.with_arguments(sync_batchnorm=options.get("sync_batchnorm", True))  # torch has it for GPUs
+    has_bar = bool(options.get("enable_progress_bar", True)) and Console().is_terminal
+    checkpoints, wait = BestAndLast(folder, config.monitor, config.model, model.preprocessing), DataWait()
     callbacks: list[Callback] = [
-        EpochSeed(settings["seed"], fold),
+        EpochSeed(),
         InEachProcess(),
-        *(build(node) for node in (settings["callbacks"] or {}).values()),
-        EpochLines(settings["monitor"]),
+        *(node.build() for node in config.callbacks.values()),
+        EpochLines(config.monitor),
         History(folder, wait),
         checkpoints,
+        *([EpochBar(refresh_rate=10)] if has_bar else []),
     ]
-    options["enable_progress_bar"] = options.get("enable_progress_bar", True) and Console().is_terminal
-    if options["enable_progress_bar"]:
-        callbacks.append(EpochBar(refresh_rate=10))
     try:
-        trainer: Trainer = build(
-            options,
+        trainer: Trainer = options.with_arguments(enable_progress_bar=has_bar).build(
             callbacks=callbacks,
             logger=list(loggers),
             plugins=[AtomicCheckpointIO()],
@@ -106,10 +118,8 @@ def build_trainer(
         )
     except MisconfigurationException as error:
         raise ConfigError(f"the trainer cannot be set up like this: {str(error).splitlines()[0]}") from error
-    if settings["bs"] % trainer.world_size:
-        raise ConfigError(
-            f"bs={settings['bs']} cannot be shared out among {trainer.world_size} processes; choose another."
-        )
+    if config.bs % trainer.world_size:
+        raise ConfigError(f"bs={config.bs} cannot be shared out among {trainer.world_size} processes; choose another.")
     return trainer, checkpoints
 
 

@@ -1,4 +1,4 @@
-"""One run in several processes, which Lightning begins with the fit and ends with it."""
+"""One run in several processes, which Lightning starts with the fit and ends with it."""
 
 import logging
 import re
@@ -16,8 +16,8 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from facemask import errors
 from facemask.runs.run_folder import METRICS
 
-# What Lightning says of choices that are meant.
-MEANT = [
+# Lightning warnings that are expected here.
+EXPECTED_WARNINGS = [
     "The '.*_dataloader' does not have many workers",  # decoded images need few
     "The number of training batches .* is smaller than the logging interval",
     "No (negative|positive) samples in targets",  # of one class, in a part too small to have them all
@@ -26,24 +26,24 @@ MEANT = [
 ]
 
 
-def quieten() -> None:
-    """Keep this process from saying what needs no saying."""
+def silence_expected_warnings() -> None:
+    """Silence expected warnings in this process."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for message in MEANT:
+    for message in EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message)
 
 
 class InEachProcess(Callback):
-    """Make the processes of a run quiet, and of one mind."""
+    """DDP helper: silence workers, and broadcast batch-norm buffers from rank 0 before validation."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Called first, in each process."""
-        quieten()
+        """Silence expected warnings in each process, before anything else happens there."""
+        silence_expected_warnings()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Give all processes the batch-norm statistics of the first, which are what the checkpoint holds.
+        """Broadcast the batch-norm statistics of rank 0, which are those that the checkpoint holds.
 
-        Where batch norm is not synchronised, as on CPUs, each has its own, and validates its share of the images.
+        Where batch norm is not synchronised, as on CPUs, each rank has its own, and validates its share of the images.
         """
         if trainer.world_size > 1:
             for buffer in pl_module.buffers():
@@ -51,29 +51,29 @@ class InEachProcess(Callback):
 
 
 @contextmanager
-def raised_here() -> Iterator[None]:
-    """Raise what another process raised for a user as if it had been this one: torch passes its traceback as text.
+def errors_from_workers() -> Iterator[None]:
+    """Raise an error of a spawned worker as if this process had raised it: torch passes its traceback as text.
 
     Raises:
-        FaceMaskError: of the other process.
+        FaceMaskError: as raised in the worker.
     """
     try:
         yield
     except ProcessRaisedException as error:
-        told = re.findall(r"^facemask\.errors\.(\w+): (.*)", str(error), re.MULTILINE)
-        if not told:
+        messages = re.findall(r"^facemask\.errors\.(\w+): (.*)", str(error), re.MULTILINE)
+        if not messages:
             raise
-        kind, sentence = told[-1]
+        kind, sentence = messages[-1]
         raise getattr(errors, kind)(sentence) from error
 
 
 @contextmanager
-def logged_afterwards(folder: Path, first_epoch: int, loggers: Sequence[Logger]) -> Iterator[None]:
-    """Log the epochs of a fit whose processes have no loggers, which do not follow there, however it ends.
+def replayed_to_loggers(folder: Path, first_epoch: int, loggers: Sequence[Logger]) -> Iterator[None]:
+    """Replay ``metrics.csv`` to the loggers after a DDP fit: loggers cannot be pickled into spawned workers.
 
     Args:
         folder: the fold's.
-        first_epoch: number of epochs that an earlier call has logged.
+        first_epoch: number of epochs that an earlier call has logged already.
         loggers: open in this process; none where the fit logs by itself.
     """
     try:

@@ -53,15 +53,16 @@ def resolve_typed(config: DictConfig, schema: type[T], command: str) -> T:
     return from_plain(schema, resolve(config, schema, command))
 
 
-def check_seeds(settings: Settings) -> None:
-    """Check ``seed`` and ``split_seed``, where a command has them.
+def check_seeds(config: object) -> None:
+    """Check ``seed`` and ``split_seed`` of a typed configuration, where a command has them.
 
     Raises:
         ConfigError: one is out of range.
     """
-    for key in {"seed", "split_seed"} & settings.keys():
-        if not 0 <= settings[key] < 2**32:
-            raise ConfigError(f"{key}={settings[key]} is not a seed; it must be 0 or more, and below 2**32.")
+    values = config if isinstance(config, dict) else vars(config)  # until every command is typed
+    for key in {"seed", "split_seed"} & values.keys():
+        if not 0 <= values[key] < 2**32:
+            raise ConfigError(f"{key}={values[key]} is not a seed; it must be 0 or more, and below 2**32.")
 
 
 def check_margin(margin: Any) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from facemask.config.checks.configuration import check_seeds, resolve
-from facemask.config.compose import Settings
+from facemask.config.checks.configuration import check_seeds, resolve_typed
+from facemask.config.component import Component
 from facemask.config.keys import ALL_FOLDS
 from facemask.config.schemas import TrainConfig
 from facemask.errors import ConfigError
@@ -16,34 +16,43 @@ BUILT = ("callbacks", "default_root_dir", "logger", "plugins", "profiler")
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
-def resolve_training(config: DictConfig) -> Settings:
+def resolve_training(config: DictConfig) -> TrainConfig:
     """Return the configuration of ``train.py``, with all that can be checked at once checked, before torch is imported.
 
     Raises:
         ConfigError: a key is unknown, a value is missing or out of range, or two of them contradict each other.
     """
-    settings = resolve(config, TrainConfig, "train.py")
-    _check_ranges(settings)
-    _check_fold(settings["fold"], settings["k"])
-    _check_trainer(settings["trainer"])
-    _check_contradictions(settings)
-    return settings
+    typed = resolve_typed(config, TrainConfig, "train.py")
+    check_training(typed)
+    return typed
 
 
-def _check_ranges(settings: Settings) -> None:
+def check_training(config: TrainConfig) -> None:
+    """Check all that can be checked at once.
+
+    Raises:
+        ConfigError: a value is out of range, or two of them contradict each other.
+    """
+    _check_ranges(config)
+    _check_fold(config.fold, config.k)
+    _check_trainer(config.trainer)
+    _check_contradictions(config)
+
+
+def _check_ranges(config: TrainConfig) -> None:
     for key, low in (("bs", 1), ("epochs", 1), ("k", 2)):
-        if settings[key] < low:
-            raise ConfigError(f"{key}={settings[key]} is too small; it must be {low} or more.")
-    if not settings["race_margin"] >= 0:
-        raise ConfigError(f"race_margin={settings['race_margin']} is not a number of standard errors; give 0 or more.")
-    check_seeds(settings)
-    if not 0 <= settings["teacher_weight"] <= 1:
-        raise ConfigError(f"teacher_weight={settings['teacher_weight']} is no share of the loss; give 0 to 1.")
-    temperature = settings["teacher_temperature"]
+        if getattr(config, key) < low:
+            raise ConfigError(f"{key}={getattr(config, key)} is too small; it must be {low} or more.")
+    if not config.race_margin >= 0:
+        raise ConfigError(f"race_margin={config.race_margin} is not a number of standard errors; give 0 or more.")
+    check_seeds(config)
+    if not 0 <= config.teacher_weight <= 1:
+        raise ConfigError(f"teacher_weight={config.teacher_weight} is no share of the loss; give 0 to 1.")
+    temperature = config.teacher_temperature
     if not (math.isfinite(temperature) and temperature > 0):
         raise ConfigError(f"teacher_temperature={temperature} is not a temperature; it must be a positive number.")
-    if not (math.isfinite(settings["lr"]) and settings["lr"] > 0):
-        raise ConfigError(f"lr={settings['lr']} is not a learning rate; it must be a positive number.")
+    if not (math.isfinite(config.lr) and config.lr > 0):
+        raise ConfigError(f"lr={config.lr} is not a learning rate; it must be a positive number.")
 
 
 def _check_fold(fold: Any, k: int) -> None:
@@ -56,9 +65,9 @@ def _check_fold(fold: Any, k: int) -> None:
         raise ConfigError(f"fold={fold} does not exist with k={k}; {allowed}.")
 
 
-def _check_trainer(trainer: Settings) -> None:
+def _check_trainer(trainer: Component) -> None:
     for key in BUILT:
-        if key in trainer:
+        if key in trainer.arguments:
             raise ConfigError(f"trainer.{key} is built by the program; leave it out (callbacks and logger are groups).")
     if trainer.get("fast_dev_run"):
         raise ConfigError("trainer.fast_dev_run keeps no checkpoint to evaluate; type trainer=smoke for a quick try.")
@@ -75,10 +84,10 @@ def _check_trainer(trainer: Settings) -> None:
     for key in ("num_nodes", "check_val_every_n_epoch"):
         if trainer.get(key, 1) != 1:
             raise ConfigError(
-                f"trainer.{key}={trainer[key]} is not supported: a run uses one machine, and validates each epoch."
+                f"trainer.{key}={trainer.get(key)} is not supported: a run uses one machine, and validates each epoch."
             )
     if str(trainer.get("precision", PRECISIONS[0])) not in (*PRECISIONS, "32"):
-        raise ConfigError(f"trainer.precision={trainer['precision']} is not one of {', '.join(PRECISIONS)}.")
+        raise ConfigError(f"trainer.precision={trainer.get('precision')} is not one of {', '.join(PRECISIONS)}.")
 
 
 def _length(devices: Any) -> Any:
@@ -86,32 +95,32 @@ def _length(devices: Any) -> Any:
     return len(devices) if isinstance(devices, list) else devices
 
 
-def _check_contradictions(settings: Settings) -> None:
-    model, augment = settings["model"], settings["augment"]
+def _check_contradictions(config: TrainConfig) -> None:
+    model, augment = config.model, config.augment
     freeze = model.get("freeze", "none")
-    if freeze != "none" and "net" in model and not model.get("pretrained"):
+    if freeze != "none" and "net" in model.arguments and not model.get("pretrained"):
         raise ConfigError(
             f"model.freeze={freeze} without pretrained weights would keep random ones for ever; "
             "set model.pretrained=true, or model.freeze=none."
         )
-    if freeze == "backbone" and settings["teacher"]:
+    if freeze == "backbone" and config.teacher:
         raise ConfigError(
             "model.freeze=backbone learns from features that are kept, which a teacher cannot look at; leave out "
             "teacher, or set model.freeze=none."
         )
     if freeze != "backbone" and augment and augment.get("views") is not None:
         raise ConfigError(
-            f"augment.views={augment['views']} is of images that a frozen backbone sees but once, and "
+            f"augment.views={augment.get('views')} is of images that a frozen backbone sees but once, and "
             f"model.freeze={freeze}; leave out augment.views, or set model.freeze=backbone."
         )
     for mixing in ("mixup", "cutmix"):
-        if settings["teacher"] and augment and augment.get(mixing, 0) > 0:
+        if config.teacher and augment and augment.get(mixing, 0) > 0:
             raise ConfigError(
-                f"augment.{mixing}={augment[mixing]} blends pictures that a teacher would see unblended; leave out "
+                f"augment.{mixing}={augment.get(mixing)} blends pictures that a teacher would see unblended; leave out "
                 f"teacher, or set augment.{mixing}=0."
             )
         if freeze == "backbone" and augment and augment.get(mixing, 0) > 0:
             raise ConfigError(
-                f"augment.{mixing}={augment[mixing]} blends pictures, which only layers that learn can make use of, "
-                f"but model.freeze=backbone; set augment.{mixing}=0 or model.freeze=none."
+                f"augment.{mixing}={augment.get(mixing)} blends pictures, which only layers that learn can make use "
+                f"of, but model.freeze=backbone; set augment.{mixing}=0 or model.freeze=none."
             )

@@ -1,0 +1,123 @@
+"""What each command does with a composed configuration: check it, call the function, show the result.
+
+What needs no torch is checked before torch is imported: a mistyped value is answered in a second.
+"""
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from rich.console import Console
+
+from facemask.errors import ConfigError
+from facemask.files import as_typed
+
+Job = Callable[[DictConfig], float | None]
+Application = Callable[[], object]
+
+
+def train(config: DictConfig) -> float:
+    """Fit the fold or folds that the configuration asks for; return their mean score."""
+    from facemask.config.checks.training import resolve_training
+
+    typed, runtime, folder = resolve_training(config), HydraConfig.get(), output_folder()
+    sweep = Path(runtime.sweep.dir) if runtime.mode == RunMode.MULTIRUN else None
+    if typed.trainer.get("strategy") and sweep and not runtime.launcher._target_.endswith("BasicLauncher"):
+        raise ConfigError(
+            "trainer=ddp takes all devices for one run at a time; leave out the launcher, or trainer=ddp."
+        )
+    if typed.resume is not None:
+        _check_resume(typed.resume, is_sweep=sweep is not None)
+    import torch
+
+    from facemask.runs.run_folder import read_config
+    from facemask.training import command
+
+    if typed.resume is not None:
+        typed = read_config(folder)
+    if cores := runtime.launcher.get("cpus_per_task"):  # a cluster's share of its machine, which torch cannot know
+        torch.set_num_threads(cores)
+    console = Console()
+    try:
+        run = command.train(typed, folder, sweep, command_line())
+    except (KeyboardInterrupt, SystemExit):
+        word = shlex.quote(f"resume={as_typed(folder)}")
+        console.print(f"\ninterrupted; go on with: {program()} {word}", soft_wrap=True, markup=False)
+        raise KeyboardInterrupt from None
+    command.show(run, console)
+    assert run.result.score is not None
+    return run.result.score
+
+
+def _check_resume(resume: str, is_sweep: bool) -> None:
+    if is_sweep:
+        raise ConfigError(
+            "resume= continues a single run and cannot be combined with -m. To continue a sweep, run the same command "
+            "again."
+        )
+    others = [word for word in HydraConfig.get().overrides.task if not word.startswith("resume=")]
+    if others:
+        raise ConfigError(f"resume={resume} goes on with that run's configuration; leave out {others[0]}.")
+
+
+def evaluate(config: DictConfig) -> None:
+    """Write the report of the runs that the configuration names."""
+    from facemask.config.checks.evaluation import resolve_evaluation
+
+    typed = resolve_evaluation(config)
+    from facemask.evaluation import command
+
+    command.show(command.evaluate(typed, output_folder(), command_line()), Console())
+
+
+def export(config: DictConfig) -> None:
+    """Export the run that the configuration names."""
+    from facemask.config.checks.export import resolve_export
+
+    typed = resolve_export(config)
+    from facemask.exporting import export as command
+
+    command.show(command.export(typed, output_folder()), Console())
+
+
+def infer_video(config: DictConfig) -> None:
+    """Label the faces of the source that the configuration names."""
+    from facemask.config.checks.video import resolve_video
+
+    typed = resolve_video(config)
+    from facemask.video import label as command
+
+    command.show(command.label_video(typed, output_folder()), Console())
+
+
+def prepare_data(config: DictConfig) -> None:
+    """Do what ``task`` says."""
+    from facemask.config.checks.preparation import resolve_preparation
+
+    typed = resolve_preparation(config)
+    from facemask.preparation import command
+
+    command.show(command.prepare(typed, output_folder()), Console())
+
+
+def output_folder() -> Path:
+    """Return the folder that Hydra chose for this job."""
+    return Path(HydraConfig.get().runtime.output_dir)
+
+
+def command_line() -> str:
+    """Return the line that repeats this job: of a sweep, this job alone."""
+    from facemask.config.keys import SWEEP_ONLY_KEYS
+
+    words = [word for word in HydraConfig.get().overrides.task if word.partition("=")[0] not in SWEEP_ONLY_KEYS]
+    return f"{program()} {shlex.join(words)}".rstrip()
+
+
+def program() -> str:
+    """Return how this command is typed: ``python train.py``, or ``facemask train``."""
+    script, _, subcommand = sys.argv[0].partition(" ")
+    return f"{Path(script).name} {subcommand}" if subcommand else f"python {Path(script).name}"

@@ -1,0 +1,116 @@
+"""A run as an object: its result, its tables and its model, read from the run folder when they are asked for."""
+
+import base64
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from facemask.config.schemas import TrainConfig
+from facemask.errors import RunError
+from facemask.runs.results import RunResult
+from facemask.runs.run_folder import METRICS, PREDICTIONS, read_config, read_run
+
+if TYPE_CHECKING:
+    from facemask.inference.predictor import Predictor
+
+CURVES = "learning_curves.png"
+SHOWN = {"accuracy": "accuracy", "f1": "macro F1", "auroc": "AUROC"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder.
+
+    Attributes:
+        folder: where it is.
+        config: what was configured.
+        result: what came out.
+    """
+
+    folder: Path
+    config: TrainConfig
+    result: RunResult
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """Every validation metric of the best epoch: the mean over the folds that are complete."""
+        return {name: spread.mean for name, spread in self.result.metrics.get("val", {}).items()}
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row a validation image: path, group, label, width, height, the probability of each class, and the fold.
+
+        Raises:
+            RunError: no fold is complete.
+        """
+        file = self.folder / PREDICTIONS
+        if not file.is_file():
+            raise RunError(f"{self.folder} has no complete fold, so there are no predictions.")
+        return pd.read_parquet(file)
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch of each complete fold, with everything that was logged."""
+        tables = [pd.read_csv(folder / METRICS).assign(fold=fold) for fold, folder in self.folds.items()]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+    @property
+    def folds(self) -> dict[int, Path]:
+        """The folder of each complete fold, by its number."""
+        return {fold.fold: self.folder / f"fold-{fold.fold}" for fold in self.result.folds if fold.is_complete}
+
+    def predictor(self, fold: int | None = None, device: str | None = None) -> "Predictor":
+        """Return the model of the best epoch, ready to predict.
+
+        Args:
+            fold: whose model; None for the first that is complete.
+            device: as torch calls it; None for the CPU.
+
+        Raises:
+            FaceMaskError: there is no such model.
+        """
+        from facemask import Predictor  # a layer above; imported when it is asked for
+
+        return Predictor.load(self.folder, fold=fold, device=device)
+
+    def _repr_html_(self) -> str:
+        """Return the scores and the learning curves, as a notebook shows them."""
+        rows = []
+        for fold in self.result.folds:
+            cells = [str(fold.fold), f"{fold.n.val:,}", str(fold.best_epoch)]
+            for name in SHOWN:
+                value, (low, high) = fold.metrics["val"].get(name), fold.intervals.get(name, (None, None))
+                interval = "" if low is None or high is None else f" ({low:.3f}–{high:.3f})"
+                cells.append("–" if value is None else f"{value:.3f}{interval}")
+            rows.append("".join(f"<td>{cell}</td>" for cell in cells))
+        header = "".join(f"<th>{title}</th>" for title in ("fold", "n", "best epoch", *SHOWN.values()))
+        data = self.result.data.name if self.result.data else "no data yet"
+        title = escape(f"{self.result.model} on {data}, validation, {self.result.status}: {self.folder}")
+        note = "In brackets: 95 % intervals, bootstrap over groups. The best epoch was chosen on these same images."
+        table = f"<table><tr>{header}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+        return f"<p><b>{title}</b></p>{table}<p>{note}</p>{''.join(map(_as_image, self.folds.values()))}"
+
+
+def load_run(folder: str | Path) -> Run:
+    """Read a run folder, of this or an older format.
+
+    Raises:
+        RunError: there is no run, or its files are damaged.
+    """
+    folder = Path(folder).expanduser()
+    config, result = read_config(folder), read_run(folder)
+    if result is None:
+        raise RunError(f"{folder} has no result.json; give the folder that a run printed.")
+    return Run(folder, config, result)
+
+
+def _as_image(fold: Path) -> str:
+    file = fold / CURVES
+    if not file.is_file():
+        return ""
+    content = base64.b64encode(file.read_bytes()).decode()
+    return f'<img alt="learning curves of {escape(fold.name)}" src="data:image/png;base64,{content}">'
