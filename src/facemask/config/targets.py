@@ -12,8 +12,10 @@ from facemask.config.compose import Settings
 from facemask.config.typed import to_plain
 from facemask.errors import ConfigError, did_you_mean, first_line
 
-# Keys of a node that we use ourselves and do not hand to its target.
-OURS: dict[str, dict[str, Any]] = {
+LIGHTNING_MODULE = "lightning.pytorch.LightningModule"
+MASK_CLASSIFIER = "facemask.models.classifier.MaskClassifier"
+# Keys of a node that are used by the program and not passed to its target.
+EXTRA_KEYS: dict[str, dict[str, Any]] = {
     "model": {"input_size": Annotated[int, Field(ge=8, le=1024)] | None},
     "trainer": {"compile": bool},
 }
@@ -56,9 +58,13 @@ def _check_arguments(path: str, node: Settings) -> None:
     target = _import(f"{path}._target_", node["_target_"])
     hints = _hints(target)
     given = {key: value for key, value in node.items() if not (key.startswith("_") and key.endswith("_"))}
-    hints |= OURS.get(path, {})
+    hints |= EXTRA_KEYS.get(path, {})
     if path == "model" and "_target_" in (node.get("net") or {}):  # what is not the module's is the network's
         hints = _hints(_import("model.net._target_", node["net"]["_target_"])) | hints
+    elif (
+        path == "model" and inspect.isclass(target) and not issubclass(target, _import(path, LIGHTNING_MODULE))
+    ):  # facemask's module trains it
+        hints = _hints(_import(path, MASK_CLASSIFIER)) | hints
     elif _takes_anything(target):
         return
     for key, value in given.items():

@@ -48,7 +48,7 @@ def dry_run(config: TrainConfig) -> None:
     """
     config.augment.build()
     names = ["a", "b"]
-    model = build_model(config.model, num_classes=len(names), class_names=names, class_weights=None)
+    model = build_model(config.model, num_classes=len(names), class_names=names, **_training_facts(config))
     _check_monitor(config.monitor, model)
     n, size = min(config.bs, 2), config.model.get("input_size") or config.data.get("store_size")
     try:
@@ -81,12 +81,18 @@ def build_fold_model(config: TrainConfig, data: FaceDataModule) -> Model:
     names = data.class_names
     distillation = DistillationLoss(config.teacher_weight, config.teacher_temperature) if config.teacher else None
     facts = {"class_names": names, "class_weights": data.class_weights, "distillation": distillation}
-    module = build_model(config.model, num_classes=len(names), **facts)
+    module = build_model(config.model, num_classes=len(names), **facts, **_training_facts(config))
     if distillation is not None and not hasattr(module, "distillation"):
         raise ConfigError(f"teacher= is for models of facemask, and {type(module).__name__} has a loss of its own.")
     initial = getattr(module, "initial", InitialWeights("not told by the model"))
     size = config.model.get("input_size") or data.store_size
     return Model(module, Preprocessing(tuple(names), size, data.store_size, initial.mean, initial.std), initial)
+
+
+def _training_facts(config: TrainConfig) -> dict[str, object]:
+    """Return how to optimise a model whose node does not say so itself: a network of the user's."""
+    parts = {"optimizer": config.optim, "schedule": config.schedule}
+    return {name: part.build() for name, part in parts.items() if name not in config.model.arguments}
 
 
 def build_trainer(
