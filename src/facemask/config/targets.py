@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from hydra.utils import get_object
 from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
 
+from facemask.config.component import TARGET
 from facemask.config.compose import Settings
 from facemask.config.typed import to_plain
 from facemask.errors import ConfigError, did_you_mean, first_line
@@ -47,7 +48,7 @@ def _targets(node: Any, path: str = "") -> Iterator[tuple[str, Settings]]:
     """Yield every node with a ``_target_``, and its path."""
     if not isinstance(node, Mapping):
         return
-    if "_target_" in node:
+    if TARGET in node:
         yield path, dict(node)
     for key, value in node.items():
         yield from _targets(value, f"{path}.{key}" if path else str(key))
@@ -55,23 +56,28 @@ def _targets(node: Any, path: str = "") -> Iterator[tuple[str, Settings]]:
 
 def _check_arguments(path: str, node: Settings) -> None:
     """Check a node's keys and values against its target's signature: the signature is the schema."""
-    target = _import(f"{path}._target_", node["_target_"])
+    target = _import(f"{path}._target_", node[TARGET])
     hints = _hints(target)
     given = {key: value for key, value in node.items() if not (key.startswith("_") and key.endswith("_"))}
     hints |= EXTRA_KEYS.get(path, {})
-    if path == "model" and "_target_" in (node.get("net") or {}):  # what is not the module's is the network's
-        hints = _hints(_import("model.net._target_", node["net"]["_target_"])) | hints
-    elif (
-        path == "model" and inspect.isclass(target) and not issubclass(target, _import(path, LIGHTNING_MODULE))
-    ):  # facemask's module trains it
-        hints = _hints(_import(path, MASK_CLASSIFIER)) | hints
+    if path == "model" and (more := _network_hints(target, node)) is not None:
+        hints = more | hints
     elif _takes_anything(target):
         return
     for key, value in given.items():
         if key not in hints:
-            raise ConfigError(f"{path}.{key} is no setting of {node['_target_']}{did_you_mean(key, hints)}")
+            raise ConfigError(f"{path}.{key} is no setting of {node[TARGET]}{did_you_mean(key, hints)}")
         if not any(_targets(value)):
             _check_type(f"{path}.{key}", value, hints[key])
+
+
+def _network_hints(target: Callable[..., Any], node: Settings) -> dict[str, Any] | None:
+    """Return what a model's node takes beside its target's own arguments; None where that is not known."""
+    if TARGET in (node.get("net") or {}):  # what is not the module's is the network's
+        return _hints(_import("model.net._target_", node["net"][TARGET]))
+    if inspect.isclass(target) and not issubclass(target, get_object(LIGHTNING_MODULE)):  # MaskClassifier trains it
+        return _hints(get_object(MASK_CLASSIFIER))
+    return None
 
 
 def _import(key: str, name: str) -> Callable[..., Any]:
