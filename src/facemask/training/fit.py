@@ -17,7 +17,8 @@ from facemask.config.keys import ALL_FOLDS
 from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
 from facemask.files import plain, write_atomically, write_table
-from facemask.metrics.classification import DRAWS, classification_metrics, metric_draws, metric_intervals
+from facemask.metrics.bootstrap import DRAWS, metric_draws, metric_intervals
+from facemask.metrics.classification import classification_metrics
 from facemask.models.checkpoint import load_model, read_checkpoint
 from facemask.models.predict import predict_probabilities, prediction_table, truth_and_probabilities
 from facemask.models.weights import InitialWeights, state_digest
