@@ -8,12 +8,11 @@ from filelock import FileLock
 
 from facemask.files import write_atomically
 from facemask.reports.page import render
+from facemask.reports.run import METRIC_COLUMNS
 from facemask.reports.sections import Drawing, Section, Table
 from facemask.runs.run_folder import mean_and_std
 from facemask.sweeps.figures import draw_boxes, draw_curves, draw_heat_map
 from facemask.sweeps.ranking import Summary, summarise
-
-METRIC_COLUMNS = {"accuracy": "accuracy", "f1": "macro F1", "auroc": "AUROC"}
 
 
 def rebuild(folder: Path) -> Summary:

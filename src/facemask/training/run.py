@@ -13,8 +13,8 @@ from facemask.config.compose import Settings
 from facemask.config.targets import check_targets
 from facemask.errors import ConfigError
 from facemask.files import as_typed
+from facemask.reports.run import print_result
 from facemask.runs.run_folder import is_complete, read_result, read_settings
-from facemask.sweeps.terminal import print_result
 from facemask.training.distillation import check_teacher
 from facemask.training.fit import fit_folds
 from facemask.training.parts import rehearse

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from facemask.sweeps.terminal import print_result
+from facemask.reports.run import print_result
 
 
 def printed(intervals: list[float | None]) -> str:
