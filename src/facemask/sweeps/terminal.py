@@ -12,7 +12,7 @@ from facemask.sweeps.ranking import Summary
 
 
 def print_summary(summary: Summary, folder: Path, console: Console) -> None:
-    """Print a search's ranking, how sure it is, what failed, and where the rest is."""
+    """Print the ranking, how certain it is, what failed, and where the summary is."""
     header, rows = cells(summary)
     shown = [header.index(name) for name in ("rank", "configuration", "folds", summary.monitor, "time")]
     table = Table(title=summary.title, title_justify="left", box=box.SIMPLE_HEAD)

@@ -14,6 +14,8 @@ from lightning.pytorch.loggers import Logger
 
 from facemask.config.compose import Settings
 from facemask.config.keys import ALL_FOLDS
+from facemask.config.schemas import TrainConfig
+from facemask.config.typed import from_plain
 from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
 from facemask.files import plain, write_atomically, write_table
@@ -85,7 +87,7 @@ def fit_folds(settings: Settings, folder: Path, sweep: Path | None = None) -> Re
         }
         with _recorded(folder, result):
             for fold in folds:
-                if rivals and (pruned := judge(rivals, settings)):
+                if rivals and (pruned := judge(rivals, from_plain(TrainConfig, settings))):
                     result |= {"status": "pruned", "pruned": pruned.reason, "score": pruned.score}
                     break
                 done = fit_fold(settings, fold, folder / f"fold-{fold}")

@@ -14,7 +14,7 @@ from facemask.config.targets import check_targets
 from facemask.errors import ConfigError
 from facemask.files import as_typed
 from facemask.reports.run import print_result
-from facemask.runs.run_folder import is_complete, read_result, read_settings
+from facemask.runs.run_folder import is_complete, read_result, read_run, read_settings
 from facemask.training.distillation import check_teacher
 from facemask.training.fit import fit_folds
 from facemask.training.parts import rehearse
@@ -62,8 +62,8 @@ def train(settings: Settings) -> float:
         word = shlex.quote(f"resume={as_typed(folder)}")
         console.print(f"\ninterrupted; go on with: python train.py {word}", soft_wrap=True, markup=False)
         raise KeyboardInterrupt from None
-    if result["folds"]:
-        print_result(result, as_typed(folder), console)
+    if (written := read_run(folder)) and written.folds:
+        print_result(written, as_typed(folder), console)
     if result["status"] == "pruned":
         console.print(f"pruned: {result['pruned']}.", soft_wrap=True, highlight=False, markup=False)
     return float(result["score"])
