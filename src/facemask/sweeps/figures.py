@@ -40,7 +40,7 @@ def draw_boxes(summary: Summary) -> Figure | None:
             )
         axes.plot(scores, [y] * len(scores), "o", color=color, markersize=4, alpha=0.8)
     axes.set_yticks(range(len(shown)), [c.label for c in reversed(shown)], fontsize=8)
-    axes.set_xlabel(f"{summary.monitor}, a point a fold")
+    axes.set_xlabel(f"{summary.monitor}, one point per fold")
     plain(axes)
     return figure
 

@@ -106,8 +106,8 @@ def _verdict(ranked: Sequence[Configuration], monitor: str, asked: frozenset[int
         return f"{best.label} is the only complete configuration."
     if len(asked) < 2:
         return (
-            f"{best.label} is first by {monitor} on one fold: without other folds nothing tells how much of that is "
-            "chance; run fold=all."
+            f"{best.label} is first by {monitor} on one fold, which cannot show how much of that is chance; run "
+            "fold=all."
         )
     error = (best.spread().std or 0.0) / math.sqrt(len(asked))
     gap = abs(best.mean - ranked[1].mean)

@@ -61,7 +61,7 @@ def resume(config: DictConfig, folder: Path) -> None:
         sweeper.n_trials = max(0, sweeper.n_trials - len(done))
         if sweeper.sampler.get("seed") is not None:
             sweeper.sampler.seed += len(study.get_trials())
-    print(f"Going on with the study {sweeper.study_name}: {len(done)} trials are done, {sweeper.n_trials} are left.")
+    print(f"Resuming the study {sweeper.study_name}: {len(done)} trials are complete, {sweeper.n_trials} are left.")
 
 
 def _lock(folder: Path) -> None:
@@ -70,7 +70,7 @@ def _lock(folder: Path) -> None:
         lock.acquire()
     except Timeout as error:
         raise RunError(
-            f"another process is already running the study in {folder}; wait for it, or give another name=."
+            f"another process is already running the study in {folder}; wait for it, or use a new name=."
         ) from error
     LOCKS.append(lock)
 
@@ -111,7 +111,7 @@ def _check_settings(config: DictConfig, file: Path, searched_before: Set[str]) -
     for key, (before, after) in sorted(changed.items()):
         raise RunError(
             f"the study in {file.parent} was started with {key}={before} but got {key}={after}; use the original "
-            "value, or give another name=."
+            "value, or a new name=."
         )
 
 

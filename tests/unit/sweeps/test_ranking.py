@@ -85,7 +85,7 @@ def test_the_verdict_knows_how_sure_it_is(tmp_path: Path, gap: float, said: str)
 def test_one_fold_is_no_proof(tmp_path: Path) -> None:
     write_run(tmp_path / "a", {0: 0.9}, fold=0, lr=1)
     write_run(tmp_path / "b", {0: 0.8}, fold=0, lr=2)
-    assert "nothing tells how much of that is chance; run fold=all" in summarise(tmp_path).verdict
+    assert "on one fold, which cannot show how much of that is chance; run fold=all" in summarise(tmp_path).verdict
 
 
 def test_runs_on_other_data_are_not_ranked_together(tmp_path: Path) -> None:
