@@ -31,9 +31,8 @@ def test_the_readme_has_commands() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_it_composes_and_passes_the_checks(command: str) -> None:
-    words = [
-        word for word in imply("train", arrange(shlex.split(command)[2:])) if word not in {*MULTIRUN, *FLAGS, *OWN}
-    ]
+    typed = imply("train", arrange(shlex.split(command)[2:]))
+    words = [word for word in typed if word not in {*MULTIRUN, *FLAGS, *OWN}]
     chosen = []
     for override in OverridesParser.create().parse_overrides(words):
         last = list(override.sweep_string_iterator())[-1] if override.is_sweep_override() else None
