@@ -1,5 +1,6 @@
 """The commands of the README, as a user types them, in processes of their own."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -181,7 +182,8 @@ class Mine(LightningModule):
         f"data.root={tmp_path}/my faces/für alle",
     ]
     words += ["epochs=2", "monitor=val/error", f"hydra.run.dir={tmp_path}/run"]
-    done = type_fresh_command(PROJECT / "train.py", words, shop, PYTHONPATH=str(tmp_path))
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    done = type_fresh_command(PROJECT / "train.py", words, shop, PYTHONPATH=path)
     assert done.code == 0, done.err
     result = result_of(tmp_path / "run")
     assert result.model == "Mine"
