@@ -16,9 +16,8 @@ TIMEOUT = 300  # seconds
 SMALL = ["model=cnn", "model.channels=[4,8]", "model.input_size=24", "epochs=3", "trainer.limit_train_batches=4"]
 # A forked process saves the seconds that importing takes; one forked from pytest itself would inherit torch's threads.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    [f"facemask.{name}.run" for name in ("training", "evaluation", "video")] + ["facemask.exporting.export"]
-)
+PRELOADED = ("training.command", "evaluation.classification", "video.label", "exporting.export")
+FORKS.set_forkserver_preload([f"facemask.{name}" for name in PRELOADED])
 
 
 @dataclass

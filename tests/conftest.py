@@ -3,16 +3,19 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 from PIL import Image
 
 from commands import Outcome, type_command
 from facemask.config.checks.training import resolve_training
-from facemask.config.compose import Settings, register
+from facemask.config.compose import compose
+from facemask.config.schemas import TrainConfig
+
+if TYPE_CHECKING:
+    from fits import Fit
 
 PROJECT = Path(__file__).parent.parent
 REAL_DATA = PROJECT.parent / "shared" / "data"
@@ -41,11 +44,9 @@ def train(shop: Path) -> Run:
     return run
 
 
-def compose_settings(*overrides: str) -> Settings:
-    """Compose and resolve a configuration, as the command line would."""
-    register()
-    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        return resolve_training(compose("train", list(overrides)))
+def compose_config(*overrides: str) -> TrainConfig:
+    """Compose and check a configuration of ``train.py``, as the command line would."""
+    return resolve_training(compose("train", overrides))
 
 
 def write_faces(root: Path, counts: dict[str, int], side: int = 12, seed: int = 0, is_hard: bool = False) -> Path:
@@ -78,12 +79,13 @@ def real_data() -> Path:
 
 
 @pytest.fixture
-def fit(faces: Path, tmp_path: Path) -> Callable[..., Any]:
+def fit(faces: Path, tmp_path: Path) -> "Fit":
     """Return a function that fits a tiny network on the small set; it returns the result and the run folder."""
+    from facemask.runs.results import RunResult
     from facemask.training.fit import fit_folds
     from fits import configure  # which composes by this file's own means
 
-    def run(*overrides: str, name: str = "run") -> Any:
+    def run(*overrides: str, name: str = "run") -> tuple[RunResult, Path]:
         return fit_folds(configure(faces, tmp_path, *overrides), tmp_path / name), tmp_path / name
 
     return run

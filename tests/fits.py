@@ -6,12 +6,13 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from conftest import compose_settings
-from facemask.config.compose import Settings
-from facemask.config.targets import check_targets
-from facemask.runs.run_folder import Result, read_result
+from conftest import compose_config
+from facemask.config.schemas import TrainConfig
+from facemask.config.targets import check_components
+from facemask.runs.results import RunResult
+from facemask.runs.run_folder import read_fold
 
-Fit = Callable[..., tuple[Result, Path]]
+Fit = Callable[..., tuple[RunResult, Path]]
 FAST = [
     "model=cnn",
     "model.channels=[4,8]",
@@ -23,11 +24,11 @@ FAST = [
 ]
 
 
-def configure(root: Path, folder: Path, *overrides: str) -> Settings:
+def configure(root: Path, folder: Path, *overrides: str) -> TrainConfig:
     common = ["data=folder", f"data.root={root}", f"data.store_dir={folder}/store", "data.num_workers=0", "epochs=4"]
-    settings = compose_settings(*common, *FAST, *overrides)
-    check_targets(settings)
-    return settings
+    config = compose_config(*common, *FAST, *overrides)
+    check_components(config)
+    return config
 
 
 def history(folder: Path, fold: int = 0) -> pd.DataFrame:
@@ -47,6 +48,7 @@ def assert_same(one: Path, other: Path, fold: int = 0) -> None:
         assert all(torch.equal(a, b) for a, b in pairs)
     tables = [pd.read_parquet(folder / f"fold-{fold}" / "predictions.parquet") for folder in (one, other)]
     pd.testing.assert_frame_equal(*tables, check_exact=True)
-    results = [read_result(folder / f"fold-{fold}") for folder in (one, other)]
+    results = [read_fold(folder / f"fold-{fold}") for folder in (one, other)]
+    assert None not in results
     for key in ("metrics", "intervals", "best_epoch", "score", "epochs", "weights", "data"):
-        assert results[0][key] == results[1][key], key
+        assert getattr(results[0], key) == getattr(results[1], key), key

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from facemask.data import store
-from facemask.training import callbacks
+from facemask.models.epoch_seed import EpochSeed
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -38,7 +38,7 @@ def in_an_epoch() -> None:
         if trainer.current_epoch == 1 and batch_idx == 1:
             die()
 
-    callbacks.EpochSeed.on_train_batch_start = on_train_batch_start  # type: ignore[method-assign]
+    EpochSeed.on_train_batch_start = on_train_batch_start  # type: ignore[method-assign]
 
 
 def in_a_checkpoint() -> None:
@@ -64,7 +64,7 @@ def by_an_error() -> None:
         if trainer.datamodule.batch_size == 7:
             raise ZeroDivisionError("nobody foresaw this")
 
-    callbacks.EpochSeed.on_train_epoch_start = on_train_epoch_start  # type: ignore[method-assign]
+    EpochSeed.on_train_epoch_start = on_train_epoch_start  # type: ignore[method-assign]
 
 
 {"store": in_the_store, "epoch": in_an_epoch, "checkpoint": in_a_checkpoint, "error": by_an_error}[sys.argv.pop(1)]()

@@ -9,11 +9,18 @@ import pytest
 
 from commands import SMALL, type_fresh_command
 from conftest import PROJECT, Run
-from facemask.runs.run_folder import read_result
+from facemask.runs.results import RunResult
+from facemask.runs.run_folder import read_run
 from wandb_reader import read_records
 
 CARD = "model=mobilenetv2 -m lr=1e-2,1e-3,1e-4,1e-5 bs=16,32,64"
 VARYING = ["seconds", "peak_memory_bytes", "command"]  # what two equal sweeps may differ in
+
+
+def result_of(run: Path) -> RunResult:
+    result = read_run(run)
+    assert result is not None
+    return result
 
 
 def test_the_cards_line_as_it_is_written(shop: Path) -> None:
@@ -33,7 +40,7 @@ def test_the_cards_line_as_it_is_written(shop: Path) -> None:
     assert {folder.parent.name for folder in found} == {"mobilenetv2"}
     assert "bs=16,lr=0.0001,trainer=smoke" in {folder.name for folder in found}
     for folder in found:
-        assert read_result(folder)["status"] == "complete"
+        assert result_of(folder).is_complete
         values = dict(word.split("=") for word in folder.name.split(","))
         config = (folder / "config.yaml").read_text()
         assert f"\nbs: {values['bs']}\n" in config
@@ -47,7 +54,7 @@ def test_a_failing_job_does_not_stop_a_sweep(train: Run, shop: Path) -> None:
     assert "error: not every job of the sweep succeeded; the reasons are above." in done.err
     assert "Traceback" not in done.err
     sweep = shop / "outputs/sweeps/failing"
-    complete = [path for path in sweep.glob("*/*/result.json") if read_result(path.parent)["status"] == "complete"]
+    complete = [path for path in sweep.glob("*/*/result.json") if result_of(path.parent).is_complete]
     assert len(complete) == 2
     assert "not complete: python train.py" in done.out
     assert "fold=9 does not exist" in done.out
@@ -97,8 +104,8 @@ def test_fail_fast_begins_no_job_after_one_has_failed(train: Run, shop: Path) ->
     done = train(*line, "fail_fast=true")
     assert done.code == 1
     sweep = shop / "outputs/sweeps/fast"
-    results = [read_result(file.parent) for file in sweep.glob("*/*/result.json")]
-    assert sorted(job["status"] for job in results) == ["complete", "failed"]
+    results = [result_of(file.parent) for file in sweep.glob("*/*/result.json")]
+    assert sorted(job.status for job in results) == ["complete", "failed"]
     assert len(list(sweep.glob("*/*"))) == 2
     assert "fold=9 does not exist" in done.out
     assert train(*line).code == 1
@@ -111,8 +118,8 @@ def test_one_run_of_a_race_can_be_gone_on_with_alone(train: Run, shop: Path) -> 
     (run,) = (shop / "outputs/sweeps/race").glob("*/*/")
     done = train(f"resume={run}")
     assert done.code == 0, done.err
-    assert read_result(run)["status"] == "complete"
-    assert read_result(run)["command"].endswith("fold=0 name=race")  # by itself it is no race
+    assert result_of(run).is_complete
+    assert result_of(run).command.endswith("fold=0 name=race")  # by itself it is no race
 
 
 def test_a_sweep_that_was_killed_goes_on_when_its_line_is_typed_again(train: Run, shop: Path) -> None:
@@ -155,20 +162,20 @@ def test_a_study_goes_on_where_it_was_killed(train: Run, shop: Path) -> None:
     line = [*SMALL, "sweep=optuna", "fold=0", "name=study"]
     killed = train("epoch", *line, "hydra.sweeper.n_trials=1", script="tests/cli/sabotage.py")
     assert killed.code == -signal.SIGKILL, killed.err
-    for trials, said in ((2, "0 trials are done, 2 are left"), (3, "2 trials are done, 1 are left")):
+    for trials, said in ((2, "0 trials are complete, 2 are left"), (3, "2 trials are complete, 1 are left")):
         done = train(*line, f"hydra.sweeper.n_trials={trials}")
         assert done.code == 0, done.err
-        assert f"Going on with the study study: {said}." in done.out
+        assert f"Resuming the study study: {said}." in done.out
         assert f"{trials} configurations by val/auroc" in done.out  # the first is the one that was cut off
     done = train(*line, "hydra.sweeper.n_trials=3")
-    assert "3 trials are done, 0 are left" in done.out
+    assert "3 trials are complete, 0 are left" in done.out
     assert "epoch 1" not in done.out
     other = train(*line, "hydra.sweeper.n_trials=4", "epochs=2")
     assert other.code == 2
-    assert "was begun with epochs=3, and here it is 2; type it as it was, or give another name=." in other.err
+    assert "was started with epochs=3 but got epochs=2; use the original value, or a new name=." in other.err
     fixed = train(*line, "hydra.sweeper.n_trials=4", "lr=1e-3")
     assert fixed.code == 2
-    assert "was begun with lr=searched, and here it is 0.001; type it as it was" in fixed.err
+    assert "was started with lr=searched but got lr=0.001; use the original value" in fixed.err
 
 
 def test_a_study_that_came_to_nothing_may_be_begun_otherwise(train: Run) -> None:

@@ -1,5 +1,6 @@
 """The commands of the README, as a user types them, in processes of their own."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,19 @@ import pytest
 
 from commands import SMALL, type_command, type_fresh_command
 from conftest import PROJECT, Run, write_faces
-from facemask.runs.run_folder import read_result
+from facemask.runs.results import FoldResult, RunResult
+from facemask.runs.run_folder import read_run
+
+
+def result_of(folder: Path) -> RunResult:
+    result = read_run(folder)
+    assert result is not None
+    return result
+
+
+def fold_of(folder: Path) -> FoldResult:
+    (fold,) = result_of(folder).folds
+    return fold
 
 
 def assert_same_run(one: Path, other: Path) -> None:
@@ -21,7 +34,7 @@ def assert_same_run(one: Path, other: Path) -> None:
     pd.testing.assert_frame_equal(*histories, check_exact=True)
     tables = [pd.read_parquet(folder / "predictions.parquet") for folder in (one, other)]
     pd.testing.assert_frame_equal(*tables, check_exact=True)
-    assert read_result(one)["metrics"] == read_result(other)["metrics"]
+    assert result_of(one).metrics == result_of(other).metrics
 
 
 def test_the_first_command_ends_in_a_table_and_a_run_folder(shop: Path) -> None:
@@ -42,9 +55,10 @@ def test_a_student_is_taught_by_a_run(shop: Path) -> None:
     words = [*SMALL, "model.channels=[4]", "teacher=teacher"]
     done = type_command(PROJECT / "train.py", [*words, "hydra.run.dir=student"], shop, {})
     assert done.code == 0, done.err
-    (fold,) = read_result(shop / "student")["folds"]
-    assert fold["teacher"]["run"] == "teacher/fold-0"
-    assert fold["teacher"]["parameters"] > fold["weights"]["parameters"]
+    fold = fold_of(shop / "student")
+    assert fold.teacher is not None
+    assert fold.teacher.run == "teacher/fold-0"
+    assert fold.teacher.parameters > fold.weights.parameters
     wrong = type_command(PROJECT / "train.py", [*words, "split_seed=1", "hydra.run.dir=wrong"], shop, {})
     assert wrong.code == 2
     assert "teacher=teacher was trained with split_seed=0, so it may have seen the images" in wrong.err
@@ -58,7 +72,7 @@ def test_after_a_kill_the_next_start_works_and_ends_where_a_whole_run_ends(
     words = [*SMALL, f"data.store_dir={tmp_path}/store"]
     killed = train(where, *words, f"hydra.run.dir={tmp_path}/cut", script="tests/cli/sabotage.py")
     assert killed.code == -signal.SIGKILL, killed.err
-    assert read_result(tmp_path / "cut")["status"] == "running"
+    assert result_of(tmp_path / "cut").status == "running"
     if where == "checkpoint":
         assert (tmp_path / "cut/fold-0/best.ckpt.partial").exists() or (
             tmp_path / "cut/fold-0/last.ckpt.partial"
@@ -92,7 +106,7 @@ def test_control_c_tells_how_to_go_on(shop: Path, tmp_path: Path) -> None:
     assert process.returncode == 130, err
     assert f"interrupted; go on with: python train.py resume={folder}" in out
     assert "Traceback" not in out + err
-    assert read_result(folder)["status"] == "interrupted"
+    assert result_of(folder).status == "interrupted"
 
 
 def test_two_processes_come_out_as_one(shop: Path, tmp_path: Path) -> None:
@@ -107,7 +121,7 @@ def test_two_processes_come_out_as_one(shop: Path, tmp_path: Path) -> None:
         assert done.code == 0, done.err
         assert done.out.count("epoch 1/2") == 1
         assert "sync_dist" not in done.err
-    assert read_result(tmp_path / "two")["folds"][0]["n"]["val"] % 2 == 1
+    assert fold_of(tmp_path / "two").n.val % 2 == 1
     histories = [pd.read_csv(tmp_path / f"{name}/fold-0/metrics.csv").filter(like="/") for name in ("one", "two")]
     pd.testing.assert_frame_equal(*histories, check_exact=False, atol=1e-4)
     tables = [pd.read_parquet(tmp_path / f"{name}/predictions.parquet") for name in ("one", "two")]
@@ -118,10 +132,10 @@ def test_the_checkpoint_of_two_processes_is_what_they_validated(shop: Path, tmp_
     ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", f"hydra.run.dir={tmp_path}/run"]
     done = type_fresh_command(PROJECT / "train.py", [*SMALL, *ddp, "logger=tensorboard"], shop)
     assert done.code == 0, done.err
-    fold = read_result(tmp_path / "run")["folds"][0]
+    fold = fold_of(tmp_path / "run")
     history = pd.read_csv(tmp_path / "run/fold-0/metrics.csv").set_index("epoch")
     for name in ("loss", "accuracy", "auroc"):  # logged by both, each with half of the images; and read back by one
-        assert fold["metrics"]["val"][name] == pytest.approx(history.loc[fold["best_epoch"], f"val/{name}"], abs=1e-4)
+        assert fold.metrics["val"][name] == pytest.approx(history.loc[fold.best_epoch, f"val/{name}"], abs=1e-4)
     assert list((tmp_path / "run/fold-0/tensorboard").iterdir())
 
 
@@ -131,7 +145,7 @@ def test_two_processes_tell_a_user_what_one_would(shop: Path, tmp_path: Path) ->
     done = type_fresh_command(PROJECT / "train.py", [*SMALL, *ddp, *diverging], shop)
     assert done.code == 2, done.err
     assert "error: training diverged: " in done.err
-    assert read_result(tmp_path / "run")["status"] == "failed"
+    assert result_of(tmp_path / "run").status == "failed"
 
 
 def test_a_folder_of_ones_own_with_ones_own_module(shop: Path, tmp_path: Path, faces: Path) -> None:
@@ -168,7 +182,10 @@ class Mine(LightningModule):
         f"data.root={tmp_path}/my faces/für alle",
     ]
     words += ["epochs=2", "monitor=val/error", f"hydra.run.dir={tmp_path}/run"]
-    done = type_fresh_command(PROJECT / "train.py", words, shop, PYTHONPATH=str(tmp_path))
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    done = type_fresh_command(PROJECT / "train.py", words, shop, PYTHONPATH=path)
     assert done.code == 0, done.err
-    assert read_result(tmp_path / "run")["model"] == "Mine"
-    assert 0 <= read_result(tmp_path / "run")["score"] <= 1
+    result = result_of(tmp_path / "run")
+    assert result.model == "Mine"
+    assert result.score is not None
+    assert 0 <= result.score <= 1

@@ -76,7 +76,7 @@ WRONG: list[tuple[str, Prepare, str]] = [
     ("bs=0", nothing, "bs=0 is too small; it must be 1 or more."),
     ("bs=1.5", nothing, "bs=1.5 cannot be used: bs must be a whole number."),
     ("fold=7 k=5", nothing, "fold=7 does not exist with k=5; it may be 0 to 4 or all."),
-    ("lr=1e-2,1e-3", nothing, "lr=1e-2,1e-3 gives several values; mean the comma by quotes"),
+    ("lr=1e-2,1e-3", nothing, "lr=1e-2,1e-3 has several comma-separated values. Quote a literal comma"),
     ("-m lr=abc,1e-3", nothing, "lr=abc cannot be used: lr must be a number."),
     ("data.fraction=2", nothing, "data.fraction=2 cannot be used: input should be less than or equal to 1."),
     ("augment.without=[rotate]", nothing, "augment.without names 'rotate', which is no step of this pipeline"),
@@ -92,7 +92,7 @@ WRONG: list[tuple[str, Prepare, str]] = [
     ("+trainer.strategy=ddp", nothing, "trainer.strategy=ddp is not supported; type trainer=ddp for several processes"),
     ("race=true", nothing, "race=true compares the configurations of a sweep, and this is a single run; add -m."),
     ("race_margin=-1", nothing, "race_margin=-1.0 is not a number of standard errors; give 0 or more."),
-    ("-m launcher=ray lr=1,2", nothing, "hydra/launcher=ray is not installed; type: pip install -e '.[ray]'"),
+    ("-m launcher=ray lr=1,2", nothing, "hydra/launcher=ray is not installed; type: pip install 'facemask[ray]'"),
     # contradictions
     ("model.freeze=backbone augment.mixup=0.2", nothing, "augment.mixup=0.2 blends pictures"),
     ("augment.views=3", nothing, "augment.views=3 is of images that a frozen backbone sees but once"),
@@ -113,7 +113,8 @@ WRONG: list[tuple[str, Prepare, str]] = [
     ("data=folder data.root={}/empty", empty_class, "class folder 'no_mask' of data.root="),
     ("data=folder data.root={}/leak", leaking_manifest, "1 groups lie on both sides of the set's split"),
     ("data=folder data.root={}/few", few_groups, "class 'b' has 3 groups of images, too few for 5 parts"),
-    ("data.root={}", file_in_the_way, "data=demo makes its own set, but data.root="),
+    ("data=demo data.root={}", file_in_the_way, "data=demo makes its own set, but data.root="),
+    ("data.root={}/nowhere", nothing, "nowhere is not a folder; expected ROOT/CLASS/**"),
     # weights and checkpoints
     ("model=efficientnet", nothing, "the pretrained weights of efficientnet_b0 cannot be had"),
     ("model=timm", nothing, "model.name has no value; give it one: model.name="),

@@ -3,24 +3,24 @@
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from conftest import PROJECT, compose_settings
+from conftest import PROJECT, compose_config
 from facemask.config.checks.preparation import resolve_preparation
 from facemask.config.checks.video import resolve_video
-from facemask.config.compose import register
+from facemask.config.compose import compose, read_group
 from facemask.config.schemas import TASKS
-from facemask.config.targets import check_targets
+from facemask.config.targets import check_components, check_targets
 from facemask.training.fit import fit_folds
 
 CONF = PROJECT / "conf"
 FILES = sorted((group.name, file.stem) for group in CONF.iterdir() if group.is_dir() for file in group.glob("*.yaml"))
-DETECTORS = [choice for group, choice in FILES if group == "detector"]
-SINKS = [choice for group, choice in FILES if group == "sink"]
+CUSTOM = "custom"  # files whose target the user gives
+DETECTORS = [choice for group, choice in FILES if group == "detector" and choice != CUSTOM]
+SINKS = [choice for group, choice in FILES if group == "sink" and choice != CUSTOM]
 OF_OTHERS = ("task", "detector", "classes", "sink")  # groups that train.py does not have
 CHOICES = [(group, choice) for group, choice in FILES if group not in OF_OTHERS]
-NEEDS = {"data=folder": ["data.root=somewhere"], "model=timm": ["model.name=resnet18"]}
+OWN = ["model._target_=facemask.models.cnn.CNN"]
+NEEDS = {"data=folder": ["data.root=somewhere"], "model=timm": ["model.name=resnet18"], "model=custom": OWN}
 PLACES = ["photos=photos", "out=faces"]
 ROOT = ["data.root=faces"]
 TASK_NEEDS = {"explore": [], "crop": PLACES, "import": PLACES, "split": ROOT, "audit": ROOT}
@@ -32,29 +32,24 @@ def test_every_choice_composes_and_passes_the_checks(group: str, choice: str) ->
     word = f"{group}={choice}"
     if plugin := PLUGINS.get(word):
         pytest.importorskip(plugin)
-    check_targets(compose_settings(word, *NEEDS.get(word, [])))
+    check_components(compose_config(word, *NEEDS.get(word, [])))
 
 
 @pytest.mark.parametrize("choice", DETECTORS)
 def test_every_detector_composes_and_passes_the_checks(choice: str) -> None:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        node = OmegaConf.to_container(compose(f"detector/{choice}"))
-    check_targets(node)
+    check_targets({"detector": read_group("detector", choice)})
 
 
 @pytest.mark.parametrize("choice", SINKS)
 def test_every_sink_composes_and_passes_the_checks(choice: str) -> None:
-    register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        settings = resolve_video(compose("infer_video", ["run=run", f"sink={choice}"]))
-    assert set(settings["sink"]) == {choice} - {"none"}
+    config = resolve_video(compose("infer_video", ["run=run", f"sink={choice}"]))
+    assert set(config.sink) == {choice} - {"none"}
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_composes_and_passes_the_checks(task: str) -> None:
-    register()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        assert resolve_preparation(compose("prepare_data", [f"task={task}", *TASK_NEEDS[task]]))["task"] == task
+    config = resolve_preparation(compose("prepare_data", [f"task={task}", *TASK_NEEDS[task]]))
+    assert config.task == task
 
 
 def test_there_is_a_file_for_everything_the_readme_names() -> None:
@@ -64,6 +59,7 @@ def test_there_is_a_file_for_everything_the_readme_names() -> None:
         "model": {
             "cnn",
             "timm",
+            "custom",
             "mobilenetv2",
             "mobilenetv2_frozen",
             "mobilenetv3",
@@ -93,13 +89,14 @@ SMOKE = [
     *[
         [f"model={c}", "model.pretrained=false"]
         for g, c in CHOICES
-        if g == "model" and c not in ("cnn", "timm", "mobilenetv2_frozen")
+        if g == "model" and c not in ("cnn", "timm", "mobilenetv2_frozen", CUSTOM)
     ],
     *[[f"augment={c}", "model=cnn"] for g, c in CHOICES if g == "augment"],
     *[[f"optim={o}", f"schedule={s}", "model=cnn"] for o, s in (("sgd", "none"), ("adam", "cosine"))],
     ["schedule=plateau", "callbacks=none", "model=cnn", "monitor=val/loss"],
     ["model=timm", "model.name=resnet18", "model.pretrained=false", "model.head=mlp", "model.channels_last=false"],
     ["model=mobilenetv2_frozen", "augment.views=1"],
+    ["model=custom", *OWN],
     ["trainer.precision=bf16-mixed", "trainer.gradient_clip_val=1.0", "model=cnn"],
     ["data.balance=oversample", "model.label_smoothing=0.1", "model=cnn"],
 ]
@@ -108,10 +105,12 @@ SMOKE = [
 @pytest.mark.parametrize("overrides", SMOKE, ids=" ".join)
 def test_it_trains_a_few_batches(overrides: list[str], shop: Path, tmp_path: Path) -> None:
     where = [f"data.root={shop}/demo", f"data.store_dir={shop}/store", "data.num_workers=0"]
-    configured = compose_settings("trainer=smoke", *where, *overrides)
-    check_targets(configured)
-    result = fit_folds(configured, tmp_path / "run")
-    assert result["status"] == "complete"
-    assert result["epochs"] == 1
-    assert 0 <= result["metrics"]["val"]["accuracy"]["mean"] <= 1
+    config = compose_config("trainer=smoke", *where, *overrides)
+    check_components(config)
+    result = fit_folds(config, tmp_path / "run")
+    assert result.is_complete
+    assert result.epochs == 1
+    accuracy = result.metrics["val"]["accuracy"].mean
+    assert accuracy is not None
+    assert 0 <= accuracy <= 1
     assert (tmp_path / "run/fold-0/best.ckpt").is_file()

@@ -4,17 +4,16 @@ import re
 import shlex
 
 import pytest
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from conftest import PROJECT, compose_settings
-from facemask.cli.main import MULTIRUN, arrange
+from conftest import PROJECT, compose_config
+from facemask.config.arguments import MULTIRUN, arrange, imply
 from facemask.config.checks.evaluation import resolve_evaluation
 from facemask.config.checks.export import resolve_export
 from facemask.config.checks.preparation import resolve_preparation
 from facemask.config.checks.video import resolve_video
-from facemask.config.compose import register
-from facemask.config.targets import check_targets
+from facemask.config.compose import compose
+from facemask.config.targets import check_components
 
 README = (PROJECT / "README.md").read_text()
 COMMANDS = sorted(set(re.findall(r"python train\.py[^`\n]*", README)))
@@ -32,17 +31,17 @@ def test_the_readme_has_commands() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_it_composes_and_passes_the_checks(command: str) -> None:
-    words = [word for word in arrange(shlex.split(command)[2:]) if word not in {*MULTIRUN, *FLAGS, *OWN}]
+    typed = imply("train", arrange(shlex.split(command)[2:]))
+    words = [word for word in typed if word not in {*MULTIRUN, *FLAGS, *OWN}]
     chosen = []
     for override in OverridesParser.create().parse_overrides(words):
         last = list(override.sweep_string_iterator())[-1] if override.is_sweep_override() else None
         chosen.append(f"{override.input_line.partition('=')[0]}={last}" if last else override.input_line)
-    check_targets(compose_settings(*chosen))
+    check_components(compose_config(*chosen))
 
 
 @pytest.mark.parametrize("command", OTHERS)
 def test_so_do_the_other_commands(command: str) -> None:
-    register()
     script, *words = shlex.split(command)[1:]
     name, check, repeated = {
         "evaluate.py": ("evaluate", resolve_evaluation, "run"),
@@ -50,9 +49,8 @@ def test_so_do_the_other_commands(command: str) -> None:
         "export.py": ("export", resolve_export, ""),
         "infer_video.py": ("infer_video", resolve_video, ""),
     }[script]
-    chosen = [word for word in arrange(words, repeated, {"sweep": "sweep_folder"}) if word not in FLAGS]
-    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        composed = compose(name, chosen)
+    chosen = [word for word in imply(name, arrange(words, repeated, {"sweep": "sweep_folder"})) if word not in FLAGS]
+    composed = compose(name, chosen)
     assert "--cfg" in words or check(composed)
 
 

@@ -82,7 +82,7 @@ def main(name: str) -> None:
     """
     command = COMMANDS[name]
     _check_flags(command)
-    sys.argv[1:] = _with_own_groups(imply(arrange(sys.argv[1:], command.repeated, command.renamed)))
+    sys.argv[1:] = _with_own_groups(imply(name, arrange(sys.argv[1:], command.repeated, command.renamed)))
     sys.path.insert(0, os.getcwd())
     os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors instead of printing them its way
     register()

@@ -47,15 +47,17 @@ def _quote(word: str, is_sweep: bool) -> str:
     return f"{key}=" + ",".join(part if PLAIN.fullmatch(part) else f"'{part}'" for part in escaped)
 
 
-def imply(overrides: Iterable[str]) -> list[str]:
-    """Spell out what overrides imply.
+def imply(command: str, overrides: Iterable[str]) -> list[str]:
+    """Spell out what the overrides of a command imply.
 
     ``model=my_package.Net`` (also ``detector=``, ``sink=``) names a class of the user's in place of a file of ``conf``.
-    ``data.root=FOLDER`` without a choice of ``data`` means a folder of one's own, not the demo set.
+    ``data.root=FOLDER`` without a choice of ``data`` means a folder of one's own, not the demo set, where there is such
+    a choice.
     """
     overrides = list(overrides)
     keys = [word.partition("=")[0].lstrip("+~") for word in overrides]
-    if "data.root" in keys and "data" not in keys:
+    has_choice = command == "train" or "task=explore" in overrides
+    if has_choice and "data.root" in keys and "data" not in keys:
         overrides = ["data=folder", *overrides]
     spelled = []
     for word in overrides:
@@ -65,9 +67,9 @@ def imply(overrides: Iterable[str]) -> list[str]:
     return spelled
 
 
-def to_overrides(words: Sequence[str], keys: Mapping[str, object]) -> list[str]:
+def to_overrides(command: str, words: Sequence[str], keys: Mapping[str, object]) -> list[str]:
     """Return overrides and keyword arguments of a Python call as overrides: ``epochs=3`` is the same in both."""
-    return imply(arrange([*words, *(f"{key}={_to_word(value)}" for key, value in keys.items())]))
+    return imply(command, arrange([*words, *(f"{key}={_to_word(value)}" for key, value in keys.items())]))
 
 
 def _to_word(value: object) -> str:

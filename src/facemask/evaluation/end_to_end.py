@@ -13,7 +13,8 @@ from facemask.detection.crop import cut, widen
 from facemask.detection.detectors import SIDES, Detector
 from facemask.detection.matching import match
 from facemask.inference.predictor import Predictor
-from facemask.metrics.classification import Floats, bootstrap_weights, share_interval
+from facemask.metrics.bootstrap import bootstrap_weights, share_interval
+from facemask.metrics.classification import Floats
 
 OVERLAP = 0.4  # least intersection over union of a find and a face
 ALL, IGNORED = "all", ""

@@ -7,14 +7,8 @@ from typing import Any
 import numpy as np
 
 from facemask.errors import ModelError
-from facemask.metrics.classification import (
-    Labels,
-    Probabilities,
-    classification_metrics,
-    metric_draws,
-    metric_intervals,
-    percentile_intervals,
-)
+from facemask.metrics.bootstrap import metric_draws, metric_intervals, percentile_intervals
+from facemask.metrics.classification import Labels, Probabilities, classification_metrics
 
 TOLERANCE = 1e-4  # of a probability, in float32: more is no rounding
 ROUNDING = 1e-9  # of a difference of accuracies, in float64: 195 of 200 less 194 of 200 is a little over 0.005

@@ -6,8 +6,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from facemask.metrics.bootstrap import percentile_intervals
 from facemask.metrics.calibration import expected_calibration_error
-from facemask.metrics.classification import percentile_intervals
 from facemask.metrics.significance import agreement, holm, mcnemar
 from facemask.reports import figures
 from facemask.reports.evaluated import HEADLINE, Evaluated

@@ -7,13 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from facemask.metrics.classification import (
-    Floats,
-    Labels,
-    classification_metrics,
-    metric_draws,
-    metric_intervals,
-)
+from facemask.metrics.bootstrap import metric_draws, metric_intervals
+from facemask.metrics.classification import Floats, Labels, classification_metrics
 from facemask.models.predict import truth_and_probabilities
 from facemask.runs.run_folder import Result
 from facemask.runs.trained import TrainedModel

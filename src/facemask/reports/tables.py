@@ -8,8 +8,9 @@ import pandas as pd
 from sklearn.metrics import classification_report, confusion_matrix
 
 from facemask.config.compose import Settings
+from facemask.metrics.bootstrap import bootstrap_weights, share_interval
 from facemask.metrics.calibration import expected_calibration_error, negative_log_likelihood, rescale
-from facemask.metrics.classification import Floats, Labels, bootstrap_weights, share_interval
+from facemask.metrics.classification import Floats, Labels
 from facemask.metrics.thresholds import cheapest_threshold, operating_points, threshold_at_recall
 from facemask.reports.evaluated import HEADLINE, Evaluated
 

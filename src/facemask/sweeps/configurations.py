@@ -1,168 +1,190 @@
-"""The points of a search, read from the run folders: runs that differ in nothing but the fold are one configuration."""
+"""The configurations of a sweep, read from its run folders: runs that differ only in the fold are one configuration."""
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from facemask.config.compose import Settings
-from facemask.config.keys import ALL_FOLDS, is_compared, setting
-from facemask.runs.run_folder import (
-    CONFIG,
-    RESULT,
-    Result,
-    config_hash,
-    is_complete,
-    mean_and_std,
-    read_result,
-    read_settings,
-)
+from facemask.config import keys
+from facemask.config.keys import ALL_FOLDS, Values, flat_values, flatten, identities, label_keys, setting
+from facemask.config.schemas import TrainConfig
+from facemask.config.typed import to_plain
+from facemask.runs.results import FoldResult, RunResult, Spread
+from facemask.runs.run_folder import CONFIG, RESULT, mean_and_std, read_config, read_run
 
 
-@dataclass
+@dataclass(frozen=True)
 class Configuration:
-    """One point of a search: what was set, and what came out of its folds."""
+    """One point of a search: its settings and the results of its folds.
 
-    settings: Settings
+    Attributes:
+        config: the settings; None where a job failed before it had any.
+        model: the network's name.
+        command: the line that repeats it.
+        asked: the folds that it was to run.
+        folds: results of the complete folds.
+        folders: of the complete folds.
+        problems: why it is not complete.
+        is_pruned: whether a race ended it.
+        label: what distinguishes it from the others of its sweep.
+        rank: its place in the sweep, from 1; None where it is not ranked.
+    """
+
+    config: TrainConfig | None
     model: str = ""
     command: str = ""
-    asked: set[int] = field(default_factory=set)
-    folds: dict[int, Result] = field(default_factory=dict)  # the complete ones
-    folders: dict[int, Path] = field(default_factory=dict)  # of the complete ones
-    problems: list[str] = field(default_factory=list)
+    asked: frozenset[int] = frozenset()
+    folds: dict[int, FoldResult] = field(default_factory=dict)
+    folders: dict[int, Path] = field(default_factory=dict)
+    problems: Sequence[str] = ()
     is_pruned: bool = False
-    label: str = ""  # what sets it apart from the others
+    label: str = ""
     rank: int | None = None
 
     @property
-    def values(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
+        """The settings as plain types, for facemask.tracking.wandb_summary until it takes plain arguments."""
+        return to_plain(self.config) if self.config else {}
+
+    @property
+    def values(self) -> Values:
         """Every setting by its dotted key."""
-        return dict(flatten(self.settings))
+        return flat_values(self.config) if self.config else {}
+
+    def score(self, fold: int) -> float:
+        """Return the best monitored score of a complete fold."""
+        return _number(self.folds[fold].score)
 
     def scores(self) -> list[float]:
-        """Return the best monitored score of every complete fold, in the order of the folds."""
-        return [self.folds[fold]["score"] for fold in sorted(self.folds)]
+        """Return the scores of the complete folds, in the order of the folds."""
+        return [self.score(fold) for fold in sorted(self.folds)]
 
     @property
     def mean(self) -> float:
         """The mean over folds of the monitored score; NaN where no fold is complete."""
         return float(np.mean(self.scores())) if self.folds else math.nan
 
-    def metric(self, name: str) -> dict[str, float | None]:
-        """Return mean and std over folds of a validation metric."""
-        return mean_and_std([fold["metrics"]["val"].get(name, math.nan) for fold in self.folds.values()])
+    def spread(self) -> Spread:
+        """Return mean and standard deviation over folds of the monitored score."""
+        return Spread(**mean_and_std(self.scores()))
+
+    def metric(self, name: str) -> Spread:
+        """Return mean and standard deviation over folds of a validation metric."""
+        return Spread(**mean_and_std([_number(fold.metrics["val"].get(name)) for fold in self.folds.values()]))
 
     @property
     def seconds(self) -> float:
         """The training time of all folds."""
-        return float(sum(fold["seconds"] for fold in self.folds.values()))
+        return sum(fold.seconds for fold in self.folds.values())
 
     @property
     def parameters(self) -> int:
-        """The size of the network."""
-        return int(next(iter(self.folds.values()))["weights"]["parameters"])
+        """The number of parameters of the network."""
+        return next(iter(self.folds.values())).weights.parameters
 
     @property
-    def peak_memory(self) -> int:
-        """The most memory that any fold's process had held, bytes."""
-        return int(max(fold["peak_memory_bytes"] for fold in self.folds.values()))
+    def peak_memory(self) -> int | None:
+        """The peak memory of any fold's process in bytes; None where it was not measured."""
+        return max((m for fold in self.folds.values() if (m := fold.peak_memory_bytes) is not None), default=None)
+
+
+@dataclass(frozen=True)
+class _Run:
+    folder: Path
+    config: TrainConfig | None
+    result: RunResult
+
+    @property
+    def asked(self) -> set[int]:
+        if self.config is None:
+            return set()
+        return set(range(self.config.k)) if self.config.fold == ALL_FOLDS else {int(self.config.fold)}
+
+    @property
+    def problem(self) -> str | None:
+        """Why the run is not complete."""
+        if self.result.is_complete:
+            return None
+        if self.result.status == "pruned":
+            return f"pruned: {self.result.pruned}"
+        return self.result.error or f"running or interrupted; run the same command again to resume it ({self.folder})"
 
 
 def gather(folder: Path) -> list[Configuration]:
-    """Return the configurations of the runs below a folder, in the order of their folders' names."""
-    groups: dict[str, list[tuple[Path, Settings, Result]]] = defaultdict(list)
+    """Return the configurations of the runs below a folder, ordered by the names of their folders."""
+    runs = list(_runs(folder))
+    configs = {run.folder: run.config for run in runs if run.config}
+    identity = dict(zip(configs, identities(list(configs.values())), strict=True))
+    groups: dict[str, list[_Run]] = defaultdict(list)
+    for run in runs:
+        groups[identity.get(run.folder, str(run.folder))].append(run)
+    return [_merge(group) for group in groups.values()]
+
+
+def asked_folds(configurations: Sequence[Configuration]) -> frozenset[int]:
+    """Return every fold that any of the configurations was to run."""
+    return frozenset().union(*(c.asked for c in configurations))
+
+
+def distinguishing_keys(configurations: Sequence[Configuration]) -> list[str]:
+    """Return the keys in which the configurations differ."""
+    return keys.varied_keys([c.config for c in configurations if c.config])
+
+
+def labels(configurations: Sequence[Configuration], varied: Sequence[str]) -> list[str]:
+    """Return a label for each configuration: its model and its values of the varied keys."""
+    shown = label_keys(varied, [c.model for c in configurations if c.model])
+    return [_label(c, shown) for c in configurations]
+
+
+def _label(configuration: Configuration, shown: Sequence[str]) -> str:
+    values = configuration.values
+    words = [configuration.model, *(setting(key, values[key], digits=4) for key in shown if key in values)]
+    return " ".join(words).strip() or configuration.command or "did not start"
+
+
+def _runs(folder: Path) -> Iterator[_Run]:
     for file in sorted(folder.rglob(RESULT)):
         run = file.parent
-        if (run.parent / RESULT).is_file():  # a fold of a run
-            continue
-        result = read_result(run)
-        if result is None:
-            continue
-        settings = read_settings(run) if (run / CONFIG).is_file() else {}
-        groups[identity(settings) if settings else str(run)].append((run, settings, result))
-    return [_merge(runs) for runs in groups.values()]
+        is_fold = (run.parent / RESULT).is_file()
+        if not is_fold and (result := read_run(run)) is not None:
+            yield _Run(run, read_config(run) if (run / CONFIG).is_file() else None, result)
 
 
-def identity(settings: Settings) -> str:
-    """Return what runs of one configuration share, whichever fold they are of."""
-    return config_hash({key: value for key, value in settings.items() if key != "fold"})
+def _merge(runs: Sequence[_Run]) -> Configuration:
+    complete = {fold.fold: (run, fold) for run in runs for fold in run.result.folds if fold.is_complete}
+    return Configuration(
+        config=runs[0].config,
+        model=next((run.result.model for run in runs if run.result.model), ""),
+        command=next((run.result.command for run in runs if run.result.command), ""),
+        asked=frozenset().union(*(run.asked for run in runs)),
+        folds={number: fold for number, (_, fold) in complete.items()},
+        folders={number: run.folder / f"fold-{number}" for number, (run, _) in complete.items()},
+        # Folds that are jobs of their own are pruned for the same reason, which is told once.
+        problems=list(dict.fromkeys(run.problem for run in runs if run.problem)),
+        is_pruned=any(run.result.status == "pruned" for run in runs),
+    )
 
 
-def asked_folds(configurations: Sequence[Configuration]) -> set[int]:
-    """Return every fold that any of them was to run: what each needs to be whole."""
-    return set().union(*(c.asked for c in configurations))
+def _number(value: float | None) -> float:
+    """Return a figure; NaN where it is not defined."""
+    return math.nan if value is None else value
 
 
-def _merge(runs: Sequence[tuple[Path, Settings, Result]]) -> Configuration:
-    merged = Configuration(runs[0][1])
-    for run, settings, result in runs:
-        merged.model = merged.model or result.get("model", "")
-        merged.command = merged.command or result.get("command", "")
-        if settings:
-            merged.asked |= set(range(settings["k"])) if settings["fold"] == ALL_FOLDS else {int(settings["fold"])}
-        for done in result.get("folds", []):
-            if is_complete(done):
-                merged.folds[done["fold"]] = done
-                merged.folders[done["fold"]] = run / f"fold-{done['fold']}"
-        if result["status"] == "pruned":
-            merged.is_pruned = True
-            problem = f"pruned: {result['pruned']}"
-        elif result["status"] != "complete":
-            problem = result.get("error") or f"running, or cut off: the same line goes on with it ({run})"
-        else:
-            continue
-        if problem not in merged.problems:  # folds that are jobs of their own are pruned for one reason
-            merged.problems.append(problem)
-    return merged
+# For runs/trained.py, reports/comparison.py and preparation/crops.py, until they use facemask.config.keys.
+__all__ = ["flatten", "identity", "telling_keys", "varied_keys"]
+telling_keys = label_keys
 
 
-def varied_keys(all_settings: Sequence[Settings]) -> list[str]:
-    """Return the keys that tell configurations apart: the top-level ones, and what does not follow from others."""
-    flat = [dict(flatten(settings)) for settings in all_settings if settings]
-    found = {key for values in flat for key in values if is_compared(key)}
-    keys = sorted(found - {"fold"}, key=lambda key: (key.count("."), key))
-    varied, partitions = [], set()
-    for key in keys:
-        values = [values.get(key) for values in flat]
-        partition = _partition(values)
-        if any(value != values[0] for value in values) and ("." not in key or partition not in partitions):
-            varied.append(key)
-            partitions.add(partition)
-    return varied
+def varied_keys(all_settings: Sequence[Any]) -> list[str]:
+    """See :func:`facemask.config.keys.varied_keys`."""
+    return keys.varied_keys(all_settings)
 
 
-def telling_keys(varied: Sequence[str], models: Sequence[str]) -> list[str]:
-    """Return those that a name has to tell beside the model's: what is the model's own, where all are of one kind."""
-    several = len(set(models)) > 1
-    return [key for key in varied if not (several and key.startswith("model.")) and key != "name"]
-
-
-def _partition(values: Sequence[Any]) -> str:
-    """Return which of the values are equal, whatever they are: keys with the same partition say the same."""
-    seen: dict[str, int] = {}
-    return ",".join(str(seen.setdefault(repr(value), len(seen))) for value in values)
-
-
-def flatten(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every setting with its dotted key."""
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def label(configurations: Sequence[Configuration]) -> list[str]:
-    """Name each by its model and the values that vary; return the keys of these."""
-    varied = varied_keys([c.settings for c in configurations])
-    telling = telling_keys(varied, [c.model for c in configurations if c.model])
-    for c in configurations:
-        values = c.values
-        shown = [key for key in telling if key in values]
-        words = [setting(key, values[key], digits=4) for key in shown]
-        c.label = " ".join([c.model, *words]).strip() or c.command or "did not start"
-    return varied
+def identity(settings: Any) -> str:
+    """See :func:`facemask.config.keys.identities`."""
+    return identities([settings])[0]

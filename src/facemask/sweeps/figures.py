@@ -1,4 +1,4 @@
-"""The pictures of a summary: scores by fold, by learning rate and batch size, and by epoch."""
+"""The figures of a summary: scores by fold, by learning rate and batch size, and by epoch."""
 
 import math
 from collections.abc import Sequence
@@ -10,14 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from facemask.config.resolvers import monitor_sign
+from facemask.config.schemas import TrainConfig
 from facemask.reports.style import BLUE, GREY, ORANGE, plain
-from facemask.runs.run_folder import METRICS, mean_and_std
+from facemask.runs.run_folder import METRICS
 from facemask.sweeps.configurations import Configuration
 from facemask.sweeps.ranking import Summary
 
 
 def draw_boxes(summary: Summary) -> Figure | None:
-    """Draw every fold's score, a row a configuration: a box where there are several, a point where there is one."""
+    """Draw every fold's score, one row per configuration, with a box around several folds."""
     shown = [c for c in summary.configurations if c.folds]
     if not shown:
         return None
@@ -39,52 +40,42 @@ def draw_boxes(summary: Summary) -> Figure | None:
             )
         axes.plot(scores, [y] * len(scores), "o", color=color, markersize=4, alpha=0.8)
     axes.set_yticks(range(len(shown)), [c.label for c in reversed(shown)], fontsize=8)
-    axes.set_xlabel(f"{summary.monitor}, a point a fold")
+    axes.set_xlabel(f"{summary.monitor}, one point per fold")
     plain(axes)
     return figure
 
 
 def draw_heat_map(summary: Summary) -> Figure | None:
-    """Draw the mean score (the best, of several) by learning rate and batch size, a panel a model, if both vary.
+    """Draw the mean score by learning rate and batch size, one panel per model, if both were varied.
 
-    Where a search drew its rates from a range, they make no map: then they are points.
+    Where several configurations share a cell, it shows the best of them. Rates that were drawn from a range do not form
+    a grid and are drawn as points.
     """
-    if not {"lr", "bs"} <= set(summary.varied):
+    shown = [(c, c.config) for c in summary.configurations if c.folds and c.config]
+    if not shown or not {"lr", "bs"} <= set(summary.varied):
         return None
-    shown = [c for c in summary.configurations if c.folds]
-    models = sorted({c.model for c in shown})
-    if not shown:
-        return None
-    rates, sizes = (sorted({c.settings[key] for c in shown}) for key in ("lr", "bs"))
+    rates, sizes = sorted({config.lr for _, config in shown}), sorted({config.bs for _, config in shown})
     if len(rates) * len(sizes) > 2 * len(shown):  # rates drawn from a range, not from a list
         return _draw_points(summary, shown)
+    models = sorted({c.model for c, _ in shown})
     figure = Figure(figsize=(1.5 + (1 + 0.9 * len(sizes)) * len(models), 1.2 + 0.5 * len(rates)), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(models)))
-    lowest, highest = min(c.mean for c in shown), max(c.mean for c in shown)
+    lowest, highest = min(c.mean for c, _ in shown), max(c.mean for c, _ in shown)
     for axes, model in zip(panels, models, strict=True):
         grid, notes = np.full((len(rates), len(sizes)), np.nan), {}
-        for row, lr in enumerate(rates):
-            for column, bs in enumerate(sizes):
-                point = (model, lr, bs)
-                here = [c for c in shown if (c.model, c.settings["lr"], c.settings["bs"]) == point]
-                if here:
-                    best = max(here, key=lambda c: monitor_sign(summary.monitor) * c.mean)
-                    grid[row, column] = best.mean
-                    whole = best.rank is not None
-                    notes[row, column] = "" if whole else f"\n{len(best.folds)} of {len(summary.asked)} folds"
+        for row, column in np.ndindex(grid.shape):
+            cell = (model, rates[row], sizes[column])
+            here = [c for c, config in shown if (c.model, config.lr, config.bs) == cell]
+            if here:
+                best = max(here, key=lambda c: monitor_sign(summary.monitor) * c.mean)
+                grid[row, column] = best.mean
+                is_whole = best.rank is not None
+                notes[row, column] = "" if is_whole else f"\n{len(best.folds)} of {len(summary.asked)} folds"
         axes.imshow(grid, cmap="cividis", vmin=lowest, vmax=highest, aspect="auto")
-        for (row, column), value in np.ndenumerate(grid):
-            if np.isfinite(value):
-                dark = value < (lowest + highest) / 2
-                axes.text(
-                    column,
-                    row,
-                    f"{value:.3f}{notes[row, column]}",
-                    ha="center",
-                    va="center",
-                    fontsize=8,
-                    color="white" if dark else "black",
-                )
+        for (row, column), note in notes.items():
+            value = grid[row, column]
+            color = "white" if value < (lowest + highest) / 2 else "black"
+            axes.text(column, row, f"{value:.3f}{note}", ha="center", va="center", fontsize=8, color=color)
         axes.set_xticks(range(len(sizes)), [str(size) for size in sizes])
         axes.set_yticks(range(len(rates)), [f"{rate:g}" for rate in rates])
         axes.set_title(model, fontsize=9)
@@ -93,16 +84,16 @@ def draw_heat_map(summary: Summary) -> Figure | None:
     return figure
 
 
-def _draw_points(summary: Summary, shown: Sequence[Configuration]) -> Figure:
-    """Draw the mean score over the learning rate, a marker a batch size, with the standard deviation over folds."""
+def _draw_points(summary: Summary, shown: Sequence[tuple[Configuration, TrainConfig]]) -> Figure:
+    """Draw the mean score over the learning rate, one marker per batch size, with the standard deviation over folds."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     axes = figure.subplots()
-    for marker, size in zip(cycle("osD^v"), sorted({c.settings["bs"] for c in shown}), strict=False):
-        points = [c for c in shown if c.settings["bs"] == size]
+    for marker, size in zip(cycle("osD^v"), sorted({config.bs for _, config in shown}), strict=False):
+        points = [(config.lr, c) for c, config in shown if config.bs == size]
         axes.errorbar(
-            [c.settings["lr"] for c in points],
-            [c.mean for c in points],
-            yerr=[mean_and_std(c.scores())["std"] or 0.0 for c in points],
+            [lr for lr, _ in points],
+            [c.mean for _, c in points],
+            yerr=[c.spread().std or 0.0 for _, c in points],
             fmt=marker,
             markersize=5,
             capsize=2,
@@ -119,7 +110,7 @@ def _draw_points(summary: Summary, shown: Sequence[Configuration]) -> Figure:
 
 
 def draw_curves(summary: Summary) -> Figure | None:
-    """Draw the monitored metric by epoch, a panel a configuration, a line a fold."""
+    """Draw the monitored metric by epoch, one panel per configuration, one line per fold."""
     shown = [c for c in summary.configurations if c.folds]
     if not shown:
         return None

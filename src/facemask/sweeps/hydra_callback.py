@@ -1,4 +1,7 @@
-"""What Hydra calls around the jobs of a sweep. It skips a sweep's end when a job has failed, but no job's end."""
+"""Hydra's callback around the jobs of a sweep.
+
+It works in ``on_job_end``, because Hydra skips ``on_multirun_end`` after a failed job.
+"""
 
 import sys
 from pathlib import Path
@@ -9,38 +12,38 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-FAILED = ".failed"  # a file in the sweep's folder, which jobs in other processes see, on other machines too
+FAILED = ".failed"  # a file in the sweep's folder, so that jobs in other processes and on other machines see it
 
 
 class JobFailedError(Exception):
-    """A job of a sweep failed; its reason has been printed."""
+    """A job of a sweep failed; the reason has been printed."""
 
 
 class JobNotStartedError(JobFailedError):
-    """A job of a sweep was left out, because another had failed and ``fail_fast`` was set."""
+    """A job of a sweep was skipped, because another had failed and ``fail_fast`` was set."""
 
 
 def has_failed(sweep: Path | None) -> bool:
-    """Return whether a job of a sweep has failed since the sweep was begun, or gone on with."""
+    """Return whether a job of a sweep has failed since the sweep was started or resumed."""
     return sweep is not None and (sweep / FAILED).exists()
 
 
 class SweepSummary(Callback):
-    """Rebuild the sweep's summary after every job, from the run folders: whichever process the job ran in."""
+    """Rebuild the sweep's summary from the run folders after every job, whichever process the job ran in."""
 
-    folder: ClassVar[Path | None] = None  # of the sweep that this process began
+    folder: ClassVar[Path | None] = None  # of the sweep that this process started
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Remember where the sweep goes, forget how it failed before, and go on with its study if it has one."""
+        """Remember the sweep's folder, clear earlier failures, and resume its Optuna study if it has one."""
         SweepSummary.folder = Path(config.hydra.sweep.dir)
         (SweepSummary.folder / FAILED).unlink(missing_ok=True)
         if "study_name" in config.hydra.sweeper:
-            from facemask.errors import RunError
-            from facemask.sweeps.study import go_on
+            from facemask.errors import FaceMaskError
+            from facemask.sweeps.study import resume
 
             try:
-                go_on(config, SweepSummary.folder)
-            except RunError as error:  # Hydra would make a warning of it
+                resume(config, SweepSummary.folder)
+            except FaceMaskError as error:  # Hydra would only warn about it
                 print(f"error: {error}", file=sys.stderr)
                 sys.exit(2)
 
@@ -58,7 +61,7 @@ class SweepSummary(Callback):
 
     @classmethod
     def report(cls) -> None:
-        """Print the summary of the sweep that this process began, if it began one, and log it where its jobs log."""
+        """Print the summary of the sweep that this process started, if any, and log it where its jobs log."""
         if cls.folder is None or not cls.folder.is_dir():
             return
         from rich.console import Console

@@ -1,4 +1,4 @@
-"""A summary as files: a table for spreadsheets, one for notes, and a page with pictures that needs nothing else."""
+"""A summary as files: a table for spreadsheets, one for notes, and a self-contained page with figures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,18 +8,17 @@ from filelock import FileLock
 
 from facemask.files import write_atomically
 from facemask.reports.page import render
+from facemask.reports.run import METRIC_COLUMNS
 from facemask.reports.sections import Drawing, Section, Table
-from facemask.runs.run_folder import mean_and_std
+from facemask.runs.results import Spread
 from facemask.sweeps.figures import draw_boxes, draw_curves, draw_heat_map
 from facemask.sweeps.ranking import Summary, summarise
-
-METRIC_COLUMNS = {"accuracy": "accuracy", "f1": "macro F1", "auroc": "AUROC"}
 
 
 def rebuild(folder: Path) -> Summary:
     """Write ``summary.csv``, ``summary.md`` and ``summary.html`` of the runs below a folder; return the summary.
 
-    Jobs that end at once, in several processes, take turns.
+    Jobs that end at the same time in several processes take turns.
 
     Raises:
         RunError: there is no run, or the runs cannot be compared.
@@ -33,24 +32,24 @@ def rebuild(folder: Path) -> Summary:
 
 
 def to_csv(summary: Summary) -> str:
-    """Return every figure at full precision, a row a configuration."""
+    """Return :func:`to_table` as CSV."""
     return to_table(summary).to_csv(index=False)
 
 
 def to_table(summary: Summary) -> pd.DataFrame:
-    """Return the same as a table."""
+    """Return one row per configuration, every figure at full precision."""
     rows = []
     for c in summary.configurations:
-        row: dict[str, object] = {"rank": c.rank, "configuration": c.label, "model": c.model}
         values = c.values
+        row: dict[str, object] = {"rank": c.rank, "configuration": c.label, "model": c.model}
         row |= {key: values.get(key) for key in summary.varied}
         row |= {"folds": len(c.folds), "of": len(summary.asked), "monitor": summary.monitor}
         if c.folds:
-            row |= {f"score_{kind}": value for kind, value in mean_and_std(c.scores()).items()}
-            for name in METRIC_COLUMNS:
-                row |= {f"{name}_{kind}": value for kind, value in c.metric(name).items()}
+            spreads = {"score": c.spread()} | {name: c.metric(name) for name in METRIC_COLUMNS}
+            for name, spread in spreads.items():
+                row |= {f"{name}_mean": spread.mean, f"{name}_std": spread.std}
             row |= {
-                "best_epochs": " ".join(str(c.folds[fold]["best_epoch"]) for fold in sorted(c.folds)),
+                "best_epochs": " ".join(str(c.folds[fold].best_epoch) for fold in sorted(c.folds)),
                 "seconds": c.seconds,
                 "parameters": c.parameters,
                 "peak_memory_bytes": c.peak_memory,
@@ -62,7 +61,7 @@ def to_table(summary: Summary) -> pd.DataFrame:
 
 
 def to_markdown(summary: Summary) -> str:
-    """Return the ranking, what it is worth, and what failed."""
+    """Return the ranking, how certain it is, and what failed."""
     header, rows = cells(summary)
     lines = [_row(header), _row(["---"] * len(header)), *(_row(row) for row in rows)]
     failed = [f"- {label}: {problem}" for label, problem in summary.problems]
@@ -76,7 +75,7 @@ def to_markdown(summary: Summary) -> str:
 
 
 def to_html(summary: Summary) -> str:
-    """Return a page with the ranking, its pictures, the failures and the commands; it loads nothing from anywhere."""
+    """Return a self-contained page with the ranking, its figures, the failures and the commands."""
     header, rows = cells(summary)
     ranking = Table("ranking", "", pd.DataFrame(rows, columns=header), wrapped={"configuration"})
     sections = [Section("ranking", "Ranking", tables=[ranking])]
@@ -93,18 +92,17 @@ def to_html(summary: Summary) -> str:
 
 
 def pictures(summary: Summary) -> list[Drawing]:
-    """Return what can be drawn of a summary."""
+    """Return the figures of a summary, as far as it has what they show."""
     drawn = {
         "Scores of the folds": draw_boxes(summary),
         "Learning rate and batch size": draw_heat_map(summary),
         "Learning curves": draw_curves(summary),
     }
-    named = [(title.lower().replace(" ", "-"), title, figure) for title, figure in drawn.items() if figure is not None]
-    return [Drawing(key, title, figure) for key, title, figure in named]
+    return [Drawing(title.lower().replace(" ", "-"), title, figure) for title, figure in drawn.items() if figure]
 
 
 def cells(summary: Summary) -> tuple[list[str], list[list[str]]]:
-    """Return the ranking as words: the header, and a row a configuration."""
+    """Return the ranking as text: the header, and one row per configuration."""
     header = [
         "rank",
         "configuration",
@@ -119,35 +117,34 @@ def cells(summary: Summary) -> tuple[list[str], list[list[str]]]:
     rows = []
     for c in summary.configurations:
         row = ["–" if c.rank is None else str(c.rank), c.label]
-        row += [spread(mean_and_std(c.scores())) if c.folds else "", f"{len(c.folds)} of {len(summary.asked)}"]
+        row += [_words(c.spread()) if c.folds else "", f"{len(c.folds)} of {len(summary.asked)}"]
         if c.folds:
-            epochs = [fold["best_epoch"] for fold in c.folds.values()]
-            row += [spread(c.metric(name)) for name in _metrics(summary)]
+            epochs = [fold.best_epoch for fold in c.folds.values()]
+            row += [_words(c.metric(name)) for name in _metrics(summary)]
             row += [f"{min(epochs)}" if min(epochs) == max(epochs) else f"{min(epochs)}–{max(epochs)}"]
             row += [f"{c.seconds:,.0f} s", f"{c.parameters / 1e6:.2f} M"]
-            row += [f"{c.peak_memory / 2**30:.1f} GiB"]
+            row += ["–" if c.peak_memory is None else f"{c.peak_memory / 2**30:.1f} GiB"]
         else:
             row += [""] * (len(header) - len(row))
         rows.append(row)
     return header, rows
 
 
-def spread(values: dict[str, float | None]) -> str:
-    """Return ``mean ± std``, or the mean alone where there is one value."""
-    mean, std = values["mean"], values["std"]
-    return f"{mean:.4f}" if std is None else f"{mean:.4f} ± {std:.4f}"
-
-
 def caption(summary: Summary) -> str:
-    """Return on what data, which split and how many samples the numbers are."""
+    """Return the data, the split and the number of images behind the figures."""
     spread = "; ± is the standard deviation over folds" if len(summary.asked) > 1 else ""
     return f"{summary.data}{spread}. The best epoch is chosen on the same images; no test image was used."
 
 
 def _metrics(summary: Summary) -> dict[str, str]:
-    """Return the metrics shown beside the monitored one."""
+    """Return the metrics shown beside the monitored one, with their titles."""
     return {name: title for name, title in METRIC_COLUMNS.items() if f"val/{name}" != summary.monitor}
 
 
 def _row(words: Sequence[str]) -> str:
     return "| " + " | ".join(word.replace("|", "\\|") for word in words) + " |"
+
+
+def _words(spread: Spread) -> str:
+    """Return ``mean ± std``, or the mean alone where there is one value."""
+    return f"{spread.mean:.4f}" if spread.std is None else f"{spread.mean:.4f} ± {spread.std:.4f}"

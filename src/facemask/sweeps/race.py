@@ -1,4 +1,4 @@
-"""Racing: a configuration that is clearly behind the best complete one need not run its other folds."""
+"""Racing: a configuration that is clearly behind the best complete one is pruned: it skips its other folds."""
 
 import math
 from dataclasses import dataclass
@@ -8,74 +8,80 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
-from facemask.config.compose import Settings
+from facemask.config.keys import differing_keys
 from facemask.config.resolvers import monitor_sign
-from facemask.sweeps.configurations import Configuration, asked_folds, gather, identity, label
+from facemask.config.schemas import TrainConfig
+from facemask.sweeps.configurations import Configuration, asked_folds, distinguishing_keys, gather, labels
+
+SAME_FOLDS = ("monitor", "k", "seed", "split_seed")  # keys that make folds the same images, and scores one metric
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """That a configuration is out of the race: the mean of the folds it has run, and why it runs no more."""
+    """The decision that a configuration is out of the race.
+
+    Attributes:
+        score: mean of the folds that it has run.
+        reason: how far it is behind, and behind which configuration.
+    """
 
     score: float
     reason: str
 
 
-def judge(sweep: Path, settings: Settings) -> Pruned | None:
-    """Compare what a configuration has so far with the best complete one of its sweep.
+def judge(sweep: Path, config: TrainConfig) -> Pruned | None:
+    """Compare the complete folds of a configuration with those of the best complete one of its sweep.
 
-    Each of its folds is paired with the same fold of the other, so that what makes a fold hard for both does not
-    count. All is read from the run folders, whichever process wrote them.
+    Scores are paired fold by fold, so that the difficulty of a fold, which both share, cancels out. All scores are read
+    from the run folders, whichever process wrote them.
 
-    The standard error of two or three differences is itself a guess, and twice such a guess is soon exceeded by
-    chance. So ``race_margin`` counts standard errors as of many folds, and with few as many are wanted as make it
-    equally unlikely by Student's t: for a margin of 2, which chance exceeds once in 44 comparisons, 14 of them after
-    two folds, 4.5 after three, 3.3 after four.
+    ``race_margin`` is calibrated for many folds. The standard error of two or three differences is itself a rough
+    estimate, so with few folds the threshold is the Student-t quantile of the same tail probability: for a margin of 2,
+    which chance exceeds in 1 of 44 comparisons, 14 standard errors after two folds, 4.5 after three, 3.3 after four.
 
     Args:
-        sweep: the folder of all the sweep's runs.
-        settings: of the configuration.
+        sweep: the folder of the sweep.
+        config: the configuration that is running.
 
     Returns:
-        None where it is to go on: nothing to compare with yet, or not clearly behind.
+        None where it should continue: there is nothing to compare with yet, or it is not clearly behind.
     """
-    configurations = [c for c in gather(sweep) if _alike(c.settings, settings)]
-    own = next((c for c in configurations if identity(c.settings) == identity(settings)), None)
+    configurations = [c for c in gather(sweep) if c.config and _has_same_folds(c.config, config)]
+    own = next((c for c in configurations if c.config and differing_keys(c.config, config).keys() <= {"fold"}), None)
     asked = asked_folds(configurations)
     if own is None or len(own.folds) < 2:  # one difference has no standard error
         return None
-    rivals = [c for c in configurations if c is not own and set(c.folds) == asked and _data(c) == _data(own)]
+    rivals = [c for c in configurations if c is not own and c.folds.keys() == asked and _data(c) == _data(own)]
     if not rivals:
         return None
-    sign = monitor_sign(settings["monitor"])
+    sign = monitor_sign(config.monitor)
     best = max(rivals, key=lambda c: sign * c.mean)
     gap, error = paired_difference(best, own)
-    errors = float(student_t.ppf(norm.cdf(settings["race_margin"]), df=len(own.folds) - 1))
-    if error == 0 or sign * gap <= errors * error:  # folds that differ all alike tell nothing of the spread
+    errors = float(student_t.ppf(norm.cdf(config.race_margin), df=len(own.folds) - 1))
+    if error == 0 or sign * gap <= errors * error:  # equal differences say nothing about their spread
         return None
-    label(configurations)
+    label = labels(configurations, distinguishing_keys(configurations))[configurations.index(best)]
     return Pruned(
         own.mean,
-        f"after {len(own.folds)} of {len(asked)} folds its mean {settings['monitor']} is {sign * gap:.4f} behind "
-        f"that of {best.label} on the same folds, more than {errors:.1f} standard errors ({error:.4f} each), which "
-        f"race_margin={settings['race_margin']:g} comes to for so many folds",
+        f"after {len(own.folds)} of {len(asked)} folds its mean {config.monitor} is {sign * gap:.4f} behind "
+        f"that of {label} on the same folds, more than {errors:.1f} standard errors ({error:.4f} each): the "
+        f"threshold of race_margin={config.race_margin:g} after {len(own.folds)} folds",
     )
 
 
-def _alike(settings: Settings, own: Settings) -> bool:
-    """Return whether the folds of two configurations are the same images, and their scores of one kind."""
-    return bool(settings) and all(settings[key] == own[key] for key in ("monitor", "k", "seed", "split_seed"))
+def _has_same_folds(one: TrainConfig, other: TrainConfig) -> bool:
+    return all(getattr(one, key) == getattr(other, key) for key in SAME_FOLDS)
 
 
 def _data(configuration: Configuration) -> set[str]:
-    return {fold["data"]["fingerprint"] for fold in configuration.folds.values()}
+    return {fold.facts.fingerprint for fold in configuration.folds.values()}
 
 
 def paired_difference(one: Configuration, other: Configuration) -> tuple[float, float]:
     """Return the mean difference of two configurations' scores over their common folds, and its standard error.
 
-    The error is that of the mean: the sample standard deviation (ddof=1) over the root of their number.
+    The standard error is the sample standard deviation (ddof=1) divided by the root of the number of folds.
     """
     common = sorted(one.folds.keys() & other.folds.keys())
-    differences = np.array([one.folds[fold]["score"] - other.folds[fold]["score"] for fold in common])
+    differences = np.array([one.score(fold) - other.score(fold) for fold in common])
     return float(differences.mean()), float(differences.std(ddof=1) / math.sqrt(len(common)))

@@ -1,31 +1,41 @@
 """Many runs as one table: ``python -m facemask.sweeps.ranking DIR`` writes ``summary.{csv,md,html}`` there.
 
-Runs that differ in nothing but the fold are one configuration. Only those with every fold that any of them has are
-ranked: a mean over fewer folds is a mean over other images.
+Runs that differ only in the fold are one configuration. A configuration is ranked only if it has every fold that any of
+them has: a mean over fewer folds is a mean over other images.
 """
 
 import math
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facemask.config.resolvers import monitor_sign
 from facemask.errors import FaceMaskError, RunError
-from facemask.runs.run_folder import mean_and_std
-from facemask.sweeps.configurations import Configuration, asked_folds, gather, label
+from facemask.sweeps.configurations import Configuration, asked_folds, distinguishing_keys, gather, labels
+
+DEFAULT_MONITOR = "val/auroc"  # where no job came far enough to have a configuration
 
 
-@dataclass
+@dataclass(frozen=True)
 class Summary:
-    """A search: its configurations, the ranked ones first, and what the ranking is worth."""
+    """A ranked search.
 
-    configurations: list[Configuration]
+    Attributes:
+        configurations: the ranked ones first.
+        monitor: the metric that they are ranked by.
+        asked: every fold that any of them was to run.
+        data: the data set and the number of images.
+        verdict: how certain the first place is.
+        varied: the keys in which the configurations differ.
+    """
+
+    configurations: Sequence[Configuration]
     monitor: str
-    asked: set[int]
-    data: str  # on what, how many images
+    asked: frozenset[int]
+    data: str
     verdict: str
-    varied: list[str]  # the keys in which the configurations differ
+    varied: Sequence[str]
 
     @property
     def title(self) -> str:
@@ -35,63 +45,60 @@ class Summary:
 
     @property
     def problems(self) -> list[tuple[str, str]]:
-        """What is not complete, and why."""
+        """The label of each configuration that is not complete, and a reason."""
         return [(c.label, problem) for c in self.configurations for problem in c.problems]
 
 
 def summarise(folder: Path) -> Summary:
-    """Read every run below a folder.
+    """Read and rank every run below a folder.
 
     Raises:
-        RunError: there is none, or they cannot be compared: other data, or another monitor.
+        RunError: there is no run, or the runs have different data or monitors.
     """
-    configurations = gather(folder)
-    if not configurations:
+    found = gather(folder)
+    if not found:
         raise RunError(f"{folder} holds no run; give a sweep's folder, such as outputs/sweeps/NAME.")
-    monitors = {c.settings["monitor"] for c in configurations if c.settings}
-    facts = [fold["data"] for c in configurations for fold in c.folds.values()]
-    if len(monitors) > 1 or len({(fact["name"], fact["fingerprint"]) for fact in facts}) > 1:
+    monitors = {c.config.monitor for c in found if c.config}
+    data = {(fold.facts.name, fold.facts.fingerprint) for c in found for fold in c.folds.values()}
+    if len(monitors) > 1 or len(data) > 1:
         raise RunError(
             f"{folder} holds runs on different data or with different monitors, which cannot be ranked together; "
             "summarise their folders one by one."
         )
-    varied = label(configurations)
-    monitor = monitors.pop() if monitors else "val/auroc"
-    asked = asked_folds(configurations)
-    ranked = _rank(configurations, asked, monitor)
-    verdict = " ".join([_verdict(ranked, monitor, asked), *_savings(configurations, asked)])
-    return Summary(configurations, monitor, asked, _describe(configurations), verdict, varied)
+    monitor = monitors.pop() if monitors else DEFAULT_MONITOR
+    asked, varied = asked_folds(found), distinguishing_keys(found)
+    labelled = [replace(c, label=label) for c, label in zip(found, labels(found, varied), strict=True)]
+    ranked, others = _rank(labelled, asked, monitor)
+    ordered = [*ranked, *others]
+    verdict = " ".join([_verdict(ranked, monitor, asked), *_savings(ordered, asked)])
+    return Summary(ordered, monitor, asked, _describe(ordered), verdict, varied)
 
 
-def _rank(configurations: list[Configuration], asked: set[int], monitor: str) -> list[Configuration]:
-    """Sort in place: those with every fold by their mean, then the others; return the first."""
-
-    def place(c: Configuration) -> tuple[bool, float]:
-        is_ranked = set(c.folds) == asked and bool(asked)
-        return not is_ranked, -monitor_sign(monitor) * c.mean if c.folds else 0.0
-
-    configurations.sort(key=place)
-    ranked = [c for c in configurations if not place(c)[0]]
-    for position, c in enumerate(ranked, start=1):
-        c.rank = position
-    return ranked
+def _rank(
+    configurations: Iterable[Configuration], asked: frozenset[int], monitor: str
+) -> tuple[list[Configuration], list[Configuration]]:
+    """Return the configurations that have every fold with their ranks, and the others; each ordered by the mean."""
+    sign = monitor_sign(monitor)
+    ordered = sorted(configurations, key=lambda c: -sign * c.mean if c.folds else 0.0)
+    whole = [c for c in ordered if c.folds and c.folds.keys() == asked]
+    others = [c for c in ordered if not c.folds or c.folds.keys() != asked]
+    return [replace(c, rank=rank) for rank, c in enumerate(whole, start=1)], others
 
 
 def _describe(configurations: Sequence[Configuration]) -> str:
-    facts = [fold for c in configurations for fold in c.folds.values()]
-    if not facts:
+    folds = [fold for c in configurations for fold in c.folds.values()]
+    if not folds:
         return "no fold is complete"
-    data, k = facts[0]["data"], next(c.settings["k"] for c in configurations if c.folds)
-    n = {fold["fold"]: fold["n"]["val"] for fold in facts}
-    images = sum(data["n"]["train"].values())
+    data, images = folds[0].facts, {fold.fold: fold.n.val for fold in folds}
+    k = next((c.config.k for c in configurations if c.config and c.folds), len(images))
     return (
-        f"{data['name']} (fingerprint {data['fingerprint']}), {images:,} training images dealt into {k} folds; "
-        f"validated on {sum(n.values()):,} images of {len(n)} fold{'s' if len(n) > 1 else ''}"
+        f"{data.name} (fingerprint {data.fingerprint}), {sum(data.n['train'].values()):,} training images dealt into "
+        f"{k} folds; validated on {sum(images.values()):,} images of {len(images)} fold{'s' if len(images) > 1 else ''}"
     )
 
 
-def _verdict(ranked: Sequence[Configuration], monitor: str, asked: set[int]) -> str:
-    """Say how sure the first place is."""
+def _verdict(ranked: Sequence[Configuration], monitor: str, asked: frozenset[int]) -> str:
+    """Return a sentence about how certain the first place is."""
     if not ranked:
         return "No configuration is complete, so none is ranked."
     best = ranked[0]
@@ -99,11 +106,10 @@ def _verdict(ranked: Sequence[Configuration], monitor: str, asked: set[int]) -> 
         return f"{best.label} is the only complete configuration."
     if len(asked) < 2:
         return (
-            f"{best.label} is first by {monitor} on one fold: without other folds nothing tells how much of that is "
-            "chance; run fold=all."
+            f"{best.label} is first by {monitor} on one fold, which cannot show how much of that is chance; run "
+            "fold=all."
         )
-    spread = mean_and_std(best.scores())["std"] or 0.0
-    error = spread / math.sqrt(len(asked))
+    error = (best.spread().std or 0.0) / math.sqrt(len(asked))
     gap = abs(best.mean - ranked[1].mean)
     if gap > error:
         return (
@@ -117,8 +123,8 @@ def _verdict(ranked: Sequence[Configuration], monitor: str, asked: set[int]) -> 
     )
 
 
-def _savings(configurations: Sequence[Configuration], asked: set[int]) -> list[str]:
-    """Say what racing has saved, if there was a race."""
+def _savings(configurations: Sequence[Configuration], asked: frozenset[int]) -> list[str]:
+    """Return a sentence about what racing has saved, if there was a race."""
     pruned = [c for c in configurations if c.is_pruned]
     saved = sum(len(asked) - len(c.folds) for c in pruned)
     n = len(configurations) * len(asked)

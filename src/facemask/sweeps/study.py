@@ -1,85 +1,130 @@
-"""An Optuna study that outlives the process: what a second call of ``sweep=optuna`` finds, and goes on with."""
+"""Resuming an Optuna study: the same command with ``sweep=optuna`` continues the study of an earlier process."""
 
 import json
 import logging
+from collections.abc import Set
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
-import optuna
 from filelock import FileLock, Timeout
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
-from optuna.trial import TrialState
 
-from facemask.errors import RunError
+from facemask.config.keys import Values, differing_keys, flat_values, is_compared
+from facemask.config.schemas import TrainConfig
+from facemask.config.typed import from_plain
+from facemask.errors import ConfigError, RunError
 from facemask.files import write_atomically
-from facemask.runs.run_folder import decisive
-from facemask.sweeps.configurations import flatten
 
-ASKED_AGAIN = "asked again"
-BEGUN_WITH = ".study.json"
-HELD: list[FileLock] = []  # for as long as this process lives
+if TYPE_CHECKING:
+    from optuna import Study
+
+ENQUEUED = "asked again"  # the study's attribute with the failed trials that have been enqueued again
+SETTINGS = ".study.json"  # the settings that the study was started with, by their dotted keys
+LOCKS: list[FileLock] = []  # held as long as this process lives
 
 
-def go_on(config: DictConfig, folder: Path) -> None:
-    """Prepare the sweeper of a study that may have been begun before.
+def resume(config: DictConfig, folder: Path) -> None:
+    """Prepare Hydra's Optuna sweeper to continue a study, if the folder has one.
 
-    ``n_trials`` becomes what is left of it. Trials that were cut off, or failed, are asked for again, so that their
-    runs, which are named by their values, are taken up where they ended. The sampler's seed moves on: begun anew with
-    the same one, it would ask again for what it has asked before.
+    ``n_trials`` becomes the number of trials that are left. Trials that were interrupted or failed are enqueued again,
+    so that their runs, whose folders are named by their values, are resumed. The sampler's seed is advanced: with the
+    same seed a new sampler would suggest the same values again.
 
     Args:
-        config: of the sweep; Optuna's node of Hydra's part of it is changed in place.
-        folder: of the sweep, where the study is kept.
+        config: of the sweep; its node ``hydra.sweeper`` is changed in place.
+        folder: of the sweep, which keeps the study.
 
     Raises:
-        RunError: another process is at it, or it was begun with other settings.
+        ConfigError: Optuna is not installed.
+        RunError: another process is running the study, or it was started with other settings.
     """
+    try:
+        import optuna
+        from optuna.trial import TrialState
+    except ImportError as error:
+        raise ConfigError("sweep=optuna needs Optuna; install it with: pip install 'facemask[optuna]'") from error
     sweeper = config.hydra.sweeper
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        HELD.append(FileLock(folder / ".study.lock", timeout=0))
-        HELD[-1].acquire()
-    except Timeout as error:
-        raise RunError(
-            f"the study in {folder} is gone on with by another process; wait for it, or give another name=."
-        ) from error
+    _lock(folder)
     optuna.logging.set_verbosity(logging.WARNING)
-    studies = [summary.study_name for summary in optuna.get_all_study_summaries(sweeper.storage)]
-    study = optuna.load_study(sweeper.study_name, sweeper.storage) if sweeper.study_name in studies else None
+    names = [summary.study_name for summary in optuna.get_all_study_summaries(sweeper.storage)]
+    study = optuna.load_study(sweeper.study_name, sweeper.storage) if sweeper.study_name in names else None
     done = study.get_trials(states=(TrialState.COMPLETE,)) if study else []
-    _check_settings(config, folder / BEGUN_WITH, has_scores=bool(done))
+    _check_settings(config, folder / SETTINGS, {key for trial in done for key in trial.params})
     if study is None:
         return
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
-    known = study.system_attrs.get(ASKED_AGAIN, [])
-    for trial in study.get_trials(states=(TrialState.FAIL,)):
-        if trial.params and trial.number not in known:
-            study.enqueue_trial(trial.params)
-            known = [*known, trial.number]
-    study.set_system_attr(ASKED_AGAIN, known)
+    _enqueue_failed(study)
     with open_dict(sweeper):
         sweeper.n_trials = max(0, sweeper.n_trials - len(done))
         if sweeper.sampler.get("seed") is not None:
             sweeper.sampler.seed += len(study.get_trials())
-    print(f"Going on with the study {sweeper.study_name}: {len(done)} trials are done, {sweeper.n_trials} are left.")
+    print(f"Resuming the study {sweeper.study_name}: {len(done)} trials are complete, {sweeper.n_trials} are left.")
 
 
-def _check_settings(config: DictConfig, file: Path, has_scores: bool) -> None:
-    """Refuse to add to a study's scores others under other settings, but for what is searched."""
-    typed = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
-    fixed = {override.key_or_group for override in typed if not override.is_sweep_override()}
-    searched = set(config.hydra.sweeper.get("params") or {}) - fixed
-    whole = cast(dict[str, Any], OmegaConf.to_container(config))
-    settings = {key: value for key, value in whole.items() if key != "hydra"}
-    found = {key: value for key, value in flatten(decisive(settings)) if key not in searched}
-    if not (has_scores and file.exists()):
-        write_atomically(file, json.dumps(found))
-    known = json.loads(file.read_text())
-    for key in sorted(known.keys() | found.keys()):
-        if known.get(key) != found.get(key):
-            raise RunError(
-                f"the study in {file.parent} was begun with {key}={known.get(key, 'searched')}, and here it is "
-                f"{found.get(key, 'searched')}; type it as it was, or give another name=."
-            )
+def _lock(folder: Path) -> None:
+    lock = FileLock(folder / ".study.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise RunError(
+            f"another process is already running the study in {folder}; wait for it, or use a new name=."
+        ) from error
+    LOCKS.append(lock)
+
+
+def _enqueue_failed(study: "Study") -> None:
+    """Enqueue the values of failed trials again, each trial once."""
+    from optuna.trial import TrialState
+
+    enqueued = list(study.system_attrs.get(ENQUEUED, []))
+    for trial in study.get_trials(states=(TrialState.FAIL,)):
+        if trial.params and trial.number not in enqueued:
+            study.enqueue_trial(trial.params)
+            enqueued.append(trial.number)
+    study.set_system_attr(ENQUEUED, enqueued)
+
+
+def _check_settings(config: DictConfig, file: Path, searched_before: Set[str]) -> None:
+    """Raise if a study that has scores was started with other settings, or searched other keys.
+
+    A key that is newer than the study counts as its default.
+
+    Args:
+        config: of the sweep.
+        file: the settings that the study was started with, without the searched keys; written if it has no scores.
+        searched_before: the keys that the complete trials of the study have searched.
+    """
+    now = from_plain(TrainConfig, cast(dict[str, object], OmegaConf.to_container(config)))
+    values, searched = flat_values(now), _searched(config)
+    if not (searched_before and file.exists()):
+        kept = {key: value for key, value in values.items() if is_compared(key) and key not in searched}
+        write_atomically(file, json.dumps(kept))
+        return
+    known: Values = json.loads(file.read_text())
+    differing = differing_keys(from_plain(TrainConfig, _nested(known)), now)
+    changed = {key: pair for key, pair in differing.items() if key not in searched}
+    changed |= {key: (known[key], "searched") for key in searched & known.keys()}
+    changed |= {key: ("searched", values.get(key)) for key in searched_before - searched - known.keys()}
+    for key, (before, after) in sorted(changed.items()):
+        raise RunError(
+            f"the study in {file.parent} was started with {key}={before} but got {key}={after}; use the original "
+            "value, or a new name=."
+        )
+
+
+def _searched(config: DictConfig) -> set[str]:
+    """Return the keys that the sweeper searches: its own, without those that the command line fixes."""
+    overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+    fixed = {override.key_or_group for override in overrides if not override.is_sweep_override()}
+    return set(config.hydra.sweeper.get("params") or {}) - fixed
+
+
+def _nested(values: Values) -> dict[str, object]:
+    """Return settings by their dotted keys as nested dictionaries."""
+    config = OmegaConf.create()
+    for key, value in values.items():
+        OmegaConf.update(config, key, value)
+    return cast(dict[str, object], OmegaConf.to_container(config))

@@ -18,7 +18,8 @@ from facemask.config.typed import to_plain
 from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
 from facemask.files import to_jsonable, write_atomically, write_table
-from facemask.metrics.classification import DRAWS, classification_metrics, metric_draws, metric_intervals
+from facemask.metrics.bootstrap import DRAWS, metric_draws, metric_intervals
+from facemask.metrics.classification import classification_metrics
 from facemask.models.checkpoint import load_model, read_checkpoint
 from facemask.models.predict import predict_probabilities, prediction_table, truth_and_probabilities
 from facemask.models.weights import state_digest
@@ -76,7 +77,7 @@ def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, comm
         result.command = previous.command if previous and previous.command else command
         with _track_status(folder, result):
             for fold in folds:
-                if rivals and (pruned := judge(rivals, to_plain(config))):
+                if rivals and (pruned := judge(rivals, config)):
                     result.status, result.pruned, result.score = "pruned", pruned.reason, pruned.score
                     break
                 done = fit_fold(config, fold, folder / f"fold-{fold}")

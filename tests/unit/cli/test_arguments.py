@@ -2,7 +2,7 @@
 
 import pytest
 
-from facemask.cli.main import arrange
+from facemask.config.arguments import arrange
 
 
 def test_a_key_given_twice_is_a_list_and_a_word_for_a_key_is_that_key() -> None:

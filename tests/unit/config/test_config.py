@@ -1,15 +1,14 @@
 """What cannot be meant is refused before anything runs; what is the same experiment gets the same name."""
 
-from typing import Any
-
 import pytest
+import torch
 
-from conftest import compose_settings
-from facemask.config.compose import build
+from conftest import compose_config
+from facemask.config.component import Component
 from facemask.config.resolvers import folder_name, monitor_mode
-from facemask.config.targets import check_targets
+from facemask.config.targets import check_components
 from facemask.errors import ConfigError, did_you_mean
-from facemask.training.parts import rehearse
+from facemask.training.parts import dry_run
 
 
 @pytest.mark.parametrize(
@@ -59,7 +58,7 @@ from facemask.training.parts import rehearse
 )
 def test_what_cannot_be_meant_is_one_sentence(overrides: list[str], said: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
-        check_targets(compose_settings(*overrides))
+        check_components(compose_config(*overrides))
     assert "\n" not in str(caught.value)
 
 
@@ -79,20 +78,20 @@ def test_what_cannot_be_meant_is_one_sentence(overrides: list[str], said: str) -
     ],
 )
 def test_what_can_be_meant_passes(overrides: list[str]) -> None:
-    check_targets(compose_settings(*overrides))
+    check_components(compose_config(*overrides))
 
 
 def test_building_reports_what_a_constructor_refuses() -> None:
-    node: dict[str, Any] = {"_target_": "torch.optim.SGD", "lr": -1.0}
+    sgd = Component("torch.optim.SGD", {"lr": -1.0})
     with pytest.raises(
         ConfigError, match=r"torch.optim.SGD does not accept its settings: Invalid learning rate: -1.0\."
     ):
-        build(node, params=[__import__("torch").zeros(1)])
+        sgd.build(params=[torch.zeros(1)])
 
 
 def test_building_reports_what_a_library_refuses() -> None:
     with pytest.raises(ConfigError, match="does not accept its settings"):
-        build(compose_settings("augment.steps.flip.p=often")["augment"])
+        compose_config("augment.steps.flip.p=often").augment.build()
 
 
 def test_losses_are_minimised_and_all_else_maximised() -> None:
@@ -124,15 +123,15 @@ def test_jobs_that_differ_have_folders_that_differ() -> None:
         (["model=timm", "model.name=mobilenetv9"], "model.name=mobilenetv9 is no network that timm knows"),
     ],
 )
-def test_a_rehearsal_finds_what_cannot_work_before_any_data_are_touched(overrides: list[str], said: str) -> None:
+def test_a_dry_run_finds_what_cannot_work_before_any_data_are_touched(overrides: list[str], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        rehearse(compose_settings(*overrides))
+        dry_run(compose_config(*overrides))
 
 
-def test_a_rehearsal_wants_logits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_wants_logits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facemask.models.classifier.MaskClassifier.forward", lambda self, images: images.mean((2, 3)))
     with pytest.raises(ConfigError, match=r"the model returns \(2, 3\) for 2 images of 2 classes"):
-        rehearse(compose_settings("model=cnn"))
+        dry_run(compose_config("model=cnn"))
 
 
 def test_suggestions_are_short() -> None:

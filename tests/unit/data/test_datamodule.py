@@ -12,8 +12,8 @@ from facemask.errors import DataError
 
 
 def module(root: Path, store: Path, **options: Any) -> FaceDataModule:
-    settings = {"store_size": 16, "batch_size": 8, "k": 3, "num_workers": 0} | options
-    data = FaceDataModule("faces", str(root), str(store), **settings)
+    settings = {"store_size": 16, "batch_size": 8, "augmentation": None, "k": 3, "num_workers": 0} | options
+    data = FaceDataModule(root, store_dir=store, **settings)
     data.prepare_data()
     return data
 

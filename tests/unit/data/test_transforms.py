@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import compose_settings
-from facemask.config.compose import Settings, build
+from conftest import compose_config
+from facemask.config.component import Component
 from facemask.data.transforms import Affine, Augmentation, merge_affine
 from facemask.errors import ConfigError
 
@@ -21,13 +21,12 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
 
 
 @cache
-def node(name: str) -> Settings:
-    settings: Settings = compose_settings(f"augment={name}")["augment"]
-    return settings
+def node(name: str) -> Component:
+    return compose_config(f"augment={name}").augment
 
 
 def augmentation(name: str, without: Sequence[str] = ()) -> Augmentation:
-    built: Augmentation = build(node(name) | {"without": list(without)})
+    built: Augmentation = node(name).with_arguments(without=list(without)).build()
     return built
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, bootstrap
 
-from facemask.metrics.classification import expanded_tail, metric_draws, percentile_intervals
+from facemask.metrics.bootstrap import expanded_tail, metric_draws, percentile_intervals
 from facemask.metrics.significance import agreement, holm, mcnemar
 
 

@@ -8,11 +8,12 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
+from facemask.config.component import Component
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import RunError
 from facemask.models.checkpoint import build_model, load_model
 
-SETTINGS: dict[str, Any] = {
+NODE: dict[str, Any] = {
     "_target_": "facemask.models.classifier.MaskClassifier",
     "net": {"_target_": "facemask.models.cnn.CNN", "_partial_": True},
     "optimizer": {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.1},
@@ -38,16 +39,20 @@ class Users(LightningModule):
         return logits
 
 
-def save(path: Path, settings: dict[str, Any]) -> LightningModule:
-    model = build_model(settings, **FACTS)
-    content = {"state_dict": model.state_dict(), "model": settings, "preprocessing": RECORD.to_dict()}
+def built(node: dict[str, Any]) -> LightningModule:
+    return build_model(Component.from_plain(node), **FACTS)
+
+
+def save(path: Path, node: dict[str, Any]) -> LightningModule:
+    model = built(node)
+    content = {"state_dict": model.state_dict(), "model": node, "preprocessing": RECORD.to_dict()}
     torch.save(content, path)
     return model.eval()
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, {"_target_": f"{__name__}.Users", "width": 3, "input_size": 8}])
-def test_a_checkpoint_rebuilds_its_model(tmp_path: Path, settings: dict[str, Any]) -> None:
-    original = save(tmp_path / "x.ckpt", settings)
+@pytest.mark.parametrize("node", [NODE, {"_target_": f"{__name__}.Users", "width": 3, "input_size": 8}])
+def test_a_checkpoint_rebuilds_its_model(tmp_path: Path, node: dict[str, Any]) -> None:
+    original = save(tmp_path / "x.ckpt", node)
     model, record = load_model(tmp_path / "x.ckpt")
     images = torch.rand(2, 3, 32, 32)
     assert record == RECORD
@@ -56,8 +61,8 @@ def test_a_checkpoint_rebuilds_its_model(tmp_path: Path, settings: dict[str, Any
 
 
 def test_a_checkpoint_has_no_say_in_what_is_called(tmp_path: Path) -> None:
-    crafted = SETTINGS | {"optimizer": {"_target_": "os.mkdir", "path": str(tmp_path / "made")}}
-    model = build_model(SETTINGS, **FACTS)
+    crafted = NODE | {"optimizer": {"_target_": "os.mkdir", "path": str(tmp_path / "made")}}
+    model = built(NODE)
     torch.save({"state_dict": model.state_dict(), "model": crafted, "preprocessing": RECORD.to_dict()}, tmp_path / "x")
     load_model(tmp_path / "x")
     torch.save({"state_dict": {}, "model": crafted["optimizer"], "preprocessing": RECORD.to_dict()}, tmp_path / "y")
@@ -67,13 +72,13 @@ def test_a_checkpoint_has_no_say_in_what_is_called(tmp_path: Path) -> None:
 
 
 def test_a_users_module_gets_the_facts_it_names_and_no_more() -> None:
-    model = build_model({"_target_": f"{__name__}.Users", "width": 3, "input_size": 8}, **FACTS)
+    model = built({"_target_": f"{__name__}.Users", "width": 3, "input_size": 8})
     assert isinstance(model, Users)
     assert model.layer.out_features == 2
 
 
 def test_files_that_are_no_checkpoints_are_named(tmp_path: Path) -> None:
-    save(tmp_path / "good.ckpt", SETTINGS)
+    save(tmp_path / "good.ckpt", NODE)
     (tmp_path / "text.ckpt").write_text("hello")
     (tmp_path / "cut.ckpt").write_bytes((tmp_path / "good.ckpt").read_bytes()[:2000])
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")

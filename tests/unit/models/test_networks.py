@@ -45,6 +45,7 @@ def classifier(freeze: str, **settings: Any) -> MaskClassifier:
         net=partial(TimmNet, name="mobilenetv2_100", pretrained=False),
         num_classes=2,
         optimizer=partial(torch.optim.SGD, lr=1.0),
+        schedule=None,
         freeze=freeze,
         **settings,
     )

@@ -2,77 +2,131 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from facemask.config.component import Component
 from facemask.errors import RunError
 from facemask.files import write_atomically, write_table
+from facemask.runs.results import FORMAT, DataFacts, FoldResult, RunResult, SampleCounts, Spread
 from facemask.runs.run_folder import (
-    config_hash,
     environment,
-    is_complete,
     mean_and_std,
     open_run,
     peak_memory,
-    read_result,
-    read_settings,
-    write_result,
+    read_config,
+    read_fold,
+    read_run,
+    write,
+)
+from runs_on_disk import configuration
+
+CONFIG = configuration()
+COMPLETE = FoldResult(
+    1,
+    "complete",
+    data=DataFacts("faces", "abc", ["a", "b"], {"train": {"a": 5, "b": 4}}, unreadable=2),
+    n=SampleCounts(6, 3, 3),
+    best_epoch=2,
+    score=0.5,
+    metrics={"val": {"auroc": 0.5, "f1": None}},
+    intervals={"auroc": (0.25, None)},
 )
 
-SETTINGS: dict[str, Any] = {
-    "lr": 1e-4,
-    "seed": 0,
-    "data": {"root": "x", "num_workers": 1, "store_dir": "s"},
-    "logger": {"wandb": {"mode": "offline"}},
-    "resume": None,
-}
 
-
-def test_the_hash_follows_what_the_numbers_depend_on() -> None:
-    same: dict[str, Any] = SETTINGS | {"logger": {}, "data": {"root": "x", "num_workers": 8, "store_dir": "t"}}
-    assert config_hash(same) == config_hash(SETTINGS)
-    for change in ({"lr": 1e-3}, {"seed": 1}, {"data": {"root": "y"}}):
-        assert config_hash(SETTINGS | change) != config_hash(SETTINGS)
-
-
-def test_settings_survive_the_file(tmp_path: Path) -> None:
-    with open_run(tmp_path / "run", SETTINGS) as previous:
+def test_a_configuration_survives_the_file(tmp_path: Path) -> None:
+    with open_run(tmp_path / "run", CONFIG) as previous:
         assert previous is None
-    assert read_settings(tmp_path / "run") == SETTINGS
-    assert config_hash(read_settings(tmp_path / "run")) == config_hash(SETTINGS)
+    assert read_config(tmp_path / "run") == CONFIG
 
 
-def test_a_folder_of_another_experiment_is_refused_and_left_alone(tmp_path: Path) -> None:
-    with open_run(tmp_path, SETTINGS):
-        write_result(tmp_path, {"status": "complete", "config_hash": config_hash(SETTINGS)})
+def test_results_survive_the_file_and_carry_the_format(tmp_path: Path) -> None:
+    run = RunResult("pruned", pruned="it was slow", k=3, folds=[COMPLETE], metrics={"val": {"f1": Spread(0.5)}})
+    write(tmp_path, run)
+    assert read_run(tmp_path) == run
+    write(tmp_path, COMPLETE)
+    assert read_fold(tmp_path) == COMPLETE
+    assert json.loads((tmp_path / "result.json").read_text())["format"] == FORMAT == COMPLETE.format
+
+
+def test_a_result_of_a_newer_format_is_read_without_what_it_has_beyond_this_one(tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text('{"status": "complete", "format": 99, "colour": "green", "folds": []}')
+    result = read_run(tmp_path)
+    assert result is not None
+    assert result.is_complete
+    assert result.format == 99
+
+
+CHANGES: list[tuple[dict[str, Any], str]] = [
+    ({"lr": 0.5}, r"lr=0\.1 there, lr=0\.5 here"),
+    ({"seed": 1}, "seed=0 there, seed=1 here"),
+    ({"data": CONFIG.data.with_arguments(root="others")}, r"data\.root=faces there, data\.root=others here"),
+    ({"model": CONFIG.model.with_arguments(freeze="backbone")}, r"model\.freeze=none there, model\.freeze=backbone"),
+]
+
+
+@pytest.mark.parametrize(("change", "expected"), CHANGES, ids=lambda value: str(value)[:20])
+def test_a_folder_of_another_experiment_is_refused_and_left_alone(
+    tmp_path: Path, change: dict[str, Any], expected: str
+) -> None:
+    with open_run(tmp_path, CONFIG):
+        write(tmp_path, RunResult("complete", folds=[COMPLETE]))
     before = (tmp_path / "config.yaml").read_text()
-    with (
-        pytest.raises(RunError, match="holds a run of another configuration"),
-        open_run(tmp_path, SETTINGS | {"lr": 1}),
-    ):
+    refused = pytest.raises(RunError, match=f"holds a run of another configuration: .*{expected}")
+    with refused as caught, open_run(tmp_path, replace(CONFIG, **change)):
         pass
+    assert "\n" not in str(caught.value)
     assert (tmp_path / "config.yaml").read_text() == before
-    with open_run(tmp_path, SETTINGS) as previous:
-        assert is_complete(previous)
+    with open_run(tmp_path, CONFIG) as previous:
+        assert previous is not None
+        assert previous.is_complete
+
+
+def test_what_no_number_depends_on_may_change(tmp_path: Path) -> None:
+    with open_run(tmp_path, CONFIG):
+        write(tmp_path, RunResult("complete"))
+    wandb = {"wandb": Component("lightning.pytorch.loggers.WandbLogger", {"mode": "offline"})}
+    data = CONFIG.data.with_arguments(num_workers=8, store_dir="elsewhere")
+    with open_run(tmp_path, replace(CONFIG, data=data, logger=wandb, resume="x", race=True)) as previous:
+        assert previous is not None
+
+
+def test_a_folder_whose_run_failed_without_a_checkpoint_may_be_used_again(tmp_path: Path) -> None:
+    with open_run(tmp_path, CONFIG):
+        write(tmp_path, RunResult("failed"))
+    with open_run(tmp_path, replace(CONFIG, lr=0.5)):
+        pass
+    assert read_config(tmp_path).lr == 0.5
+    (tmp_path / "fold-0").mkdir()
+    (tmp_path / "fold-0/last.ckpt").write_text("")
+    with pytest.raises(RunError, match="holds a run of another configuration"), open_run(tmp_path, CONFIG):
+        pass
+
+
+def test_a_run_whose_configuration_is_lost_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    with open_run(tmp_path, CONFIG):
+        write(tmp_path, RunResult("complete"))
+    (tmp_path / "config.yaml").unlink()
+    with pytest.raises(RunError, match="holds a run of another configuration"), open_run(tmp_path, CONFIG):
+        pass
 
 
 def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
     being_written = pytest.raises(RunError, match="is being written by another process")
-    with open_run(tmp_path, SETTINGS), being_written, open_run(tmp_path, SETTINGS):
+    with open_run(tmp_path, CONFIG), being_written, open_run(tmp_path, CONFIG):
         pass
-    with open_run(tmp_path, SETTINGS):
+    with open_run(tmp_path, CONFIG):
         pass
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with (
-        pytest.raises(RunError, match=r"cannot be written \(Not a directory\)"),
-        open_run(tmp_path / "file/run", SETTINGS),
-    ):
+    refused = pytest.raises(RunError, match=r"cannot be written \(Not a directory\)")
+    with refused, open_run(tmp_path / "file/run", CONFIG):
         pass
 
 
@@ -84,23 +138,30 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def test_results_are_strict_json(tmp_path: Path) -> None:
-    write_result(tmp_path, {"score": math.nan, "interval": (0.1, math.inf), "status": "failed"})
-    text = (tmp_path / "result.json").read_text()
-    assert json.loads(text, parse_constant=pytest.fail) == {"score": None, "interval": [0.1, None], "status": "failed"}
-    assert not is_complete(read_result(tmp_path))
+    write(tmp_path, FoldResult(0, "failed", score=math.nan, intervals={"f1": (0.1, math.inf)}))
+    content = json.loads((tmp_path / "result.json").read_text(), parse_constant=pytest.fail)
+    assert (content["score"], content["intervals"]) == (None, {"f1": [0.1, None]})
+    fold = read_fold(tmp_path)
+    assert fold is not None
+    assert not fold.is_complete
+    assert fold.intervals == {"f1": (0.1, None)}
 
 
 def test_damaged_files_of_a_run_are_named(tmp_path: Path) -> None:
-    assert read_result(tmp_path) is None
-    (tmp_path / "result.json").write_text('{"status": ')
-    with pytest.raises(RunError, match=r"result\.json is damaged"):
-        read_result(tmp_path)
+    assert read_run(tmp_path) is None
+    assert read_fold(tmp_path) is None
+    for text in ('{"status": ', "[]", '{"status": "unheard of"}', ""):
+        (tmp_path / "result.json").write_text(text)
+        for read in (read_run, read_fold):
+            with pytest.raises(RunError, match=r"result\.json is damaged") as caught:
+                read(tmp_path)
+            assert "\n" not in str(caught.value)
     with pytest.raises(RunError, match=r"is no run folder: it has no config\.yaml"):
-        read_settings(tmp_path)
+        read_config(tmp_path)
     for text in ("[1", "- a\n- b", "3"):
         (tmp_path / "config.yaml").write_text(text)
         with pytest.raises(RunError, match=r"config\.yaml"):
-            read_settings(tmp_path)
+            read_config(tmp_path)
 
 
 def test_tables_are_whole(tmp_path: Path) -> None:
@@ -117,6 +178,6 @@ def test_the_deviation_is_the_samples_own() -> None:
 
 def test_the_environment_names_what_numbers_may_depend_on() -> None:
     found = environment("cpu")
-    assert found["device"] == "cpu"
-    assert {"torch", "lightning", "timm", "numpy"} <= found["libraries"].keys()
-    assert peak_memory() > 50e6
+    assert found.device == "cpu"
+    assert {"torch", "lightning", "timm", "numpy"} <= found.libraries.keys()
+    assert (peak_memory() or 0) > 50e6

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facemask.runs.run_folder import read_settings
+from facemask.runs.run_folder import read_config
 from facemask.sweeps.page import rebuild
 from facemask.sweeps.race import judge
 from facemask.sweeps.ranking import summarise
@@ -22,12 +22,12 @@ def write_rivals(sweep: Path, scores: dict[int, float], margin: float = 2.0, mon
 
 def test_one_that_is_clearly_behind_is_pruned_and_told_by_how_much(tmp_path: Path) -> None:
     run = write_rivals(tmp_path, BEHIND)
-    pruned = judge(tmp_path, read_settings(run))
+    pruned = judge(tmp_path, read_config(run))
     assert pruned is not None
     assert pruned.score == pytest.approx(0.72)
     assert pruned.reason == (
         "after 2 of 3 folds its mean val/auroc is 0.2050 behind that of net lr=1 on the same folds, more than 14.0 "
-        "standard errors (0.0050 each), which race_margin=2 comes to for so many folds"
+        "standard errors (0.0050 each): the threshold of race_margin=2 after 2 folds"
     )
 
 
@@ -47,19 +47,19 @@ def test_one_that_is_not_clearly_behind_goes_on(
     tmp_path: Path, scores: dict[int, float], margin: float, why: str
 ) -> None:
     run = write_rivals(tmp_path, scores, margin)
-    assert judge(tmp_path, read_settings(run)) is None, why
+    assert judge(tmp_path, read_config(run)) is None, why
 
 
 def test_a_low_loss_is_ahead(tmp_path: Path) -> None:
     run = write_rivals(tmp_path, BEHIND, monitor="val/loss")
-    assert judge(tmp_path, read_settings(run)) is None
+    assert judge(tmp_path, read_config(run)) is None
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"split_seed": 1}, {"monitor": "val/f1"}, {"fingerprint": "other"}])
 def test_only_the_same_folds_of_the_same_images_are_compared(tmp_path: Path, other: dict[str, Any]) -> None:
     write_run(tmp_path / "best", SCORES, **({"lr": 1, "race_margin": 2.0} | other))
     run = write_run(tmp_path / "behind", BEHIND, lr=2, race_margin=2.0, status="running")
-    assert judge(tmp_path, read_settings(run)) is None
+    assert judge(tmp_path, read_config(run)) is None
 
 
 def test_two_configurations_that_are_alike_are_seldom_pruned(tmp_path: Path) -> None:
@@ -70,14 +70,14 @@ def test_two_configurations_that_are_alike_are_seldom_pruned(tmp_path: Path) -> 
         sweep = tmp_path / str(i)
         write_run(sweep / "one", dict(enumerate(scores[0])), lr=1, race_margin=2.0)
         run = write_run(sweep / "other", dict(enumerate(scores[1][:2])), lr=2, race_margin=2.0, status="running")
-        pruned += judge(sweep, read_settings(run)) is not None
+        pruned += judge(sweep, read_config(run)) is not None
     assert pruned <= 9  # one in 44 is expected; with plain standard errors it would be 22
 
 
 def test_nothing_is_compared_with_what_is_not_whole(tmp_path: Path) -> None:
     run = write_run(tmp_path / "behind", BEHIND, lr=2, race_margin=2.0, status="running")
     write_run(tmp_path / "half", {0: 0.9, 1: 0.95}, lr=1, status="running")
-    assert judge(tmp_path, read_settings(run)) is None
+    assert judge(tmp_path, read_config(run)) is None
 
 
 def test_folds_that_are_jobs_of_their_own_race_too(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_folds_that_are_jobs_of_their_own_race_too(tmp_path: Path) -> None:
     for fold, score in BEHIND.items():
         write_run(tmp_path / f"behind/{fold}", {fold: score}, fold=fold, lr=2, race_margin=2.0)
     run = write_run(tmp_path / "behind/2", {}, fold=2, lr=2, race_margin=2.0, status="running")
-    pruned = judge(tmp_path, read_settings(run))
+    pruned = judge(tmp_path, read_config(run))
     assert pruned is not None
     assert pruned.score == pytest.approx(np.mean(list(BEHIND.values())))
 

@@ -7,13 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from facemask.config.component import Component
+from facemask.config.keys import varied_keys
 from facemask.errors import RunError
-from facemask.runs.run_folder import write_result
-from facemask.sweeps.configurations import varied_keys
+from facemask.runs.results import RunResult
+from facemask.runs.run_folder import write
 from facemask.sweeps.figures import draw_heat_map
 from facemask.sweeps.page import rebuild
 from facemask.sweeps.ranking import Summary, summarise
-from runs_on_disk import SCORES, shifted, write_run
+from runs_on_disk import SCORES, configuration, shifted, write_run
 
 
 def labels(summary: Summary) -> list[tuple[int | None, str]]:
@@ -26,10 +28,9 @@ def test_configurations_are_ranked_by_the_mean_of_their_folds(tmp_path: Path) ->
     summary = summarise(tmp_path)
     assert labels(summary) == [(1, "net lr=0.1"), (2, "net lr=1"), (3, "net lr=0.01")]
     best = summary.configurations[0]
-    assert best.metric("auroc") == {
-        "mean": pytest.approx(np.mean(list(shifted(0.02).values()))),
-        "std": pytest.approx(np.std(list(SCORES.values()), ddof=1)),
-    }
+    spread = best.metric("auroc")
+    assert spread.mean == pytest.approx(np.mean(list(shifted(0.02).values())))
+    assert spread.std == pytest.approx(np.std(list(SCORES.values()), ddof=1))
 
 
 def test_a_loss_is_ranked_from_below(tmp_path: Path) -> None:
@@ -52,8 +53,7 @@ def test_what_lacks_a_fold_is_shown_but_never_ranked(tmp_path: Path) -> None:
     write_run(tmp_path / "part", {0: 0.99, 1: 0.99}, lr=2, status="running")
     write_run(tmp_path / "failed", {}, lr=3, status="failed")
     (tmp_path / "refused").mkdir()
-    refused = {"status": "failed", "error": "bs=0 is too small", "command": "python train.py bs=0"}
-    write_result(tmp_path / "refused", refused)
+    write(tmp_path / "refused", RunResult("failed", error="bs=0 is too small", command="python train.py bs=0"))
     summary = rebuild(tmp_path)
     assert labels(summary)[0] == (1, "net lr=1")
     assert {rank for rank, _ in labels(summary)[1:]} == {None}
@@ -85,7 +85,7 @@ def test_the_verdict_knows_how_sure_it_is(tmp_path: Path, gap: float, said: str)
 def test_one_fold_is_no_proof(tmp_path: Path) -> None:
     write_run(tmp_path / "a", {0: 0.9}, fold=0, lr=1)
     write_run(tmp_path / "b", {0: 0.8}, fold=0, lr=2)
-    assert "nothing tells how much of that is chance; run fold=all" in summarise(tmp_path).verdict
+    assert "on one fold, which cannot show how much of that is chance; run fold=all" in summarise(tmp_path).verdict
 
 
 def test_runs_on_other_data_are_not_ranked_together(tmp_path: Path) -> None:
@@ -98,12 +98,13 @@ def test_runs_on_other_data_are_not_ranked_together(tmp_path: Path) -> None:
 
 
 def test_keys_that_change_together_are_named_once_by_the_shortest() -> None:
-    runs = [
-        {"lr": lr, "optim": {"lr": lr, "kind": "x"}, "model": {"name": name, "width": len(name)}, "fold": lr}
-        for lr, name in ((1, "a"), (1, "bb"), (2, "a"))
-    ]
-    assert varied_keys(runs) == ["lr", "model.name"]
-    assert varied_keys([{"lr": lr, "bs": lr} for lr in (1, 2)]) == ["bs", "lr"]
+    def with_model(name: str) -> Component:
+        return Component("facemask.models.classifier.MaskClassifier", {"name": name, "width": len(name)})
+
+    points = [(1.0, "a", 1), (1.0, "bb", 2), (2.0, "a", 3)]
+    configs = [configuration(lr=lr, model=with_model(name), fold=fold) for lr, name, fold in points]
+    assert varied_keys(configs) == ["lr", "model.name"]
+    assert varied_keys([configuration(lr=float(bs), bs=bs) for bs in (1, 2)]) == ["bs", "lr"]
 
 
 def test_the_heat_map_tells_how_much_of_a_mean_there_is(tmp_path: Path) -> None:

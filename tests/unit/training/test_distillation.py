@@ -1,7 +1,6 @@
 """A student learns from its teacher what the formula says, on images that neither is judged by."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +10,11 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 from torch.nn.functional import cross_entropy
 
-from conftest import compose_settings, write_faces
+from conftest import compose_config, write_faces
 from facemask.errors import FaceMaskError
 from facemask.models.checkpoint import load_model
-from facemask.models.classifier import Teaching
+from facemask.models.classifier import MaskClassifier
+from facemask.models.distillation import DistillationLoss
 from facemask.models.weights import state_digest
 from facemask.training.distillation import check_teacher, open_teacher
 from facemask.training.fit import fit_folds
@@ -32,7 +32,8 @@ def test_the_loss_is_the_papers(seed: int, weight: float, temperature: float) ->
     own, others = (log_softmax(z / temperature, axis=1) for z in (student, teacher))
     divergence = (np.exp(others) * (others - own)).sum(axis=1).mean()
     expected = (1 - weight) * 0.8 + weight * temperature**2 * divergence
-    found = Teaching(weight, temperature).loss(torch.tensor(0.8), torch.from_numpy(student), torch.from_numpy(teacher))
+    loss = DistillationLoss(weight, temperature)
+    found = loss(torch.tensor(0.8), torch.from_numpy(student), torch.from_numpy(teacher))
     assert float(found) == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
@@ -41,7 +42,7 @@ def test_its_gradient_is_as_large_whatever_the_temperature() -> None:
     sizes = []
     for temperature in (10.0, 100.0):
         student = torch.tensor([[-0.5, 0.5], [0.2, 0.4]], requires_grad=True)
-        Teaching(1.0, temperature).loss(torch.tensor(0.0), student, teacher).backward()
+        DistillationLoss(1.0, temperature)(torch.tensor(0.0), student, teacher).backward()
         assert student.grad is not None
         sizes.append(float(student.grad.abs().sum()))
     assert sizes[0] == pytest.approx(sizes[1], rel=0.1)
@@ -51,9 +52,10 @@ def test_a_student_learns_and_keeps_nothing_of_its_teacher(fit: Fit) -> None:
     _, teacher = fit(name="teacher")
     result, folder = fit(f"teacher={teacher}", *TAUGHT, name="student")
     model, _ = load_model(teacher / "fold-0/best.ckpt")
-    about = result["folds"][0]["teacher"]
-    assert about["sha256"] == state_digest(model)
-    assert about["parameters"] > result["folds"][0]["weights"]["parameters"]
+    about = result.folds[0].teacher
+    assert about is not None
+    assert about.sha256 == state_digest(model)
+    assert about.parameters > result.folds[0].weights.parameters
     _, alone = fit(*TAUGHT, name="alone")
     student, untaught = weights(folder), weights(alone)
     assert student.keys() == untaught.keys()
@@ -66,7 +68,8 @@ def test_a_student_learns_and_keeps_nothing_of_its_teacher(fit: Fit) -> None:
 def test_every_fold_has_the_teacher_that_did_not_see_its_images(fit: Fit) -> None:
     _, teacher = fit("fold=all", "epochs=1", name="teacher")
     result, _ = fit("fold=all", f"teacher={teacher}", "model.channels=[4]", "epochs=1", name="student")
-    assert [Path(fold["teacher"]["run"]).name for fold in result["folds"]] == ["fold-0", "fold-1", "fold-2"]
+    teachers = [fold.teacher for fold in result.folds]
+    assert [Path(teacher.run).name for teacher in teachers if teacher] == ["fold-0", "fold-1", "fold-2"]
     with pytest.raises(FaceMaskError, match="fold=2 of .* is not complete"):
         fit("fold=2", f"teacher={teacher}/fold-0", name="wrong")
 
@@ -74,16 +77,16 @@ def test_every_fold_has_the_teacher_that_did_not_see_its_images(fit: Fit) -> Non
 def test_it_looks_at_the_very_images_in_its_own_way(fit: Fit, faces: Path, tmp_path: Path) -> None:
     _, folder = fit("model.input_size=24", "epochs=1", name="teacher")
     own = configure(faces, tmp_path, f"teacher={folder}", "teacher_weight=0.3", "teacher_temperature=5")
-    data = build_data(own, 0)
-    model, record, _ = build_fold_model(own, data)
-    data.preprocessing = record
-    data.teacher = open_teacher(own, data, model, record)
-    assert model.teaching == Teaching(0.3, 5.0)
+    data = build_data(own, 0, open_teacher(own, 0))
+    model = build_fold_model(own, data).module
+    assert isinstance(model, MaskClassifier)
+    assert model.distillation == DistillationLoss(0.3, 5.0)
     stored = torch.from_numpy(data.images(data.train_samples)[:6])
     labels = torch.zeros(6, dtype=torch.int64)
 
     class InTraining:
         training = True
+        lightning_module = model
 
     data.trainer = InTraining()  # type: ignore[assignment]
     images, _, taught = data.on_after_batch_transfer((stored, labels), 0)
@@ -119,7 +122,7 @@ def test_what_may_have_seen_too_much_is_no_teacher(
 def test_a_teacher_of_other_images_or_classes_is_refused(fit: Fit, faces: Path, tmp_path: Path) -> None:
     _, folder = fit("epochs=1", name="teacher")
     others = write_faces(tmp_path / "others", {"mask": 22, "no_mask": 18}, seed=9)
-    own: Any = configure(others, tmp_path, f"teacher={folder}")
+    own = configure(others, tmp_path, f"teacher={folder}")
     check_teacher(own)
     with pytest.raises(FaceMaskError, match="was trained on other images .*, perhaps those that its student is"):
         fit_folds(own, tmp_path / "student")
@@ -138,4 +141,4 @@ def test_a_teacher_of_other_images_or_classes_is_refused(fit: Fit, faces: Path, 
 )
 def test_contradictions_are_told_at_once(overrides: list[str], said: str) -> None:
     with pytest.raises(FaceMaskError, match=said):
-        compose_settings("teacher=run", *overrides)
+        compose_config("teacher=run", *overrides)

@@ -11,19 +11,19 @@ import timm
 import torch
 from torch import Tensor
 
-from conftest import compose_settings
+from conftest import compose_config
 from facemask.data.dataset import FeatureDataset
 from facemask.data.pictures import read_image
 from facemask.errors import ConfigError
 from facemask.models.backbone import TimmNet
 from facemask.models.checkpoint import load_model
 from facemask.models.predict import predict_probabilities
-from facemask.runs.run_folder import Result
+from facemask.runs.results import RunResult
 from facemask.training.features import Extractor
 from facemask.training.fit import fit_folds
 
 TINY = "test_efficientnet"  # timm's own, made for tests
-Fit = Callable[..., tuple[Result, Path]]
+Fit = Callable[..., tuple[RunResult, Path]]
 
 
 class Doubled(TimmNet):
@@ -42,8 +42,8 @@ def fit(faces: Path, tmp_path: Path) -> Fit:
     common += ["data=folder", f"data.root={faces}", f"data.store_dir={tmp_path}/store", "data.num_workers=0"]
     common += ["model.freeze=backbone", "data.store_size=16", "k=3", "bs=8", "epochs=3", "lr=0.1"]
 
-    def run(*overrides: str, name: str = "run") -> tuple[Result, Path]:
-        return fit_folds(compose_settings(*common, *overrides), tmp_path / name), tmp_path / name
+    def run(*overrides: str, name: str = "run") -> tuple[RunResult, Path]:
+        return fit_folds(compose_config(*common, *overrides), tmp_path / name), tmp_path / name
 
     return run
 
@@ -52,7 +52,7 @@ def test_features_give_what_images_give(fit: Fit) -> None:
     tables = []
     for name, views in (("features", "null"), ("images", "0")):
         result, folder = fit("augment=none", "model.dropout=0", f"augment.views={views}", name=name)
-        assert result["folds"][0]["weights"]["trained"] < result["folds"][0]["weights"]["parameters"]
+        assert 0 < result.folds[0].weights.trained < result.folds[0].weights.parameters
         tables.append(pd.read_parquet(folder / "predictions.parquet"))
     np.testing.assert_allclose(tables[0]["probability_mask"], tables[1]["probability_mask"], atol=1e-4)
     assert tables[0]["probability_mask"].std() > 0.01
@@ -123,4 +123,4 @@ def test_a_network_that_is_more_than_its_head_is_refused(fit: Fit) -> None:
     fit(name="plain")  # whose backbone is the same, and whose features are kept
     with pytest.raises(ConfigError, match="Doubled is not its head on its backbone's features.* set augment.views=0"):
         fit(own)
-    assert fit(own, "augment.views=0", name="images")[0]["status"] == "complete"
+    assert fit(own, "augment.views=0", name="images")[0].is_complete

@@ -18,7 +18,8 @@ from facemask.data.pictures import read_image
 from facemask.errors import RunError
 from facemask.models.checkpoint import load_model
 from facemask.models.predict import predict_probabilities
-from facemask.runs.run_folder import Result, read_result
+from facemask.runs.results import FORMAT, RunResult, SampleCounts
+from facemask.runs.run_folder import read_fold, read_run
 from facemask.training.fit import fit_folds
 from fits import Fit, assert_same, configure, history
 
@@ -42,14 +43,15 @@ def test_a_fold_comes_out_the_same_alone_and_among_others(fit: Fit) -> None:
     for fold in range(3):
         alone, its = fit(f"fold={fold}", "epochs=2", name=f"fold{fold}")
         assert_same(folder, its, fold)
-        assert alone["score"] == together["folds"][fold]["score"]
-    scores = [fold["score"] for fold in together["folds"]]
-    assert together["score"] == pytest.approx(np.mean(scores))
-    assert together["score_std"] == pytest.approx(np.std(scores, ddof=1))
+        assert alone.score == together.folds[fold].score
+    scores = [fold.score for fold in together.folds]
+    assert together.score == pytest.approx(np.mean(scores))
+    assert together.score_std == pytest.approx(np.std(scores, ddof=1))
     table = pd.read_parquet(folder / "predictions.parquet")
     assert table["path"].is_unique
     assert sorted(table["fold"].unique()) == [0, 1, 2]
-    assert len(table) == sum(together["data"]["n"]["train"].values())
+    assert together.data is not None
+    assert len(table) == sum(together.data.n["train"].values())
 
 
 def test_the_checkpoint_alone_reproduces_the_saved_probabilities_from_the_files(fit: Fit, faces: Path) -> None:
@@ -65,21 +67,22 @@ def test_the_checkpoint_alone_reproduces_the_saved_probabilities_from_the_files(
 
 def test_the_result_tells_what_a_reader_needs(fit: Fit) -> None:
     result, folder = fit()
-    assert result == read_result(folder)
-    assert result["status"] == "complete"
-    assert result["monitor"] == "val/auroc"
-    assert result["score"] == result["metrics"]["val"]["auroc"]["mean"] == result["folds"][0]["score"]
-    assert result["score_std"] is None
-    fold = result["folds"][0]
+    assert result == read_run(folder)
+    assert result.status == "complete"
+    assert result.format == FORMAT
+    assert result.monitor == "val/auroc"
+    assert result.score == result.metrics["val"]["auroc"].mean == result.folds[0].score
+    assert result.score_std is None
+    fold = result.folds[0]
     log = history(folder).set_index("epoch")
-    assert log["val/auroc"].max() == log["val/auroc"][fold["best_epoch"]]
+    assert log["val/auroc"].max() == log["val/auroc"][fold.best_epoch]
     logged = [name.removeprefix("val/") for name in log if name.startswith("val/")]
     assert len(logged) == 8
     for name in logged:  # the saved predictions are those of the best epoch
-        assert log[f"val/{name}"][fold["best_epoch"]] == pytest.approx(fold["metrics"]["val"][name], abs=1e-5)
-    assert fold["n"] == {"train": 21, "val": 11, "val_groups": 11}
-    assert result["data"]["n"]["test"] == {"mask": 5, "no_mask": 3}
-    assert result["weights"]["source"] == "random"
+        assert log[f"val/{name}"][fold.best_epoch] == pytest.approx(fold.metrics["val"][name], abs=1e-5)
+    assert fold.n == SampleCounts(train=21, val=11, val_groups=11)
+    assert fold.facts.n["test"] == {"mask": 5, "no_mask": 3}
+    assert result.weights.source == "random"
     assert (folder / "fold-0/learning_curves.png").stat().st_size > 10_000
     checkpoint = torch.load(folder / "fold-0/last.ckpt", weights_only=True)
     assert checkpoint["epoch"] == 3
@@ -89,48 +92,48 @@ def test_the_result_tells_what_a_reader_needs(fit: Fit) -> None:
 def test_divergence_is_recorded_and_named(fit: Fit, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"training diverged: .* is nan in epoch \d; try a smaller lr"):
         fit("lr=1e30", "optim=sgd", "schedule=none")
-    for folder in (tmp_path / "run", tmp_path / "run/fold-0"):
-        result = read_result(folder)
+    for result in (read_run(tmp_path / "run"), read_fold(tmp_path / "run/fold-0")):
         assert result is not None
-        assert result["status"] == "failed"
-        assert "training diverged" in result["error"]
+        assert result.status == "failed"
+        assert result.error is not None
+        assert "training diverged" in result.error
 
 
 def test_a_folder_whose_run_came_to_nothing_may_be_used_again(fit: Fit) -> None:
     with pytest.raises(RunError, match="training diverged"):
         fit("lr=1e30", "optim=sgd", "schedule=none", "epochs=1")
-    assert fit("epochs=1")[0]["status"] == "complete"
-    with pytest.raises(RunError, match="holds a run of another configuration"):
+    assert fit("epochs=1")[0].is_complete
+    with pytest.raises(RunError, match="holds a run of another configuration: epochs=1 there, epochs=2 here; "):
         fit("epochs=2")
 
 
 @pytest.mark.parametrize("steps", [1, 3, 4, 8])
 def test_the_default_schedule_takes_any_number_of_steps(fit: Fit, steps: int) -> None:
     result, _ = fit("epochs=1", "bs=2", f"trainer.limit_train_batches={steps}", name=str(steps))
-    assert result["status"] == "complete"
+    assert result.is_complete
 
 
 def test_an_interrupted_run_says_so(fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("facemask.training.parts.EpochSeed.on_train_batch_end", interrupt)
+    monkeypatch.setattr("facemask.models.epoch_seed.EpochSeed.on_train_batch_end", interrupt)
     with pytest.raises(SystemExit):
         fit()
-    for folder in (tmp_path / "run", tmp_path / "run/fold-0"):
-        result = read_result(folder)
+    for result in (read_run(tmp_path / "run"), read_fold(tmp_path / "run/fold-0")):
         assert result is not None
-        assert result["status"] == "interrupted"
+        assert result.status == "interrupted"
 
 
 def test_unreadable_files_are_warned_of_once_and_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = write_faces(tmp_path / "set", {"mask": 12, "no_mask": 12})
     (root / "mask/004.png").write_text("not a picture")
-    settings = configure(root, tmp_path, "data.max_unreadable=0.1", "epochs=1", "fold=all", "data.test_fraction=0")
-    result = fit_folds(settings, tmp_path / "run")
+    config = configure(root, tmp_path, "data.max_unreadable=0.1", "epochs=1", "fold=all", "data.test_fraction=0")
+    result = fit_folds(config, tmp_path / "run")
     listed = pd.read_csv(tmp_path / "run/unreadable.csv")
     assert listed["path"].tolist() == ["mask/004.png"]
-    assert result["data"]["unreadable"] == 1
+    assert result.data is not None
+    assert result.data.unreadable == 1
     assert capsys.readouterr().err.count("1 of 24 images cannot be read and are left out") == 1
 
 
@@ -139,15 +142,21 @@ def test_every_augmentation_optimiser_and_balance_trains(fit: Fit) -> None:
         (["augment=keras", "optim=sgd"], ["augment=strong", "optim=adam"], ["data.balance=weighted"])
     ):
         result, _ = fit(*options, "epochs=1", name=str(number))
-        assert result["status"] == "complete"
+        assert result.is_complete
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="open files are counted in /proc")
-def test_fits_leave_no_process_no_open_file_and_no_temporary_folder(faces: Path, tmp_path: Path) -> None:
+def test_fits_leave_no_process_no_open_file_and_no_temporary_folder(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"  # a place of its own: other programs use the system's at the same time
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
     def left() -> tuple[int, int, set[str]]:
         gc.collect()
-        temporary = {name for name in os.listdir(tempfile.gettempdir()) if not name.startswith("pytest")}
-        return len(multiprocessing.active_children()), len(os.listdir("/proc/self/fd")), temporary
+        return len(multiprocessing.active_children()), len(os.listdir("/proc/self/fd")), set(os.listdir(temporary))
 
     configured = configure(faces, tmp_path, "fold=all", "data.num_workers=1", "epochs=1")
     fit_folds(configured, tmp_path / "first")
@@ -160,17 +169,17 @@ def test_fits_leave_no_process_no_open_file_and_no_temporary_folder(faces: Path,
 def test_a_race_ends_what_is_clearly_behind_and_a_call_without_it_goes_on(faces: Path, tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
 
-    def run(name: str, *overrides: str) -> Result:
+    def run(name: str, *overrides: str) -> RunResult:
         words = ["fold=all", "monitor=val/loss", "race_margin=0", *overrides]
         return fit_folds(configure(faces, tmp_path, *words), sweep / name, sweep)
 
-    assert run("good", "race=true", "lr=1e-3")["status"] == "complete"
+    assert run("good", "race=true", "lr=1e-3").is_complete
     pruned = run("bad", "race=true", "lr=30", "epochs=1")
-    assert pruned["status"] == "pruned"
-    assert len(pruned["folds"]) == 2
-    assert read_result(sweep / "bad") == pruned
+    assert pruned.status == "pruned"
+    assert len(pruned.folds) == 2
+    assert read_run(sweep / "bad") == pruned
     assert len(pd.read_parquet(sweep / "bad/predictions.parquet")["fold"].unique()) == 2
     assert run("bad", "race=true", "lr=30", "epochs=1") == pruned
     whole = run("bad", "lr=30", "epochs=1")
-    assert whole["status"] == "complete"
-    assert whole["folds"][:2] == pruned["folds"]
+    assert whole.is_complete
+    assert whole.folds[:2] == pruned.folds

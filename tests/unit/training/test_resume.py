@@ -29,8 +29,8 @@ class CutAt(Callback):
             raise PowerCut
 
 
-def cut_second_fold(self: Any, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-    if self.fold == 1:
+def cut_second_fold(self: Any, trainer: Any, pl_module: LightningModule, *_: Any) -> None:
+    if trainer.datamodule.fold == 1:
         raise PowerCut
 
 
@@ -45,7 +45,7 @@ def test_a_run_cut_off_in_an_epoch_ends_where_an_uninterrupted_one_ends(
     if schedule == "plateau":
         assert history(whole)["lr"].nunique() > 1
     with monkeypatch.context() as patched:
-        patched.setattr("facemask.training.parts.EpochSeed.on_train_batch_end", CutAt(2).on_train_batch_end)
+        patched.setattr("facemask.models.epoch_seed.EpochSeed.on_train_batch_end", CutAt(2).on_train_batch_end)
         with pytest.raises(PowerCut):
             fit(*options, name="cut")
     cut = fit(*options, name="cut")[1]
@@ -55,7 +55,7 @@ def test_a_run_cut_off_in_an_epoch_ends_where_an_uninterrupted_one_ends(
 def test_a_cut_off_run_may_be_moved_and_goes_on_from_its_best(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fit(name="whole")[1]
     with monkeypatch.context() as patched:
-        patched.setattr("facemask.training.parts.EpochSeed.on_train_batch_end", CutAt(3).on_train_batch_end)
+        patched.setattr("facemask.models.epoch_seed.EpochSeed.on_train_batch_end", CutAt(3).on_train_batch_end)
         with pytest.raises(PowerCut):
             fit(name="cut")
     shutil.move(whole.parent / "cut", whole.parent / "moved")
@@ -66,7 +66,7 @@ def test_a_resumed_epoch_is_fetched_in_its_own_order_by_workers_too(fit: Fit, mo
     options = ["data.num_workers=1", "trainer.limit_train_batches=2"]
     whole = fit(*options, name="whole")[1]
     with monkeypatch.context() as patched:
-        patched.setattr("facemask.training.parts.EpochSeed.on_train_batch_end", CutAt(1).on_train_batch_end)
+        patched.setattr("facemask.models.epoch_seed.EpochSeed.on_train_batch_end", CutAt(1).on_train_batch_end)
         with pytest.raises(PowerCut):
             fit(*options, name="cut")
     assert_same(whole, fit(*options, name="cut")[1])
@@ -94,7 +94,7 @@ def test_a_complete_run_is_not_run_again(fit: Fit, monkeypatch: pytest.MonkeyPat
 def test_complete_folds_are_kept_when_a_later_one_was_cut_off(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fit("fold=all", "epochs=2", name="whole")[1]
     with monkeypatch.context() as patched:
-        patched.setattr("facemask.training.parts.EpochSeed.on_train_batch_end", cut_second_fold)
+        patched.setattr("facemask.models.epoch_seed.EpochSeed.on_train_batch_end", cut_second_fold)
         with pytest.raises(PowerCut):
             fit("fold=all", "epochs=2", name="cut")
     first = whole.parent / "cut/fold-0/best.ckpt"
@@ -107,21 +107,21 @@ def test_complete_folds_are_kept_when_a_later_one_was_cut_off(fit: Fit, monkeypa
 
 def test_a_run_does_not_go_on_over_changed_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = write_faces(tmp_path / "set", {"mask": 20, "no_mask": 20})
-    settings = configure(root, tmp_path, "fold=all")
+    config = configure(root, tmp_path, "fold=all")
     with monkeypatch.context() as patched:
-        patched.setattr("facemask.training.parts.EpochSeed.on_train_batch_end", cut_second_fold)
+        patched.setattr("facemask.models.epoch_seed.EpochSeed.on_train_batch_end", cut_second_fold)
         with pytest.raises(PowerCut):
-            fit_folds(settings, tmp_path / "run")
+            fit_folds(config, tmp_path / "run")
     (root / "mask/004.png").unlink()
     with pytest.raises(RunError, match="have changed since .*fold-0 was begun .* delete .*run to begin anew"):
-        fit_folds(settings, tmp_path / "run")
+        fit_folds(config, tmp_path / "run")
     write_faces(root, {"mask": 20, "no_mask": 20})
-    assert fit_folds(settings, tmp_path / "run")["status"] == "complete"
+    assert fit_folds(config, tmp_path / "run").is_complete
     (root / "mask/004.png").unlink()
     with pytest.raises(RunError, match="have changed since"):  # nor is it taken for a run on the others
-        fit_folds(settings, tmp_path / "run")
+        fit_folds(config, tmp_path / "run")
     shutil.rmtree(root)
-    assert fit_folds(settings, tmp_path / "run")["status"] == "complete"
+    assert fit_folds(config, tmp_path / "run").is_complete
 
 
 def test_a_full_disk_is_one_sentence_and_the_run_goes_on_from_there(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,58 @@
+"""A run's result as a table for the terminal."""
+
+import math
+import shlex
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from facemask.runs.results import FoldResult, RunResult
+
+METRIC_COLUMNS = {"accuracy": "accuracy", "f1": "macro F1", "auroc": "AUROC"}
+
+
+def print_result(result: RunResult, folder: Path, console: Console) -> None:
+    """Print the metrics of a run that has a complete fold, with the data, the split and the intervals behind them."""
+    folds, name = result.folds, result.folds[0].facts.name
+    table = Table(title=f"{result.model} on {name}", title_justify="left", box=box.SIMPLE_HEAD)
+    for column in ("set", "split", "n", *METRIC_COLUMNS.values()):
+        table.add_column(column, justify="left" if column in ("set", "split") else "right")
+    for fold in folds:
+        split = f"validation\nfold {fold.fold} of {result.k}"
+        table.add_row(name, split, f"{fold.n.val:,}", *(_score(fold, metric) for metric in METRIC_COLUMNS))
+    if len(folds) > 1:
+        total = sum(fold.n.val for fold in folds)
+        spreads = [result.metrics["val"][metric] for metric in METRIC_COLUMNS]
+        means = [f"{_figure(spread.mean)} ± {_figure(spread.std)}" for spread in spreads]
+        table.add_section()
+        table.add_row(name, f"mean of {len(folds)} folds", f"{total:,}", *means, style="bold")
+    console.print(table)
+    console.print("\n".join(_notes(result, folder)), soft_wrap=True, highlight=False)
+
+
+def _score(fold: FoldResult, metric: str) -> str:
+    """Return a metric over its interval; a dash for an interval that too few groups cannot give."""
+    low, high = fold.intervals[metric]
+    interval = "–" if low is None or high is None else f"{low:.3f}-{high:.3f}"
+    return f"{_figure(fold.metrics['val'][metric])}\n{interval}"
+
+
+def _figure(value: float | None) -> str:
+    return f"{math.nan if value is None else value:.3f}"
+
+
+def _notes(result: RunResult, folder: Path) -> list[str]:
+    """Return what a reader must know about the numbers, and where everything is."""
+    folds = result.folds
+    groups = " / ".join(str(fold.n.val_groups) for fold in folds)
+    spread = "; ± is the standard deviation over folds" if len(folds) > 1 else ""
+    return [
+        f"Ranges: 95 %, bootstrap over the {groups} groups of a fold, {folds[0].draws:,} draws{spread}.",
+        f"The best epoch ({', '.join(str(fold.best_epoch) for fold in folds)}) was chosen by {result.monitor} on "
+        "these same images; the test part was not touched.",
+        f"First weights: {result.weights.source.partition(', SHA')[0]}. Training took {result.seconds:.0f} s.",
+        f"On the test part: python evaluate.py {shlex.quote(f'run={folder}')}",
+        f"Run folder: {folder} (pictures: {folder}/fold-{folds[0].fold}/learning_curves.png)",
+    ]
