@@ -114,7 +114,7 @@ class MaskClassifier(LightningModule):
         """Take from the data module what the constructor was not told.
 
         Raises:
-            ConfigError: neither says what the classes are.
+            ConfigError: neither says what the classes are, or the data have others than the model.
         """
         data = getattr(self.trainer, "datamodule", None)
         if not self.class_names:
@@ -127,6 +127,11 @@ class MaskClassifier(LightningModule):
                 seed_everything(derive_seed(INITIAL_WEIGHTS, seed, int(getattr(data, "fold", 0))), verbose=False)
             self.build(names)
             self.class_weights = self.class_weights if self.class_weights is not None else _weights_of(data)
+        elif (names := getattr(data, "class_names", self.class_names)) != self.class_names:
+            raise ConfigError(
+                f"the model is for the classes {', '.join(self.class_names)}, and the data have {', '.join(names)}; "
+                "give a new MaskClassifier without num_classes and class_names, or other data."
+            )
         if self.preprocessing is None:
             size = getattr(data, "store_size", None) or self.input_size or STORE_SIZE
             self.preprocessing = self.preprocessing_for(tuple(self.class_names), size)

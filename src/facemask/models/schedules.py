@@ -11,6 +11,8 @@ from pydantic import Field
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, OneCycleLR, ReduceLROnPlateau
 
+from facemask.errors import ConfigError
+
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -43,7 +45,7 @@ def cosine(optimizer: Optimizer, trainer: Trainer, warmup: Annotated[float, Fiel
 
     Source: Loshchilov & Hutter 2017, arXiv:1608.03983.
     """
-    total = int(trainer.estimated_stepping_batches)
+    total = _total_steps(trainer)
     rising = round(warmup * total)
 
     def factor(step: int) -> float:
@@ -65,7 +67,7 @@ def onecycle(
 
     Source: Smith & Topin 2018, arXiv:1708.07120.
     """
-    total = max(4, int(trainer.estimated_stepping_batches))
+    total = max(4, _total_steps(trainer))
     scheduler = OneCycleLR(
         optimizer,
         max_lr=[group["lr"] for group in optimizer.param_groups],
@@ -76,3 +78,14 @@ def onecycle(
         cycle_momentum=False,
     )
     return {"scheduler": scheduler, "interval": "step"}
+
+
+def _total_steps(trainer: Trainer) -> int:
+    """Return the number of steps of the whole training.
+
+    Raises:
+        ConfigError: it has no end.
+    """
+    if math.isinf(total := trainer.estimated_stepping_batches):
+        raise ConfigError("the schedule follows the length of the training; give the trainer max_epochs or max_steps.")
+    return int(total)
