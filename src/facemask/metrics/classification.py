@@ -1,6 +1,6 @@
 """Metrics of a table of predictions. Pure; equal to scikit-learn's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +8,6 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.floating]
-PER_CLASS = ("precision", "recall", "f1", "auroc", "average_precision")
 
 
 def classification_metrics(
@@ -17,77 +16,85 @@ def classification_metrics(
     """Return every metric of a sample.
 
     Args:
-        labels: int64[N], the truth.
+        labels: int64[N], the true classes.
         probabilities: float[N, C].
         class_names: C names.
-        positive: of two classes, the one whose ``auroc`` and ``average_precision`` are meant.
+        positive: index of the class that ``auroc`` and ``average_precision`` are of, where there are two classes.
 
     Returns:
-        ``loss``, the mean negative log-likelihood; ``accuracy``; ``f1`` and ``weighted_f1``, the means over classes,
-        each alike or by its share; ``auroc`` and ``average_precision``, of the positive class where there are two, else
-        the mean over classes of one against the rest; and ``precision_CLASS``, ``recall_CLASS``, ``f1_CLASS``,
-        ``auroc_CLASS``, ``average_precision_CLASS``. A metric that the sample cannot give (a class without images) is
-        NaN.
+        ``loss``, the mean negative log-likelihood; ``accuracy``; ``f1`` and ``weighted_f1``, the unweighted mean over
+        classes and the mean weighted by class size; ``auroc`` and ``average_precision``, of the positive class of two,
+        else the mean over classes of one against the rest; and ``precision_CLASS``, ``recall_CLASS``, ``f1_CLASS``,
+        ``auroc_CLASS``, ``average_precision_CLASS``. The areas of a class without images are NaN.
     """
-    scores = weighted_metrics(labels, probabilities, np.ones((1, len(labels))), positive)
-    return {name: float(values[0]) for name, values in by_name(scores, class_names).items()}
-
-
-def by_name(scores: Mapping[str, Floats], class_names: Sequence[str]) -> dict[str, Floats]:
-    """Give each class's column of the per-class metrics a name of its own."""
-    named = {name: values for name, values in scores.items() if values.ndim == 1}
-    for kind in PER_CLASS:
-        values = scores[f"{kind} of classes"]
-        named |= {f"{kind}_{label}": values[:, c] for c, label in enumerate(class_names)}
-    return named
+    values = weighted_metrics(labels, probabilities, class_names, np.ones((1, len(labels))), positive)
+    return {name: float(value[0]) for name, value in values.items()}
 
 
 def weighted_metrics(
-    labels: Labels, probabilities: Probabilities, weights: Floats, positive: int, undefined: float = 0.0
+    labels: Labels,
+    probabilities: Probabilities,
+    class_names: Sequence[str],
+    weights: Floats,
+    positive: int = 1,
+    undefined: float = 0.0,
 ) -> dict[str, Floats]:
-    """Return each metric under each row of sample weights, [B, N]: [B], or [B, C] for the per-class ones.
+    """Return every metric, float64[B], under each row of sample weights.
 
-    Recall and F1 of a class that a row has no image of, and precision of one that it never calls, are ``undefined``;
-    of a class that is missing altogether, 0, as scikit-learn has it.
+    Args:
+        labels: int64[N], the true classes.
+        probabilities: float[N, C].
+        class_names: C names.
+        weights: float64[B, N].
+        positive: as in :func:`classification_metrics`.
+        undefined: recall and F1 of a class whose samples all have the weight 0, and precision of a class that is not
+            predicted for any sample of positive weight. For a class without any sample (or prediction) these are 0, as
+            in scikit-learn.
     """
     classes = np.arange(probabilities.shape[1])
     truth = (labels[:, None] == classes).astype(np.float64)  # [N, C]
-    guess = (probabilities.argmax(axis=1)[:, None] == classes).astype(np.float64)
-    total, hits = weights.sum(axis=1), weights @ (truth * guess)
-    true, guessed = weights @ truth, weights @ guess
+    predicted = (probabilities.argmax(axis=1)[:, None] == classes).astype(np.float64)
+    total, hits = weights.sum(axis=1), weights @ (truth * predicted)
+    n_true, n_predicted = weights @ truth, weights @ predicted  # [B, C]
     tiny = np.finfo(np.float64).eps
     likelihood = probabilities[np.arange(len(labels)), labels].astype(np.float64).clip(tiny, 1 - tiny)
-    is_missing, is_uncalled = truth.sum(axis=0) == 0, guess.sum(axis=0) == 0
-    f1 = np.where((true > 0) | is_missing, ratio(2 * hits, true + guessed), undefined)
+    is_missing, is_unpredicted = truth.sum(axis=0) == 0, predicted.sum(axis=0) == 0
+    f1 = np.where((n_true > 0) | is_missing, ratio(2 * hits, n_true + n_predicted), undefined)
     with np.errstate(invalid="ignore", divide="ignore"):
         curves = [_areas(truth[:, c], probabilities[:, c], weights) for c in classes]
-        auroc, precision = (np.stack(areas, axis=1) for areas in zip(*curves, strict=True))
+        auroc, average_precision = (np.stack(areas, axis=1) for areas in zip(*curves, strict=True))
     is_binary = len(classes) == 2
-    return {
+    metrics = {
         "loss": weights @ -np.log(likelihood) / total,
         "accuracy": hits.sum(axis=1) / total,
         "f1": f1.mean(axis=1),
-        "weighted_f1": np.nansum(f1 * true, axis=1) / total,
+        "weighted_f1": np.nansum(f1 * n_true, axis=1) / total,
         "auroc": auroc[:, positive] if is_binary else auroc.mean(axis=1),
-        "average_precision": precision[:, positive] if is_binary else precision.mean(axis=1),
-        "precision of classes": np.where((guessed > 0) | is_uncalled, ratio(hits, guessed), undefined),
-        "recall of classes": np.where((true > 0) | is_missing, ratio(hits, true), undefined),
-        "f1 of classes": f1,
-        "auroc of classes": auroc,
-        "average_precision of classes": precision,
+        "average_precision": average_precision[:, positive] if is_binary else average_precision.mean(axis=1),
     }
+    per_class = {
+        "precision": np.where((n_predicted > 0) | is_unpredicted, ratio(hits, n_predicted), undefined),
+        "recall": np.where((n_true > 0) | is_missing, ratio(hits, n_true), undefined),
+        "f1": f1,
+        "auroc": auroc,
+        "average_precision": average_precision,
+    }
+    for kind, values in per_class.items():
+        metrics |= {f"{kind}_{label}": values[:, c] for c, label in enumerate(class_names)}
+    return metrics
 
 
 def ratio(part: Floats, whole: Floats) -> Floats:
-    """Return part / whole, and 0 of nothing, as scikit-learn does."""
+    """Return part / whole, and 0 where the whole is 0, as scikit-learn does."""
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
 def _areas(truth: Floats, scores: Probabilities, weights: Floats) -> tuple[Floats, Floats]:
     """Return AUROC and average precision of one class, [B] each, under each row of weights.
 
-    AUROC is the chance that a positive outscores a negative, ties counting half; average precision the mean, over the
-    positives, of the precision among all that score as high or higher.
+    AUROC is the probability that a positive outscores a negative, where a tie counts half. Average precision is the
+    mean over the positives of the precision at their score, which is the share of positives among all samples that
+    score as high or higher.
     """
     order = np.argsort(scores, kind="stable")
     _, starts = np.unique(scores[order], return_index=True)

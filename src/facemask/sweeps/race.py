@@ -1,4 +1,4 @@
-"""Racing: a configuration that is clearly behind the best complete one is pruned: it skips its other folds."""
+"""Racing: a configuration that is clearly behind the best complete one skips its other folds."""
 
 import math
 from dataclasses import dataclass

@@ -51,7 +51,7 @@ def resume(config: DictConfig, folder: Path) -> None:
     names = [summary.study_name for summary in optuna.get_all_study_summaries(sweeper.storage)]
     study = optuna.load_study(sweeper.study_name, sweeper.storage) if sweeper.study_name in names else None
     done = study.get_trials(states=(TrialState.COMPLETE,)) if study else []
-    _check_settings(config, folder / SETTINGS, {key for trial in done for key in trial.params})
+    _check_settings(config, folder / SETTINGS, {key for trial in done for key in trial.params} if done else None)
     if study is None:
         return
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
@@ -87,7 +87,7 @@ def _enqueue_failed(study: "Study") -> None:
     study.set_system_attr(ENQUEUED, enqueued)
 
 
-def _check_settings(config: DictConfig, file: Path, searched_before: Set[str]) -> None:
+def _check_settings(config: DictConfig, file: Path, searched_before: Set[str] | None) -> None:
     """Raise if a study that has scores was started with other settings, or searched other keys.
 
     A key that is newer than the study counts as its default.
@@ -95,11 +95,11 @@ def _check_settings(config: DictConfig, file: Path, searched_before: Set[str]) -
     Args:
         config: of the sweep.
         file: the settings that the study was started with, without the searched keys; written if it has no scores.
-        searched_before: the keys that the complete trials of the study have searched.
+        searched_before: the keys that the complete trials of the study have searched; None where there are none.
     """
     now = from_plain(TrainConfig, cast(dict[str, object], OmegaConf.to_container(config)))
     values, searched = flat_values(now), _searched(config)
-    if not (searched_before and file.exists()):
+    if searched_before is None or not file.exists():
         kept = {key: value for key, value in values.items() if is_compared(key) and key not in searched}
         write_atomically(file, json.dumps(kept))
         return
