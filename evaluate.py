@@ -1,7 +1,11 @@
 """Evaluate trained models: ``python evaluate.py run=FOLDER``, several with ``run=A run=B``, or ``sweep=FOLDER``."""
 
+from pathlib import Path
+
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
+from rich.console import Console
 
 from facemask.cli import main as cli
 from facemask.config.checks.evaluation import resolve_evaluation
@@ -19,15 +23,11 @@ def main(config: DictConfig) -> None:
 
 def report(config: DictConfig) -> None:
     """Check what needs no torch first: a mistyped value is answered in a second."""
-    settings = resolve_evaluation(config)
-    if settings["photos"]:
-        from facemask.evaluation.photos import evaluate_photos
+    resolved = resolve_evaluation(config)
+    from facemask.evaluation.command import evaluate, show
+    from facemask.runs.run_folder import command
 
-        evaluate_photos(settings)
-        return
-    from facemask.evaluation.classification import evaluate
-
-    evaluate(settings)
+    show(evaluate(resolved, Path(HydraConfig.get().runtime.output_dir), command()), Console())
 
 
 if __name__ == "__main__":

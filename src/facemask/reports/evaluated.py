@@ -15,7 +15,6 @@ from facemask.metrics.classification import (
     metric_intervals,
 )
 from facemask.models.predict import truth_and_probabilities
-from facemask.runs.run_folder import Result
 from facemask.runs.trained import TrainedModel
 
 HEADLINE = {
@@ -105,7 +104,7 @@ class Evaluated:
             self.model, self.predictions[rows].reset_index(drop=True), self.positive, self.draws, self.seed
         )
 
-    def cells(self, name: str, column: str = "") -> Result:
+    def cells(self, name: str, column: str = "") -> dict[str, float]:
         """Return a metric with its interval as three cells of a table."""
         low, high = self.intervals[name]
         column = column or name
