@@ -11,7 +11,7 @@ from skimage.data import astronaut
 
 from commands import Outcome, type_command
 from conftest import PROJECT, write_faces
-from facemask.evaluation.photos import MISSED
+from facemask.reports.photos import MISSED
 from facemask.training.fit import fit_folds
 from fits import configure
 
