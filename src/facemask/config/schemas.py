@@ -57,7 +57,7 @@ class EvaluationData:
     root: str | None = None  # another folder of face crops; null is the run's own data
     store_dir: str | None = None  # decoded images; null keeps them where the run's are
     max_unreadable: float = 0.01  # share of damaged files that is tolerated
-    labels: Names = field(default_factory=dict)  # {class folder: class of the model}, where names differ
+    labels: Names | None = None  # {class folder: class of the model}, where names differ
 
 
 @dataclass

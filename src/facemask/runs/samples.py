@@ -78,7 +78,7 @@ def read_samples(models: Sequence[TrainedModel], data: EvaluationData, split: st
                     f"{models[0].label} and {model.label} held out different images ({part}); compare them on a folder "
                     "that neither was trained on: data.root=FOLDER split=all"
                 )
-    table = rename_classes(table, data.labels, models[0].class_names)
+    table = rename_classes(table, data.labels or {}, models[0].class_names)
     paths = table["path"].tolist()
     store = open_store(root, paths, models[0].record.store_size, store_dir)
     if (store.samples["error"] != "").all():

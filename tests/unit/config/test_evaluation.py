@@ -24,7 +24,7 @@ REFUSED_ELSEWHERE = {"sweep_folder", "top", "split", "data.root"}  # with photos
         ("report.pictures=3", "report.pictures=3 is for face crops"),
         ("logger=wandb", "logger= is for face crops"),
         ("data.max_unreadable=0.5", "data.max_unreadable=0.5 is for face crops"),
-        ("+data.labels.compliant=mask", "data.labels= is for face crops"),
+        ("data.labels={compliant: mask}", "data.labels= is for face crops"),
         ("data.root=faces", "photos= takes the place of data.root= and split="),
         ("split=all", "photos= takes the place of data.root= and split="),
         ("top=2", "top=2 is for the places of a sweep"),
@@ -58,7 +58,17 @@ def test_face_crops_refuse_what_they_would_not_use(words: str, said: str) -> Non
 
 def test_what_is_used_passes() -> None:
     words = ["fold=1", "draws=200", "seed=3", "device=cpu", "data.store_dir=s", "report.faces=true", "report.title=T"]
-    faces = ["positive=b", "recalls=[0.5]", "costs.missed=2", "batch_size=8", "report.pictures=3", "logger=wandb"]
+    faces = [
+        "positive=b",
+        "data.root=x",
+        "split=all",
+        "data.labels={compliant: mask}",
+        "recalls=[0.5]",
+        "costs.missed=2",
+        "batch_size=8",
+        "report.pictures=3",
+        "logger=wandb",
+    ]
     photos = ["boxes=b.json", "classes=binary", "detector=haar", "crop.margin=[0,0.1,0,0]", "crop.min_side=9"]
     config = resolve_evaluation(compose("evaluate", ["run=a", *words, *faces]))
     assert (config.run, config.fold, config.costs.missed, config.report.title) == (["a"], 1, 2.0, "T")
@@ -71,5 +81,5 @@ def test_what_is_used_passes() -> None:
 
 def test_no_key_is_forgotten() -> None:
     plain = to_plain(EvaluateConfig())
-    keys = {key for key, _ in flatten(plain)} | {"classes", "logger", "data.labels"}  # mappings, empty by default
+    keys = {key for key, _ in flatten(plain)} | {"classes", "logger"}  # mappings, empty by default
     assert keys == USED_BY_BOTH | REFUSED_ELSEWHERE | {*FACES_ONLY} | {*PHOTOS_ONLY}
