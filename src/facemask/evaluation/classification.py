@@ -111,15 +111,15 @@ def _find(
     known[seen] = known.get(seen) or find_leakage(model, samples, config.split)
     shown = (config.report.pictures // 2 or 1) if config.report.faces and config.report.pictures else 0
     return Findings(
-        evaluated,
-        images,
-        samples.fingerprint,
-        _about(samples),
-        known[seen],
-        cost,
-        find_attention(evaluated, images, config.seed, shown),
-        None if config.split == "val" else _validation(model, network, samples, config.batch_size),
-        config,
+        evaluated=evaluated,
+        images=images,
+        fingerprint=samples.fingerprint,
+        about=_about(samples),
+        leakage=known[seen],
+        cost=cost,
+        attention=find_attention(evaluated, images, config.seed, shown),
+        validation=None if config.split == "val" else _validation(model, network, samples, config.batch_size),
+        config=config,
     )
 
 
@@ -163,13 +163,13 @@ def _log(config: EvaluateConfig, folder: Path, all_findings: Sequence[Findings],
 def _scores(findings: Findings) -> ModelScores:
     e, leakage = findings.evaluated, findings.leakage
     return ModelScores(
-        e.model.label,
-        e.model.folder,
-        e.metrics,
-        {name: (low, high) for name, (low, high) in e.intervals.items()},
-        e.predictions,
-        findings.cost.latencies[0].median,
-        None if leakage.reason else int(leakage.leaked.sum()),
+        label=e.model.label,
+        folder=e.model.folder,
+        metrics=e.metrics,
+        intervals={name: (low, high) for name, (low, high) in e.intervals.items()},
+        predictions=e.predictions,
+        milliseconds=findings.cost.latencies[0].median,
+        leaked=None if leakage.reason else int(leakage.leaked.sum()),
     )
 
 

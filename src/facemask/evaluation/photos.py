@@ -99,14 +99,14 @@ def _find(
     if not reason and is_seen.any() and new["label"].notna().any():
         of_new = outcome_table(new, class_names, config.draws, config.seed)
     return PhotoFindings(
-        about,
-        faces,
-        outcome_table(faces, class_names, config.draws, config.seed),
-        of_new,
-        find_table(faces, config.draws, config.seed),
-        confusion(faces, class_names),
-        is_seen,
-        reason,
-        OVERLAP,
-        config.draws,
+        about=about,
+        faces=faces,
+        outcome=outcome_table(faces, class_names, config.draws, config.seed),
+        outcome_of_new=of_new,
+        finds=find_table(faces, config.draws, config.seed),
+        confusion=confusion(faces, class_names),
+        is_seen=is_seen,
+        reason=reason,
+        overlap=OVERLAP,
+        draws=config.draws,
     )

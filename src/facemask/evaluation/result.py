@@ -20,7 +20,7 @@ class ModelScores:
 
     Attributes:
         label: what sets it apart from the others.
-        folder: of the fold that it is of; of a checkpoint outside a run folder, the file.
+        folder: of the fold that it is the best epoch of; of any other checkpoint, the file.
         metrics: see :func:`facemask.metrics.classification.classification_metrics`; NaN where one is not defined.
         intervals: 95 % of each; NaN where there are too few groups.
         predictions: one row a sample: ``path``, ``group``, ``label``, ``width``, ``height``, ``probability_CLASS``.

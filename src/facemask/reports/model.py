@@ -126,8 +126,7 @@ def _sizes(findings: Findings) -> Section:
 def _training(findings: Findings) -> Section:
     model = findings.evaluated.model
     if not model.is_of_run:
-        note = "Not recorded: the checkpoint lies outside a run folder."
-        return Section("training", "Learning curves", [note])
+        return Section("training", "Learning curves", ["The checkpoint does not record its epochs."])
     n = model.result.n
     about = f"fold {model.fold}: {n.train:,} training and {n.val:,} validation images of {model.result.facts.name}"
     figure = draw_learning_curves(model.history(), model.result.best_epoch, about)

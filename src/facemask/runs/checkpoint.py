@@ -1,4 +1,4 @@
-"""A checkpoint outside a run folder: what it records of the fit that wrote it."""
+"""A checkpoint that is not the best one of a run: what it records of the fit that wrote it."""
 
 import inspect
 from collections.abc import Mapping

@@ -20,12 +20,12 @@ from facemask.runs.run_folder import BEST, CONFIG, METRICS, PREDICTIONS, read_co
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """The best epoch of one fold of a run; or a checkpoint that any Trainer wrote.
+    """The best epoch of one fold of a run; or any other checkpoint, whatever Trainer wrote it.
 
     Attributes:
         label: what the report calls it.
-        folder: the fold's; of a checkpoint outside a run folder, the file itself.
-        config: the run's; of such a checkpoint, the keys that it records.
+        folder: the fold's; of any other checkpoint, the file itself.
+        config: the run's; of any other checkpoint, the keys that it records.
         result: the fold's, likewise.
         model: the network in evaluation mode, on the CPU.
         record: how its input is prepared.
@@ -57,11 +57,11 @@ class TrainedModel:
 
     @property
     def is_of_run(self) -> bool:
-        """Whether it is of a run folder, which has a history and predictions."""
+        """Whether it is the best epoch of a run's fold, which has a history and predictions."""
         return self.folder != self.checkpoint
 
     def history(self) -> pd.DataFrame:
-        """Return its epochs, one row each; none of a checkpoint outside a run folder."""
+        """Return its epochs, one row each; none where they are not recorded."""
         return pd.read_csv(self.folder / METRICS) if self.is_of_run else pd.DataFrame({"epoch": []})
 
     def validation(self) -> pd.DataFrame | None:
@@ -83,7 +83,7 @@ def open_models(runs: Sequence[str | Path], fold: int | str | None = None) -> li
 
 
 def open_folds(folders: Sequence[Path]) -> list[TrainedModel]:
-    """Open the best model in each of some folds' folders; a checkpoint outside a run folder stands for itself.
+    """Open the best model in each of some folds' folders; any other checkpoint stands for itself.
 
     Raises:
         RunError: a folder is named twice, or the models' classes differ.
@@ -114,7 +114,7 @@ def _describe(folder: Path) -> tuple[TrainConfig, FoldResult]:
 
 
 def _places(run: Path, fold: int | str | None) -> list[Path]:
-    """Return the folders of the folds that are meant; a checkpoint outside a run folder itself."""
+    """Return the folders of the folds that are meant; any checkpoint but a fold's best one itself."""
     if run.suffix != SUFFIX or run.is_dir():
         return pick_folds(_folds_of(run), fold)
     if run.name == BEST and (own := _own_fold(run.parent)):
@@ -181,7 +181,7 @@ def fold_folder(folder: Path, fold: int | None = None) -> Path:
 def _labels(folders: Sequence[Path], described: Sequence[tuple[TrainConfig, FoldResult]]) -> list[str]:
     """Name each by its model and the settings that differ; by its folder too, where that tells no difference.
 
-    A checkpoint outside a run folder does not record all settings, so none are compared with its own.
+    Only runs record all of their settings, so none of another checkpoint's are shown.
     """
     models = [network_name(config.model) for config, _ in described]
     configs = [config for folder, (config, _) in zip(folders, described, strict=True) if folder.is_dir()]

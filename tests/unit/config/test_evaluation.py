@@ -58,20 +58,12 @@ def test_face_crops_refuse_what_they_would_not_use(words: str, said: str) -> Non
 
 def test_what_is_used_passes() -> None:
     words = ["fold=1", "draws=200", "seed=3", "device=cpu", "data.store_dir=s", "report.faces=true", "report.title=T"]
-    faces = [
-        "positive=b",
-        "data.root=x",
-        "split=all",
-        "data.labels={compliant: mask}",
-        "recalls=[0.5]",
-        "costs.missed=2",
-        "batch_size=8",
-        "report.pictures=3",
-        "logger=wandb",
-    ]
+    faces = ["positive=b", "recalls=[0.5]", "costs.missed=2", "batch_size=8", "report.pictures=3", "logger=wandb"]
+    faces += ["data.root=x", "split=all", "data.labels={compliant: mask}", "data.max_unreadable=0.5"]
     photos = ["boxes=b.json", "classes=binary", "detector=haar", "crop.margin=[0,0.1,0,0]", "crop.min_side=9"]
     config = resolve_evaluation(compose("evaluate", ["run=a", *words, *faces]))
     assert (config.run, config.fold, config.costs.missed, config.report.title) == (["a"], 1, 2.0, "T")
+    assert config.data.labels == {"compliant": "mask"}
     config = resolve_evaluation(compose("evaluate", ["run=a", "photos=p", *words, *photos]))
     assert (config.photos, config.crop.min_side, config.detector.class_name) == ("p", 9, "Haar")
     assert config.classes["with_mask"] == "compliant"
