@@ -96,7 +96,7 @@ class ReportContent:
 class EvaluateConfig:
     """The keys of ``evaluate.py``."""
 
-    run: Strings = field(default_factory=list)  # a run folder; several are compared: run=A run=B
+    run: Strings = field(default_factory=list)  # a run folder or a checkpoint; several are compared: run=A run=B
     sweep_folder: str | None = None  # or a sweep's, whose first place is; typed as sweep=
     top: int | str = 1  # so many of the sweep's first places; "all"
     fold: int | str | None = None  # whose model; null is the first that is complete, "all" each as a model of its own

@@ -107,7 +107,7 @@ def _find(
         [measure_latency(network, model.record, images, batch) for batch in BATCHES],
         _hardware(device),
     )
-    seen = (model.result.data.fingerprint if model.result.data else "", model.record.store_size)
+    seen = (model.result.data.fingerprint if model.result.data else str(model.checkpoint), model.record.store_size)
     known[seen] = known.get(seen) or find_leakage(model, samples, config.split)
     shown = (config.report.pictures // 2 or 1) if config.report.faces and config.report.pictures else 0
     return Findings(

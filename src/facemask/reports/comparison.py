@@ -134,8 +134,8 @@ def difference_table(every: Sequence[Evaluated]) -> pd.DataFrame:
             draws = {name: first.metric_draws[name] - second.metric_draws[name]}
             low, high = percentile_intervals(draws, first.n_groups)[name]
             row = {"first": first.model.label, "second": second.model.label, "metric": HEADLINE[name]}
-            row["difference"] = first.metrics[name] - second.metrics[name]  # type: ignore[assignment]
-            rows.append(row | {"difference_low": low, "difference_high": high})
+            difference = first.metrics[name] - second.metrics[name]
+            rows.append({**row, "difference": difference, "difference_low": low, "difference_high": high})
     return pd.DataFrame(rows)
 
 

@@ -3,12 +3,14 @@
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
+from types import NoneType
 
 from hydra.utils import get_object
 
 from facemask.config.component import TARGET, Component
 from facemask.config.schemas import TrainConfig
 from facemask.data.datamodule import FaceDataModule
+from facemask.data.demo import make_demo
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import RunError
 from facemask.models.checkpoint import read_checkpoint
@@ -16,6 +18,8 @@ from facemask.runs.results import DataFacts, FoldResult
 
 SUFFIX = ".ckpt"
 DATA, FINGERPRINT = "data", "fingerprint"  # keys of a checkpoint: the data module's arguments, and a hash of its images
+PLAIN = (str, int, float, bool, NoneType)
+DEMO = Component(f"{make_demo.__module__}.{make_demo.__qualname__}", is_partial=True).to_plain()  # it makes itself
 UNKNOWN_DATA = Component(f"{FaceDataModule.__module__}.{FaceDataModule.__qualname__}")
 
 
@@ -44,11 +48,7 @@ def describe(checkpoint: Path) -> tuple[TrainConfig, FoldResult]:
 
 
 def _data_module(record: Mapping[str, object], checkpoint: Path) -> Component:
-    """Return the data module of a record.
-
-    A file must not call anything else: what it names to be built is left out unless it is a function of
-    :mod:`facemask.data`, such as the one that makes the demo set.
-    """
+    """Return the data module of a record, with plain arguments alone: a file must not have anything else called."""
     target = str(record.get(TARGET))
     try:
         is_ours = inspect.isclass(found := get_object(target)) and issubclass(found, FaceDataModule)
@@ -56,9 +56,5 @@ def _data_module(record: Mapping[str, object], checkpoint: Path) -> Component:
         is_ours = False
     if not is_ours:
         raise RunError(f"{checkpoint} names {target}, which is no FaceDataModule, as its data; it cannot be evaluated.")
-    kept = {key: value for key, value in record.items() if not isinstance(value, Mapping) or _is_of_data(value)}
+    kept = {key: value for key, value in record.items() if isinstance(value, PLAIN) or value == DEMO}
     return Component.from_plain(kept)
-
-
-def _is_of_data(node: Mapping[str, object]) -> bool:
-    return str(node.get(TARGET)).startswith("facemask.data.")
