@@ -10,7 +10,6 @@ from hydra.utils import get_object
 from facemask.config.component import TARGET, Component
 from facemask.config.schemas import TrainConfig
 from facemask.data.datamodule import FaceDataModule
-from facemask.data.demo import make_demo
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import RunError
 from facemask.models.checkpoint import read_checkpoint
@@ -19,7 +18,7 @@ from facemask.runs.results import DataFacts, FoldResult
 SUFFIX = ".ckpt"
 DATA, FINGERPRINT = "data", "fingerprint"  # keys of a checkpoint: the data module's arguments, and a hash of its images
 PLAIN = (str, int, float, bool, NoneType)
-DEMO = Component(f"{make_demo.__module__}.{make_demo.__qualname__}", is_partial=True).to_plain()  # it makes itself
+DEMO = Component("facemask.data.demo.make_demo", is_partial=True).to_plain()  # the set that makes itself
 UNKNOWN_DATA = Component(f"{FaceDataModule.__module__}.{FaceDataModule.__qualname__}")
 
 
