@@ -15,21 +15,20 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from facemask.cli.main import fail
-from facemask.config.compose import build, register
+from facemask.config.checks.configuration import resolve_typed
+from facemask.config.compose import compose
+from facemask.config.schemas import EvaluateConfig
 from facemask.data.pictures import read_image
 from facemask.detection.annotations import AnnotatedPhoto, read_voc
 from facemask.detection.detectors import Detector
 from facemask.detection.matching import average_precision, match
 from facemask.errors import FaceMaskError
 
-CONF = Path(__file__).parent.parent / "conf"
 DETECTORS = ("centerface", "retinaface", "mtcnn", "haar")
 SMALLEST, OVERLAP, DRAWS = 24, 0.4, 1000
 CLASSES = {"with_mask": "masked", "without_mask": "bare"}  # all else is worn wrong
@@ -99,7 +98,6 @@ def main() -> None:
         fail("type: python benchmarks/detectors.py path/to/photos [overlays]", 2)
     overlays = Path(sys.argv[2]) if len(sys.argv) == 3 else None
     console = Console()
-    register()
     try:
         photos = read_voc(Path(sys.argv[1]))
     except FaceMaskError as error:
@@ -108,10 +106,9 @@ def main() -> None:
     for column in ("detector", "recall", "masked", "bare", "wrong", "precision", "AP", "ms a photo"):
         table.add_column(column, justify="left" if column == "detector" else "right", no_wrap=True)
     for name in DETECTORS:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            node = OmegaConf.to_container(compose(f"detector/{name}").detector)
+        config = resolve_typed(compose("evaluate", [f"detector={name}"]), EvaluateConfig, "evaluate.py")
         try:
-            found = measure(build(node), photos, overlays)
+            found = measure(config.detector.build(), photos, overlays)
         except FaceMaskError as error:
             console.print(f"{name}: {error}", soft_wrap=True, highlight=False, markup=False)
             continue

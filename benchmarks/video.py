@@ -24,15 +24,15 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 from PIL import Image, ImageOps
 from rich.console import Console
 from rich.table import Table
 from torchvision.transforms import v2
 
 from facemask.cli.main import fail
-from facemask.config.compose import build, register
+from facemask.config.checks.configuration import resolve_typed
+from facemask.config.compose import compose
+from facemask.config.schemas import EvaluateConfig, InferVideoConfig
 from facemask.data.preprocessing import Pixels
 from facemask.detection.annotations import read_voc, to_classes
 from facemask.detection.crop import cut, widen
@@ -51,7 +51,6 @@ from facemask.video.sources.video_file import VideoFile
 
 Labelled = list[list[SeenFace]]  # the faces of each frame
 Way = Callable[[Path], Labelled]
-CONF = Path(__file__).parent.parent / "conf"
 PASSES, MIN_SIDE = 2, 24
 DETECTORS = ("mtcnn", "centerface")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv")
@@ -85,7 +84,7 @@ class OneByOne:
         return np.stack(answers) if answers else np.empty((0, len(self.class_names)), np.float32)
 
 
-def loop_over(video: Path, detector: Detector, classifier: OneByOne, margin: float) -> Labelled:
+def loop_over(video: Path, detector: Detector, classifier: OneByOne, margin: float | list[float]) -> Labelled:
     """Label a video in the straightforward way; return the faces of each frame."""
     capture, labelled = cv2.VideoCapture(str(video)), []
     while True:
@@ -139,7 +138,9 @@ def agreement(reference: Labelled, other: Labelled) -> tuple[int, float, float]:
     return n, n_seen / n, n_same / n
 
 
-def accuracy(photos: Path, detector: Detector, classifier: Any, margin: float, classes: dict[str, str]) -> pd.Series:
+def accuracy(
+    photos: Path, detector: Detector, classifier: Any, margin: float | list[float], classes: dict[str, str | None]
+) -> pd.Series:
     """Return the last line of the outcome on annotated photos."""
     rows = [
         row
@@ -150,10 +151,9 @@ def accuracy(photos: Path, detector: Detector, classifier: Any, margin: float, c
     return outcome_table(faces, classifier.class_names, 1000, 0).iloc[-1]
 
 
-def settings_of(name: str, *overrides: str) -> Any:
-    """Return a configuration as plain types."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return OmegaConf.to_container(compose(name, list(overrides)), throw_on_missing=False)
+def video_config(run: Path, *overrides: str) -> InferVideoConfig:
+    """Return the configuration of ``infer_video.py``."""
+    return resolve_typed(compose("infer_video", [f"run='{run}'", *overrides]), InferVideoConfig, "infer_video.py")
 
 
 def add_row(table: Table, name: str, rates: dict[str, list[float]], row: pd.Series | None) -> None:
@@ -179,23 +179,22 @@ def main() -> None:
     """Measure and print."""
     if len(sys.argv) not in (3, 4, 5):
         fail("type: python benchmarks/video.py RUN path/to/videos [path/to/photos] [MODEL]", 2)
-    register()
     run, folder = Path(sys.argv[1]), Path(sys.argv[2])
     videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS)
     photos = Path(sys.argv[3]) if len(sys.argv) > 3 else None
-    video, classes = settings_of("infer_video"), settings_of("evaluate")["classes"]
-    margin = video["crop"]["margin"]
+    video = video_config(run)
+    margin = video.crop.margin
+    classes = resolve_typed(compose("evaluate"), EvaluateConfig, "evaluate.py").classes
     try:
         slow, quick = OneByOne(run), Predictor.load(sys.argv[4] if len(sys.argv) > 4 else run)
-        found_by = {name: build(settings_of("infer_video", f"detector={name}")["detector"]) for name in DETECTORS}
+        found_by = {name: video_config(run, f"detector={name}").detector.build() for name in DETECTORS}
     except FaceMaskError as error:
         fail(str(error), 2)
     pipelines: list[Pipeline] = []
 
     def ours(path: Path) -> Labelled:
-        every = video["detect_every"], video["classify_every"]
-        tools = (found_by["centerface"], quick, Tracker(), Smoother(video["half_life"]))
-        pipelines.append(Pipeline(*tools, margin, False, *every))
+        tools = (found_by["centerface"], quick, Tracker(), Smoother(video.half_life))
+        pipelines.append(Pipeline(*tools, margin, False, video.detect_every, video.classify_every))
         return pipe(path, pipelines[-1])
 
     ways: dict[str, Way] = {

@@ -321,7 +321,7 @@ WRONG = [
     ("run=a draws=1", nothing, "draws=1 is too small; it must be 100 or more."),
     ("run=a data.labels={mask:no_mask}", nothing, "data.labels is for another folder's classes"),
     ("run=a hydra.run.dir=b/fold-0", nothing, "b/fold-0 is a run's own folder, which is only read"),
-    ("run=two/manifest.csv", nothing, "two/manifest.csv is a file; give the folder of a run."),
+    ("run=two/manifest.csv", nothing, "two/manifest.csv is a file; give the folder of a run, or a checkpoint (.ckpt)."),
     ("run=a device=meta", nothing, "device=meta cannot be used here"),
     ("run=a device=abc", nothing, "device=abc cannot be used here"),
     ("run=a report.face=true", nothing, "report.face is no key; did you mean report.faces?"),

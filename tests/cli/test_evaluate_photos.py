@@ -11,7 +11,7 @@ from skimage.data import astronaut
 
 from commands import Outcome, type_command
 from conftest import PROJECT, write_faces
-from facemask.evaluation.photos import MISSED
+from facemask.reports.photos import MISSED
 from facemask.training.fit import fit_folds
 from fits import configure
 
@@ -59,7 +59,7 @@ def test_found_missed_and_right_are_told_apart_and_photos_trained_on_are_named(p
 def test_pictures_are_written_where_they_are_asked_for(place: Path) -> None:
     done = evaluate(place, "run=run/fold-0/best.ckpt", "photos=photos", "report.faces=true", "hydra.run.dir=shown")
     assert done.code == 0, done.err
-    assert "is not known: a model file does not say" in done.out
+    assert "1 of the photos were trained on" in done.out
     drawn = np.asarray(Image.open(place / "shown/photos/new_1.png"))
     assert drawn.shape == astronaut().shape
     assert (drawn[400, 400:450] == MISSED).all()  # the face that is none

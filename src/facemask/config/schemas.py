@@ -57,7 +57,7 @@ class EvaluationData:
     root: str | None = None  # another folder of face crops; null is the run's own data
     store_dir: str | None = None  # decoded images; null keeps them where the run's are
     max_unreadable: float = 0.01  # share of damaged files that is tolerated
-    labels: Names = field(default_factory=dict)  # {class folder: class of the model}, where names differ
+    labels: Names | None = None  # {class folder: class of the model}, where names differ
 
 
 @dataclass
@@ -96,7 +96,7 @@ class ReportContent:
 class EvaluateConfig:
     """The keys of ``evaluate.py``."""
 
-    run: Strings = field(default_factory=list)  # a run folder; several are compared: run=A run=B
+    run: Strings = field(default_factory=list)  # a run folder or a checkpoint; several are compared: run=A run=B
     sweep_folder: str | None = None  # or a sweep's, whose first place is; typed as sweep=
     top: int | str = 1  # so many of the sweep's first places; "all"
     fold: int | str | None = None  # whose model; null is the first that is complete, "all" each as a model of its own

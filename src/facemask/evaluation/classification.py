@@ -1,58 +1,80 @@
-"""What ``evaluate.py`` does: open the models, predict, write the report, show."""
+"""Evaluate trained models on face crops: open them, predict, measure, write the report."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 import torch
-from hydra.core.hydra_config import HydraConfig
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from torch import nn
 
-from facemask.config.compose import Settings
-from facemask.errors import ConfigError, did_you_mean
+from facemask.config.keys import ALL_FOLDS
+from facemask.config.schemas import EvaluateConfig
+from facemask.config.typed import to_plain
+from facemask.errors import ConfigError, FaceMaskError, RunError, did_you_mean
 from facemask.evaluation.cost import count_flops, count_parameters, file_size, measure_latency
-from facemask.evaluation.leakage import Leakage, find_leakage
-from facemask.files import as_typed
+from facemask.evaluation.grad_cam import find_attention
+from facemask.evaluation.leakage import find_leakage
+from facemask.evaluation.result import Evaluation, ModelScores
+from facemask.metrics.classification import Floats, Labels
 from facemask.models.fusing import folded
-from facemask.models.predict import predict_probabilities, prediction_table, usable_device
-from facemask.reports.evaluated import HEADLINE, Evaluated
-from facemask.reports.findings import Cost, Findings, how_sure, missing_classes
+from facemask.models.predict import (
+    predict_probabilities,
+    prediction_table,
+    truth_and_probabilities,
+    usable_device,
+)
+from facemask.reports.evaluated import Evaluated
+from facemask.reports.findings import Cost, Findings, Leakage, how_sure, missing_classes
 from facemask.reports.folder import in_one_sentence, write_reports
-from facemask.reports.write import PAGE
+from facemask.reports.sections import Section
 from facemask.runs.run_folder import RESULT, processor
-from facemask.runs.samples import Samples, read_samples
-from facemask.runs.trained import TrainedModel, open_models
+from facemask.runs.samples import Samples, open_training_data, read_samples
+from facemask.runs.trained import TrainedModel, open_folds, open_models, pick_folds
+from facemask.sweeps.ranking import summarise
 from facemask.tracking.wandb_report import log_report
 
 BATCHES = (1, 32)  # crops a call that latency is measured for
 
 
-def evaluate(settings: Settings) -> None:
-    """Evaluate as configured into Hydra's output folder.
+def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluation:
+    """Evaluate trained models and write the report.
 
     Args:
-        settings: the resolved configuration.
+        config: a validated configuration.
+        folder: of the report.
+        command: the line that repeats this.
 
     Raises:
         FaceMaskError: a run, the data or a setting cannot be used.
     """
-    folder = Path(HydraConfig.get().runtime.output_dir)
     if (folder / RESULT).exists():
         raise ConfigError(f"{folder} is a run's own folder, which is only read; choose another: hydra.run.dir=FOLDER")
-    device = usable_device(settings["device"])
-    models = open_models(settings)
-    positive = _positive(settings["positive"], models[0].class_names)
-    data = settings["data"]
-    store_dir = data["store_dir"] or models[0].settings["data"].get("store_dir", "data/store")
-    settings = settings | {"data": data | {"store_dir": store_dir}}
-    samples = read_samples(models, settings)
-    known: dict[tuple[str, int], Leakage] = {}  # runs of one data set have seen the same images
-    all_findings = [_find(model, samples, settings, positive, device, known) for model in models]
-    sections = write_reports(folder, all_findings, samples)
-    log_report(settings, folder, all_findings, sections)
-    _print(folder, all_findings, Console())
+    device = usable_device(config.device)
+    models = open_chosen(config)
+    positive = _positive(config.positive, models[0].class_names)
+    samples = read_samples(models, config.data, config.split)
+    known: dict[tuple[str, int], Leakage] = {}  # runs on one data set have seen the same images
+    all_findings = [_find(model, samples, config, positive, device, known) for model in models]
+    sections = write_reports(folder, all_findings, samples, command)
+    _log(config, folder, all_findings, sections)
+    return Evaluation(folder, all_findings[0].about, [_scores(f) for f in all_findings], _notes(all_findings))
+
+
+def open_chosen(config: EvaluateConfig) -> list[TrainedModel]:
+    """Open the models that the configuration names: of runs, or of a sweep's first places.
+
+    Raises:
+        RunError: a folder is no run or no sweep, or has no complete fold, or the models' classes differ.
+    """
+    if not config.sweep_folder:
+        return open_models(config.run, config.fold)
+    sweep = Path(config.sweep_folder).expanduser()
+    if not sweep.is_dir():
+        raise RunError(f"{sweep} is not a folder; give a sweep's, such as outputs/sweeps/NAME.")
+    ranked = [c for c in summarise(sweep).configurations if c.rank is not None]
+    if not ranked:
+        raise RunError(f"no configuration of {sweep} is complete, so there is no winner; type the sweep's line again.")
+    best = ranked if config.top == ALL_FOLDS else ranked[: int(config.top)]
+    return open_folds([folder for c in best for folder in pick_folds(c.folders, config.fold)])
 
 
 def _positive(name: str | None, class_names: Sequence[str]) -> int:
@@ -68,16 +90,16 @@ def _positive(name: str | None, class_names: Sequence[str]) -> int:
 def _find(
     model: TrainedModel,
     samples: Samples,
-    settings: Settings,
+    config: EvaluateConfig,
     positive: int,
     device: str,
     known: dict[tuple[str, int], Leakage],
 ) -> Findings:
     """Predict and measure one model."""
     network, images = folded(model.model.to(device)), samples.images(model.record.store_size)
-    probabilities = predict_probabilities(network, model.record, images, settings["batch_size"])
+    probabilities = predict_probabilities(network, model.record, images, config.batch_size)
     predictions = prediction_table(samples.table, probabilities, model.class_names)
-    evaluated = Evaluated(model, predictions, positive, settings["draws"], settings["seed"])
+    evaluated = Evaluated(model, predictions, positive, config.draws, config.seed)
     cost = Cost(
         count_parameters(model.model),
         count_flops(model.model, model.record.input_size),
@@ -85,9 +107,39 @@ def _find(
         [measure_latency(network, model.record, images, batch) for batch in BATCHES],
         _hardware(device),
     )
-    seen = (model.result["data"]["fingerprint"], model.record.store_size)
-    known[seen] = known.get(seen) or find_leakage(model, samples, settings)
-    return Findings(evaluated, images, samples.fingerprint, _about(samples), known[seen], cost, settings)
+    seen = (model.result.data.fingerprint if model.result.data else str(model.checkpoint), model.record.store_size)
+    known[seen] = known.get(seen) or find_leakage(model, samples, config.split)
+    shown = (config.report.pictures // 2 or 1) if config.report.faces and config.report.pictures else 0
+    return Findings(
+        evaluated=evaluated,
+        images=images,
+        fingerprint=samples.fingerprint,
+        about=_about(samples),
+        leakage=known[seen],
+        cost=cost,
+        attention=find_attention(evaluated, images, config.seed, shown),
+        validation=None if config.split == "val" else _validation(model, network, samples, config.batch_size),
+        config=config,
+    )
+
+
+def _validation(
+    model: TrainedModel, network: nn.Module, samples: Samples, batch_size: int
+) -> tuple[Labels, Floats] | None:
+    """Return truth and probabilities of the model's validation images: as saved, else predicted now.
+
+    None where they are not known, or not there any more.
+    """
+    predictions = model.validation()
+    if predictions is None:
+        try:
+            data = open_training_data(model, samples.store_dir)
+        except FaceMaskError:
+            return None
+        images = data.images(data.val_samples)
+        probabilities = predict_probabilities(network, model.record, images, batch_size)
+        predictions = prediction_table(data.val_samples, probabilities, model.class_names)
+    return truth_and_probabilities(predictions, model.class_names)
 
 
 def _hardware(device: str) -> str:
@@ -103,23 +155,27 @@ def _about(samples: Samples) -> str:
     return f"{samples.data}, {samples.part}, n = {n:,}{left_out}"
 
 
-def _print(folder: Path, all_findings: Sequence[Findings], console: Console) -> None:
-    """Print what came out, on what, and where the rest is."""
-    first = all_findings[0]
-    table = Table(title=first.about, title_justify="left", box=box.SIMPLE_HEAD)
-    names = ("accuracy", "f1", "auroc")
-    for column in ("model", *(HEADLINE[name] for name in names), "ms an image"):
-        table.add_column(column, justify="left" if column == "model" else "right")
-    for findings in all_findings:
-        e = findings.evaluated
-        cells = []
-        for name in names:
-            low, high = e.intervals[name]
-            value = "–" if pd.isna(e.metrics[name]) else f"{e.metrics[name]:.3f}"
-            cells.append(value if pd.isna(low) else f"{value}\n{low:.3f}-{high:.3f}")
-        table.add_row(e.model.label, *cells, f"{findings.cost.latencies[0].median:.2f}")
-    console.print(table)
-    leaks = [f.leakage for f in all_findings]
+def _log(config: EvaluateConfig, folder: Path, all_findings: Sequence[Findings], sections: Sequence[Section]) -> None:
+    """Log the report, if the command's loggers say so."""
+    log_report(to_plain(config), folder, all_findings, sections)
+
+
+def _scores(findings: Findings) -> ModelScores:
+    e, leakage = findings.evaluated, findings.leakage
+    return ModelScores(
+        label=e.model.label,
+        folder=e.model.folder,
+        metrics=e.metrics,
+        intervals={name: (low, high) for name, (low, high) in e.intervals.items()},
+        predictions=e.predictions,
+        milliseconds=findings.cost.latencies[0].median,
+        leaked=None if leakage.reason else int(leakage.leaked.sum()),
+    )
+
+
+def _notes(all_findings: Sequence[Findings]) -> list[str]:
+    """Return what to know about the scores, as sentences."""
+    first, leaks = all_findings[0], [f.leakage for f in all_findings]
     leaked = max(int(leak.leaked.sum()) for leak in leaks)
     notes = [how_sure(first.evaluated), *missing_classes(first.evaluated)]
     if len(all_findings) > 1:
@@ -130,5 +186,4 @@ def _print(folder: Path, all_findings: Sequence[Findings], console: Console) -> 
         notes.append("Every image is one that was trained on: these scores say nothing of new ones.")
     elif leaked:
         notes.append(f"{leaked} images are near-duplicates of training images; the report has the scores without them.")
-    notes.append(f"Report: {as_typed(folder)}/{PAGE}")
-    console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)
+    return notes

@@ -1,7 +1,6 @@
 """What a model costs where it runs: time, operations, parameters, bytes."""
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,27 +10,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from facemask.data.preprocessing import Pixels, Preprocessing
 from facemask.models.predict import predict_probabilities
+from facemask.reports.findings import Latency
 
 WARM_UP = 3  # calls that are not counted
 SECONDS = 1.0  # of counted calls, about
 MOST, LEAST = 200, 10  # counted calls
-
-
-@dataclass(frozen=True)
-class Latency:
-    """The time from decoded crops to probabilities, milliseconds a call.
-
-    Attributes:
-        batch: crops a call.
-        calls: how many were timed, after warm-up.
-        median: of these.
-        p90: which nine of ten stay below.
-    """
-
-    batch: int
-    calls: int
-    median: float
-    p90: float
 
 
 def measure_latency(model: nn.Module, preprocessing: Preprocessing, images: Pixels, batch: int) -> Latency:

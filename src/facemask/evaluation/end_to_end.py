@@ -1,7 +1,6 @@
 """How many faces of annotated photos are found, and how many of these are called right. Pure but for the networks."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +27,7 @@ def look_at(
     margin: float | Sequence[float],
     is_square: bool,
     min_side: int,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, object]]:
     """Yield a row for every annotated face of a photo, found or missed, and for every find that is none.
 
     Args:
@@ -57,12 +56,14 @@ def look_at(
         if label == IGNORED or not is_large:
             continue
         find = finds.get(truth)
-        predicted = {} if find is None else {"predicted": labels[find], "probability": float(probabilities[find].max())}
-        yield {"photo": name, "label": label, "predicted": None, **predicted, **_place(box)}
+        row: dict[str, object] = {"photo": name, "label": label, "predicted": None}
+        if find is not None:
+            row |= {"predicted": labels[find], "probability": float(probabilities[find].max())}
+        yield row | _place(box)
     strays = np.flatnonzero((matched < 0) & (np.array([_side(box) for box in faces.boxes], float) >= min_side))
     for stray in strays.tolist():
-        predicted = {"predicted": labels[stray], "probability": float(probabilities[stray].max())}
-        yield {"photo": name, "label": None, **predicted, **_place(faces.boxes[stray])}
+        row = {"photo": name, "label": None, "predicted": labels[stray]}
+        yield row | {"probability": float(probabilities[stray].max()), **_place(faces.boxes[stray])}
 
 
 def _place(box: npt.NDArray[np.float32]) -> dict[str, float]:

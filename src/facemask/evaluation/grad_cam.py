@@ -1,7 +1,6 @@
 """Where a network looks: Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391), as the grad-cam package computes it."""
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
@@ -9,8 +8,40 @@ from torch import Tensor, nn
 
 from facemask.data.preprocessing import Pixels, Preprocessing
 from facemask.metrics.classification import Floats, Labels
+from facemask.reports.evaluated import Evaluated
+from facemask.reports.findings import MAPPED, Attention
+from facemask.seeding import PICTURES, derive_seed
 
 BATCH = 32
+
+
+def find_attention(evaluated: Evaluated, images: Pixels, seed: int, shown: int) -> Attention | None:
+    """Return where a network looks: on average over images drawn at random, and in single images.
+
+    Args:
+        evaluated: the model and its predictions.
+        images: uint8[N, store_size, store_size, 3], what it predicted.
+        seed: of the draw.
+        shown: single images at most; the most confident mistakes come first.
+
+    Returns:
+        None for a network without convolutions.
+    """
+    model, record = evaluated.model.model, evaluated.model.record
+    rng = np.random.default_rng(derive_seed(PICTURES, seed, 1))
+    means: dict[str, tuple[int, Floats]] = {}
+    for c, name in enumerate(evaluated.class_names):
+        rows = rng.permutation(np.flatnonzero(evaluated.guesses == c))[:MAPPED]
+        if len(rows):
+            maps = activation_maps(model, record, np.asarray(images[np.sort(rows)]), np.full(len(rows), c))
+            if maps is None:
+                return None
+            means[name] = len(rows), maps.mean(axis=0)
+    order = np.lexsort((-evaluated.probabilities.max(axis=1), evaluated.right))[:shown]
+    if not shown:
+        return Attention(means)
+    maps = activation_maps(model, record, np.asarray(images[order]), evaluated.guesses[order])
+    return None if maps is None else Attention(means, order, maps)
 
 
 def activation_maps(model: nn.Module, preprocessing: Preprocessing, images: Pixels, classes: Labels) -> Floats | None:
@@ -60,16 +91,6 @@ def last_convolution(model: nn.Module, inputs: Tensor) -> nn.Module | None:
         for hook in hooks:
             hook.remove()
     return found[-1] if found else None
-
-
-def overlay(image: Pixels, activation: npt.NDArray[np.floating]) -> Pixels:
-    """Lay a map, float[S, S] in [0, 1], over an image, uint8[h, w, 3], in red."""
-    import cv2
-
-    height, width = image.shape[:2]
-    strength = cv2.resize(activation.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
-    red = np.array([255, 40, 0], np.float32)
-    return np.asarray((image * (1 - 0.55 * strength) + red * 0.55 * strength).round(), dtype=np.uint8)
 
 
 def _batches(images: Pixels, classes: Labels) -> list[tuple[Tensor, Labels]]:

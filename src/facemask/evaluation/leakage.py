@@ -1,47 +1,37 @@
 """Whether images that a model is judged by are almost the same as images it has learned from."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from facemask.config.compose import Settings
 from facemask.data.duplicates import near_duplicates
 from facemask.data.index import MANIFEST, read_manifest
 from facemask.data.pictures import PHOTOS
 from facemask.errors import FaceMaskError
-from facemask.runs.samples import Samples, open_training_data
+from facemask.reports.findings import Leakage
+from facemask.runs.checkpoint import SUFFIX
+from facemask.runs.samples import Samples, open_training_data, store_folder
 from facemask.runs.trained import TrainedModel, open_models
 
 
-@dataclass(frozen=True)
-class Leakage:
-    """What of the samples a model has seen.
+def find_leakage(model: TrainedModel, samples: Samples, split: str) -> Leakage:
+    """Compare the samples with every image of the model's training part, the validation fold too.
 
-    Attributes:
-        pairs: one row a pair: ``evaluated`` and ``trained_on`` (paths), ``bits``, ``correlation``.
-        leaked: bool[N], the samples in these pairs.
-        compared: how many training images the samples were compared with.
-        reason: why nothing could be compared; empty where it was.
+    Args:
+        model: the model.
+        samples: what it is evaluated on.
+        split: which part they are: ``test``, ``val`` or ``all``.
     """
-
-    pairs: pd.DataFrame
-    leaked: npt.NDArray[np.bool_]
-    compared: int
-    reason: str = ""
-
-
-def find_leakage(model: TrainedModel, samples: Samples, settings: Settings) -> Leakage:
-    """Compare the samples with every image of the model's training part, the validation fold too."""
     pairs = pd.DataFrame(columns=["evaluated", "trained_on", "bits", "correlation"])
     nothing = np.zeros(len(samples.table), dtype=bool)
-    if settings["split"] == "val":
+    if split == "val":
         return Leakage(pairs, nothing, 0, "the validation part is a part of the training images.")
+    if model.result.data is None:
+        return Leakage(pairs, nothing, 0, f"{model.checkpoint} does not record what it was trained on.")
     try:
-        data = open_training_data(model, settings)
+        data = open_training_data(model, samples.store_dir)
     except FaceMaskError as error:
         return Leakage(pairs, nothing, 0, str(error))
     assert data.samples is not None
@@ -81,18 +71,21 @@ def _parts(name: str) -> tuple[str, ...]:
     return (path.with_suffix("") if path.suffix.lower() in PHOTOS else path).parts
 
 
-def photos_trained_on(settings: Settings) -> tuple[PhotoNames, str]:
-    """Return the photos that a run was trained on, validation folds too; else why that is not known.
+def photos_trained_on(run: Path, fold: int | None = None, store_dir: str | None = None) -> tuple[PhotoNames, str]:
+    """Return the photos that a model was trained on, validation folds too; else why that is not known.
 
     Args:
-        settings: of an evaluation of one run.
+        run: a run's folder, a checkpoint, or an exported model.
+        fold: whose model of a run; None for the first that is complete.
+        store_dir: where decoded images are kept; None for where the run's are.
     """
-    if not Path(settings["run"][0]).expanduser().is_dir():
+    if not (run.is_dir() or run.suffix == SUFFIX):
         return PhotoNames(), "a model file does not say; name the folder of its run to know"
     try:
-        model = open_models(settings)[0]
-        store_dir = settings["data"]["store_dir"] or model.settings["data"]["store_dir"]
-        data = open_training_data(model, {"data": {"store_dir": store_dir}})
+        models = open_models([run], fold)
+        if models[0].result.data is None:
+            return PhotoNames(), f"{run} does not record what it was trained on"
+        data = open_training_data(models[0], store_folder(models, store_dir))
     except FaceMaskError as error:
         return PhotoNames(), str(error).rstrip(".")
     assert data.samples is not None

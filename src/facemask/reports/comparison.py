@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from facemask.config.keys import identities
 from facemask.metrics.bootstrap import percentile_intervals
 from facemask.metrics.calibration import expected_calibration_error
 from facemask.metrics.significance import agreement, holm, mcnemar
@@ -17,7 +18,6 @@ from facemask.reports.model import curve_section
 from facemask.reports.sections import Drawing, Section, Table
 from facemask.reports.tables import report_table
 from facemask.runs.run_folder import mean_and_std
-from facemask.sweeps.configurations import identity
 
 COMPARED = ("accuracy", "f1", "auroc")
 ALL_PAIRS = 4  # models up to which every two are compared
@@ -48,17 +48,17 @@ def models_table(all_findings: Sequence[Findings]) -> pd.DataFrame:
     for findings in all_findings:
         e, cost = findings.evaluated, findings.cost
         history = e.model.history()
-        best = history[history["epoch"] == e.model.result["best_epoch"]]
+        best = history[history["epoch"] == e.model.result.best_epoch]
         row: dict[str, object] = {"model": e.model.label}
         if len(best) and "train/accuracy" in best:
             row["training_accuracy"] = float(best["train/accuracy"].iloc[0])
-        row["validation_accuracy"] = e.model.result["metrics"]["val"]["accuracy"]
+        row["validation_accuracy"] = e.model.result.metrics.get("val", {}).get("accuracy")
         for name in COMPARED:
             row |= e.cells(name, HEADLINE[name].replace(" ", "_"))
         row["ECE"] = expected_calibration_error(e.labels, e.probabilities)
         row |= {"parameters": cost.parameters, "MFLOPs": cost.flops / 1e6}
         row["ms_per_image"] = cost.latencies[0].median
-        rows.append(row | {"training_s": e.model.result["seconds"]})
+        rows.append(row | {"training_s": e.model.result.seconds if e.model.is_of_run else None})
     return pd.DataFrame(rows)
 
 
@@ -82,8 +82,9 @@ def _models(all_findings: Sequence[Findings], table: pd.DataFrame, pages: Sequen
 def _over_folds(all_findings: Sequence[Findings]) -> Table | None:
     """Return mean ± std of the folds of each run, where several of one run are here."""
     runs: dict[str, list[Evaluated]] = {}
-    for findings in all_findings:
-        runs.setdefault(identity(findings.evaluated.model.settings), []).append(findings.evaluated)
+    every = [findings.evaluated for findings in all_findings]
+    for run, evaluated in zip(identities([e.model.config for e in every]), every, strict=True):
+        runs.setdefault(run, []).append(evaluated)
     rows = []
     for folds in runs.values():
         if len(folds) > 1:
@@ -133,8 +134,8 @@ def difference_table(every: Sequence[Evaluated]) -> pd.DataFrame:
             draws = {name: first.metric_draws[name] - second.metric_draws[name]}
             low, high = percentile_intervals(draws, first.n_groups)[name]
             row = {"first": first.model.label, "second": second.model.label, "metric": HEADLINE[name]}
-            row["difference"] = first.metrics[name] - second.metrics[name]  # type: ignore[assignment]
-            rows.append(row | {"difference_low": low, "difference_high": high})
+            difference = first.metrics[name] - second.metrics[name]
+            rows.append({**row, "difference": difference, "difference_low": low, "difference_high": high})
     return pd.DataFrame(rows)
 
 

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from facemask.metrics.calibration import fit_temperature, reliability, rescale
+from facemask.metrics.classification import Floats, Labels
 from facemask.metrics.thresholds import candidates, operating_points
 from facemask.reports import figures, tables
 from facemask.reports.figures import Curve
@@ -12,18 +13,21 @@ from facemask.reports.sections import Drawing, Section, Table
 
 def decision_sections(findings: Findings) -> list[Section]:
     """Return what is fitted on validation images, and how it does on these; nothing where these are the same."""
-    if findings.settings["split"] == "val":
-        note = "Temperature and thresholds are fitted on these very images, which therefore tell nothing about them."
+    if findings.validation is None:
+        fitted_on = "the model's validation images, which are not recorded."
+        if findings.config.split == "val":
+            fitted_on = "these very images, which therefore tell nothing about them."
+        note = f"Temperature and thresholds are fitted on {fitted_on}"
         return [Section("calibration", "Calibration and thresholds", [note])]
-    sections = [calibration_section(findings)]
+    sections = [calibration_section(findings, findings.validation)]
     if len(findings.evaluated.class_names) == 2:
-        sections.append(threshold_section(findings))
+        sections.append(threshold_section(findings, findings.validation))
     return sections
 
 
-def calibration_section(findings: Findings) -> Section:
+def calibration_section(findings: Findings, validation: tuple[Labels, Floats]) -> Section:
     """Return how honest the probabilities are, and the temperature that makes them more so."""
-    e, validation = findings.evaluated, findings.validation
+    e = findings.evaluated
     temperature = fit_temperature(*validation)
     here = {
         "as trained": reliability(e.labels, e.probabilities),
@@ -54,11 +58,11 @@ def calibration_section(findings: Findings) -> Section:
     )
 
 
-def threshold_section(findings: Findings) -> Section:
+def threshold_section(findings: Findings, validation: tuple[Labels, Floats]) -> Section:
     """Return where to draw the line between two classes."""
-    e, validation, settings = findings.evaluated, findings.validation, findings.settings
-    name, costs = e.class_names[e.positive], settings["costs"]
-    chosen = tables.choose_thresholds(validation, e.positive, settings)
+    e, costs = findings.evaluated, findings.config.costs
+    name = e.class_names[e.positive]
+    chosen = tables.choose_thresholds(validation, e.positive, costs, findings.config.recalls)
     labels, probabilities = validation
     thresholds = candidates(probabilities[:, e.positive]).clip(0, 1)
     points = operating_points(labels == e.positive, probabilities[:, e.positive], thresholds)
@@ -72,8 +76,8 @@ def threshold_section(findings: Findings) -> Section:
     ]
     note = (
         f"A face is called {name} from the threshold on. Every threshold was chosen on the {len(labels):,} validation "
-        f"images of fold {e.model.fold}; the images here had no say in it. Missing one counts {costs['missed']:g}, a "
-        f"false alarm {costs['false_alarm']:g} (keys costs.missed, costs.false_alarm)."
+        f"images of fold {e.model.fold}; the images here had no say in it. Missing one counts {costs.missed:g}, a "
+        f"false alarm {costs.false_alarm:g} (keys costs.missed, costs.false_alarm)."
     )
     return Section(
         "thresholds",

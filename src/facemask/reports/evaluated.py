@@ -10,7 +10,6 @@ import pandas as pd
 from facemask.metrics.bootstrap import metric_draws, metric_intervals
 from facemask.metrics.classification import Floats, Labels, classification_metrics
 from facemask.models.predict import truth_and_probabilities
-from facemask.runs.run_folder import Result
 from facemask.runs.trained import TrainedModel
 
 HEADLINE = {
@@ -100,7 +99,7 @@ class Evaluated:
             self.model, self.predictions[rows].reset_index(drop=True), self.positive, self.draws, self.seed
         )
 
-    def cells(self, name: str, column: str = "") -> Result:
+    def cells(self, name: str, column: str = "") -> dict[str, float]:
         """Return a metric with its interval as three cells of a table."""
         low, high = self.intervals[name]
         column = column or name

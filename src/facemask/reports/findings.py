@@ -1,14 +1,34 @@
 """What the report of one model is made from, and how sure it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from facemask.config.compose import Settings
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from facemask.config.schemas import EvaluateConfig
 from facemask.data.preprocessing import Pixels
-from facemask.evaluation.cost import Latency
-from facemask.evaluation.leakage import Leakage
 from facemask.metrics.classification import Floats, Labels
-from facemask.models.predict import truth_and_probabilities
 from facemask.reports.evaluated import Evaluated
+
+MAPPED = 64  # images of a class that a mean activation map is of, at most
+
+
+@dataclass(frozen=True)
+class Latency:
+    """The time from decoded crops to probabilities, milliseconds a call.
+
+    Attributes:
+        batch: crops a call.
+        calls: how many were timed, after warm-up.
+        median: of these.
+        p90: which nine of ten stay below.
+    """
+
+    batch: int
+    calls: int
+    median: float
+    p90: float
 
 
 @dataclass(frozen=True)
@@ -23,6 +43,38 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Leakage:
+    """What of the samples a model has seen.
+
+    Attributes:
+        pairs: one row a pair: ``evaluated`` and ``trained_on`` (paths), ``bits``, ``correlation``.
+        leaked: bool[N], the samples in these pairs.
+        compared: how many training images the samples were compared with.
+        reason: why nothing could be compared; empty where it was.
+    """
+
+    pairs: pd.DataFrame
+    leaked: npt.NDArray[np.bool_]
+    compared: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Attention:
+    """What in an image speaks for the class that was predicted: activation maps, float64[S, S] in [0, 1].
+
+    Attributes:
+        means: by predicted class, the number of images (at most ``MAPPED``) and the mean of their maps.
+        rows: int64[n], images that are shown with their own maps.
+        maps: float64[n, S, S], theirs.
+    """
+
+    means: dict[str, tuple[int, Floats]]
+    rows: Labels = field(default_factory=lambda: np.empty(0, np.int64))
+    maps: Floats = field(default_factory=lambda: np.empty((0, 0, 0)))
+
+
+@dataclass(frozen=True)
 class Findings:
     """All that the report of one model is made from.
 
@@ -33,7 +85,10 @@ class Findings:
         about: on what, which part, how many samples: the caption of every figure.
         leakage: what it has seen of these.
         cost: what it costs.
-        settings: of the command.
+        attention: where it looks; None for a network without convolutions.
+        validation: truth, int64[M], and probabilities, float64[M, C], of the validation images, on which thresholds and
+            temperature are chosen; None where these are not known, or are the samples themselves.
+        config: of the command.
     """
 
     evaluated: Evaluated
@@ -42,13 +97,9 @@ class Findings:
     about: str
     leakage: Leakage
     cost: Cost
-    settings: Settings
-
-    @property
-    def validation(self) -> tuple[Labels, Floats]:
-        """The truth and the probabilities of the validation images, on which thresholds and temperature are chosen."""
-        model = self.evaluated.model
-        return truth_and_probabilities(model.validation(), model.class_names)
+    attention: Attention | None
+    validation: tuple[Labels, Floats] | None
+    config: EvaluateConfig
 
 
 def how_sure(evaluated: Evaluated) -> str:

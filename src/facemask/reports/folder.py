@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import isnan
 from pathlib import Path
 
+from facemask.config.typed import to_plain
 from facemask.files import write_atomically, write_table
 from facemask.reports.comparison import comparison_sections, difference_table, mcnemar_table
 from facemask.reports.evaluated import HEADLINE, Evaluated
@@ -13,12 +14,22 @@ from facemask.reports.findings import Findings, missing_classes
 from facemask.reports.model import model_sections
 from facemask.reports.sections import Section
 from facemask.reports.write import JSON, PAGE, write_report
-from facemask.runs.run_folder import PREDICTIONS, Result, command, environment
+from facemask.runs.run_folder import PREDICTIONS, environment
 from facemask.runs.samples import Samples
 
 
-def write_reports(folder: Path, all_findings: Sequence[Findings], samples: Samples) -> list[Section]:
-    """Write the report of one model; of several, one each in a folder of its own and the comparison above them."""
+def write_reports(folder: Path, all_findings: Sequence[Findings], samples: Samples, command: str) -> list[Section]:
+    """Write the report of one model; of several, one each in a folder of its own and the comparison above them.
+
+    Args:
+        folder: where to.
+        all_findings: of each model, on the same samples.
+        samples: what they were evaluated on.
+        command: the line that repeats the evaluation.
+
+    Returns:
+        The sections of the report in the folder itself.
+    """
     for old in folder.glob(f"*/{JSON}"):  # of models that a report compared here before
         shutil.rmtree(old.parent)
     places = [folder]
@@ -33,14 +44,14 @@ def write_reports(folder: Path, all_findings: Sequence[Findings], samples: Sampl
             write_atomically(place / "unreadable.csv", samples.unreadable.to_csv(index=False))
         title = f"{findings.evaluated.model.label} on {samples.data}"
         if len(places) == 1:
-            title = findings.settings["report"]["title"] or title
+            title = findings.config.report.title or title
         lead = [_sentence(findings), *missing_classes(findings.evaluated)]
-        write_report(place, title, lead, sections, _facts([findings], samples))
+        write_report(place, title, lead, sections, _facts([findings], samples, command))
     if len(all_findings) > 1:
         pages = [f"{place.name}/{PAGE}" for place in places]
         sections = comparison_sections(all_findings, pages)
-        title = all_findings[0].settings["report"]["title"] or f"{len(all_findings)} models on {samples.data}"
-        write_report(folder, title, [in_one_sentence(all_findings)], sections, _facts(all_findings, samples))
+        title = all_findings[0].config.report.title or f"{len(all_findings)} models on {samples.data}"
+        write_report(folder, title, [in_one_sentence(all_findings)], sections, _facts(all_findings, samples, command))
     return sections
 
 
@@ -88,7 +99,7 @@ def in_one_sentence(all_findings: Sequence[Findings]) -> str:
     )
 
 
-def _facts(all_findings: Sequence[Findings], samples: Samples) -> Result:
+def _facts(all_findings: Sequence[Findings], samples: Samples, command: str) -> dict[str, object]:
     """Return what the JSON file says beside the tables."""
     first = all_findings[0].evaluated
     return {
@@ -118,6 +129,6 @@ def _facts(all_findings: Sequence[Findings], samples: Samples) -> Result:
             "level": 0.95,
             "draws": first.draws,
         },
-        "command": command(),
-        "environment": environment(str(next(first.model.model.parameters()).device)),
+        "command": command,
+        "environment": to_plain(environment(str(next(first.model.model.parameters()).device))),
     }

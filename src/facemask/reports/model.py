@@ -15,6 +15,8 @@ from facemask.reports.findings import Findings, how_sure, missing_classes
 from facemask.reports.pictures import attention_section, mistake_section, random_section
 from facemask.reports.sections import Drawing, Section, Table
 
+UNKNOWN = "not recorded"
+
 
 def model_sections(findings: Findings) -> list[Section]:
     """Return the report of one model."""
@@ -123,10 +125,11 @@ def _sizes(findings: Findings) -> Section:
 
 def _training(findings: Findings) -> Section:
     model = findings.evaluated.model
-    n = model.result["n"]
-    name = model.result["data"]["name"]
-    about = f"fold {model.fold}: {n['train']:,} training and {n['val']:,} validation images of {name}"
-    figure = draw_learning_curves(model.history(), model.result["best_epoch"], about)
+    if not model.is_of_run:
+        return Section("training", "Learning curves", ["The checkpoint does not record its epochs."])
+    n = model.result.n
+    about = f"fold {model.fold}: {n.train:,} training and {n.val:,} validation images of {model.result.facts.name}"
+    figure = draw_learning_curves(model.history(), model.result.best_epoch, about)
     return Section(
         "training",
         "Learning curves",
@@ -193,20 +196,24 @@ def _cost(findings: Findings) -> Section:
 
 def _provenance(findings: Findings) -> Section:
     model, record = findings.evaluated.model, findings.evaluated.model.record
-    result, environment = model.result, model.result.get("environment", {})
+    result, environment = model.result, model.result.environment
+    trained_on = f"{result.data.name}, fingerprint {result.data.fingerprint}" if result.data else UNKNOWN
     facts = {
         "evaluated on": f"{findings.about}, fingerprint {findings.fingerprint}",
         "model folder": str(model.folder),
-        "best epoch": f"{result['best_epoch']}, by {model.settings['monitor']} on the validation images",
-        "trained on": f"{result['data']['name']}, fingerprint {result['data']['fingerprint']}, "
-        f"{result['n']['train']:,} images",
-        "first weights": str(result["weights"]["source"]),
-        "seed, split seed": f"{model.settings['seed']}, {model.settings['split_seed']}",
+        "best epoch": f"{result.best_epoch}, by {model.config.monitor} on the validation images",
+        "trained on": f"{trained_on}, {result.n.train:,} images",
+        "first weights": result.weights.source,
+        "seed, split seed": f"{model.config.seed}, {model.config.split_seed}",
         "input": f"{record.input_size} px, {record.padding}, mean {record.mean}, std {record.std}",
-        "trained with": ", ".join(f"{name} {v}" for name, v in environment.get("libraries", {}).items()),
-        "trained where": f"{environment.get('processor', '?')}, {environment.get('device', '?')}",
-        "code revision": str(environment.get("git") or "not known"),
+        "trained with": ", ".join(f"{name} {v}" for name, v in environment.libraries.items()),
+        "trained where": f"{environment.processor or '?'}, {environment.device or '?'}",
+        "code revision": environment.git or "not known",
     }
+    if not model.is_of_run:
+        facts |= dict.fromkeys(("first weights", "trained with", "trained where", "code revision"), UNKNOWN)
+        facts |= {"model folder": f"none; {model.checkpoint}", "best epoch": f"{UNKNOWN}; epoch {result.best_epoch}"}
+        facts |= {"trained on": trained_on} | ({} if result.data else {"seed, split seed": UNKNOWN})
     table = pd.DataFrame(facts.items(), columns=["what", "value"])
     return Section("provenance", "Where it comes from", tables=[Table("provenance", "", table, {"value"})])
 

@@ -1,13 +1,13 @@
 """The tables of one model's evaluation. Pure: predictions in, tables out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import classification_report, confusion_matrix
 
-from facemask.config.compose import Settings
+from facemask.config.schemas import Costs
 from facemask.metrics.bootstrap import bootstrap_weights, share_interval
 from facemask.metrics.calibration import expected_calibration_error, negative_log_likelihood, rescale
 from facemask.metrics.classification import Floats, Labels
@@ -41,7 +41,7 @@ def report_table(evaluated: Evaluated) -> pd.DataFrame:
             row |= {kind: report[name]["f1-score" if kind == "f1" else kind], f"{kind}_low": low, f"{kind}_high": high}
         rows.append(row | {"support": int(report[name]["support"])})
     n = len(evaluated.labels)
-    rows.append({"class": "accuracy"} | evaluated.cells("accuracy", "f1") | {"support": n})
+    rows.append({"class": "accuracy", **evaluated.cells("accuracy", "f1"), "support": n})
     for kind in ("macro avg", "weighted avg"):
         values = {"precision": report[kind]["precision"], "recall": report[kind]["recall"]}
         low, high = evaluated.intervals["f1" if kind == "macro avg" else "weighted_f1"]
@@ -54,7 +54,7 @@ def one_against_rest_table(evaluated: Evaluated) -> pd.DataFrame:
     """Return AUROC and average precision of each class against the others."""
     rows = []
     for c, name in enumerate(evaluated.class_names):
-        row = {"class": name, "n": int((evaluated.labels == c).sum())}
+        row: dict[str, object] = {"class": name, "n": int((evaluated.labels == c).sum())}
         row |= evaluated.cells(f"auroc_{name}", "AUROC")
         rows.append(row | evaluated.cells(f"average_precision_{name}", "average_precision"))
     return pd.DataFrame(rows)
@@ -106,26 +106,27 @@ def calibration_table(evaluated: Evaluated, temperature: float, validation: tupl
     return pd.DataFrame(rows)
 
 
-def choose_thresholds(validation: tuple[Labels, Floats], positive: int, settings: Settings) -> dict[str, float]:
-    """Return named thresholds on the positive class's probability. What they are tried on has no say in them."""
+def choose_thresholds(
+    validation: tuple[Labels, Floats], positive: int, costs: Costs, recalls: Sequence[float]
+) -> dict[str, float]:
+    """Return named thresholds on the positive class's probability, chosen on the validation images alone."""
     labels, probabilities = validation
     is_positive, scores = labels == positive, probabilities[:, positive]
-    costs = settings["costs"]
     named = {"even odds": 0.5}
-    named[f"least cost, {costs['missed']:g} : {costs['false_alarm']:g}"] = cheapest_threshold(
-        is_positive, scores, costs["missed"], costs["false_alarm"]
+    named[f"least cost, {costs.missed:g} : {costs.false_alarm:g}"] = cheapest_threshold(
+        is_positive, scores, costs.missed, costs.false_alarm
     )
-    for recall in settings["recalls"]:
+    for recall in recalls:
         named[f"recall {recall:g}"] = threshold_at_recall(is_positive, scores, recall)
     return named
 
 
 def threshold_table(
-    evaluated: Evaluated, validation: tuple[Labels, Floats], thresholds: dict[str, float], costs: Settings
+    evaluated: Evaluated, validation: tuple[Labels, Floats], thresholds: dict[str, float], costs: Costs
 ) -> pd.DataFrame:
     """Return what each threshold did on validation and does here, with intervals for what it does here."""
     values = np.array(list(thresholds.values()))
-    c, arguments = evaluated.positive, (costs["missed"], costs["false_alarm"])
+    c, arguments = evaluated.positive, (costs.missed, costs.false_alarm)
     before, here = (
         operating_points(labels == c, probabilities[:, c], values, *arguments)
         for labels, probabilities in (validation, (evaluated.labels, evaluated.probabilities))

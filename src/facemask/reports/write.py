@@ -2,9 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from facemask.files import plain, replaced, write_atomically
 from facemask.reports.page import render
@@ -14,7 +13,7 @@ PAGE, JSON, TABLES, FIGURES = "report.html", "report.json", "tables", "figures"
 
 
 def write_report(
-    folder: Path, title: str, lead: Sequence[str], sections: Sequence[Section], facts: dict[str, Any]
+    folder: Path, title: str, lead: Sequence[str], sections: Sequence[Section], facts: Mapping[str, object]
 ) -> None:
     """Write ``report.html``, ``report.json``, ``tables/*.csv`` and ``figures/*.{png,svg}``.
 
@@ -30,7 +29,7 @@ def write_report(
     (folder / PAGE).unlink(missing_ok=True)
     for name in (TABLES, FIGURES):  # of a report that was here before, which may show what this one does not
         shutil.rmtree(folder / name, ignore_errors=True)
-    numbers: dict[str, Any] = {}
+    numbers: dict[str, dict[str, list[dict[Hashable, object]]]] = {}
     for section in sections:
         for table in section.tables:
             file = folder / TABLES / f"{table.key}.csv"
@@ -43,5 +42,5 @@ def write_report(
                 file.parent.mkdir(parents=True, exist_ok=True)
                 with replaced(file) as stream:
                     stream.write(content)
-    write_atomically(folder / JSON, json.dumps(plain(facts | {"tables": numbers}), indent=2) + "\n")
+    write_atomically(folder / JSON, json.dumps(plain({**facts, "tables": numbers}), indent=2) + "\n")
     write_atomically(folder / PAGE, render(title, lead, sections))

@@ -78,7 +78,7 @@ def read_samples(models: Sequence[TrainedModel], data: EvaluationData, split: st
                     f"{models[0].label} and {model.label} held out different images ({part}); compare them on a folder "
                     "that neither was trained on: data.root=FOLDER split=all"
                 )
-    table = rename_classes(table, data.labels, models[0].class_names)
+    table = rename_classes(table, data.labels or {}, models[0].class_names)
     paths = table["path"].tolist()
     store = open_store(root, paths, models[0].record.store_size, store_dir)
     if (store.samples["error"] != "").all():
@@ -116,11 +116,16 @@ def open_training_data(model: TrainedModel, store_dir: Path) -> FaceDataModule:
 
     Raises:
         DataError: they are not there any more.
-        RunError: they are not what they were.
+        RunError: they are not what they were, or the model does not record them.
     """
+    if model.result.data is None:
+        raise RunError(
+            f"{model.checkpoint} does not record what it was trained on; evaluate it on another folder: "
+            "data.root=FOLDER split=all"
+        )
     data: FaceDataModule = model.config.data.with_arguments(store_dir=str(store_dir)).build(fold=model.fold)
     data.prepare_data()
-    known = model.result.facts.fingerprint
+    known = model.result.data.fingerprint
     if data.fingerprint != known:
         raise RunError(
             f"the images of data.root={data.root} have changed since {model.folder} was trained (fingerprint {known}, "
@@ -134,7 +139,8 @@ def _held_out(model: TrainedModel, store_dir: Path, split: str) -> tuple[pd.Data
     """Return table, folder, name and part of what a run kept for this."""
     data = open_training_data(model, store_dir)
     if split == "val":
-        part = f"validation part (fold {model.fold} of {data.k}), on which the best epoch was chosen"
+        chosen_on = ", on which the best epoch was chosen" if model.is_of_run else ""
+        part = f"validation part (fold {model.fold} of {data.k}){chosen_on}"
         columns = data.val_samples[["path", "label", "group"]]
         return columns.reset_index(drop=True), data.root, str(data.name), part
     if data.test_samples.empty:

@@ -1,6 +1,6 @@
 """The trained models of runs and checkpoints, named by what sets them apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,19 +13,20 @@ from facemask.config.schemas import TrainConfig
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import RunError
 from facemask.models.checkpoint import load_model
+from facemask.runs.checkpoint import SUFFIX, describe
 from facemask.runs.results import FoldResult
 from facemask.runs.run_folder import BEST, CONFIG, METRICS, PREDICTIONS, read_config, read_fold, read_run
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """The best epoch of one fold of a run.
+    """The best epoch of one fold of a run; or any other checkpoint, whatever Trainer wrote it.
 
     Attributes:
         label: what the report calls it.
-        folder: the fold's.
-        config: the run's.
-        result: the fold's.
+        folder: the fold's; of any other checkpoint, the file itself.
+        config: the run's; of any other checkpoint, the keys that it records.
+        result: the fold's, likewise.
         model: the network in evaluation mode, on the CPU.
         record: how its input is prepared.
         checkpoint: the file that it was read from.
@@ -54,43 +55,46 @@ class TrainedModel:
         """In the order of the probabilities."""
         return list(self.record.class_names)
 
-    def history(self) -> pd.DataFrame:
-        """Return its epochs."""
-        return pd.read_csv(self.folder / METRICS)
+    @property
+    def is_of_run(self) -> bool:
+        """Whether it is the best epoch of a run's fold, which has a history and predictions."""
+        return self.folder != self.checkpoint
 
-    def validation(self) -> pd.DataFrame:
-        """Return its predictions on the validation images, as training saved them."""
-        return pd.read_parquet(self.folder / PREDICTIONS)
+    def history(self) -> pd.DataFrame:
+        """Return its epochs, one row each; none where they are not recorded."""
+        return pd.read_csv(self.folder / METRICS) if self.is_of_run else pd.DataFrame({"epoch": []})
+
+    def validation(self) -> pd.DataFrame | None:
+        """Return its predictions on the validation images, as training saved them; None where it did not."""
+        return pd.read_parquet(self.folder / PREDICTIONS) if self.is_of_run else None
 
 
 def open_models(runs: Sequence[str | Path], fold: int | str | None = None) -> list[TrainedModel]:
     """Open the models of some runs.
 
     Args:
-        runs: folders of runs or of single folds.
-        fold: whose model; None for the first fold that is complete, ``all`` for each as a model of its own.
+        runs: folders of runs or of single folds, or checkpoints.
+        fold: whose model of a run; None for the first fold that is complete, ``all`` for each as a model of its own.
 
     Raises:
         RunError: a folder is no run or has no complete fold, or the models' classes differ.
     """
-    groups = [_folds_of(Path(run).expanduser()) for run in runs]
-    return open_folds([folder for group in groups for folder in _pick(group, fold)])
+    return open_folds([place for run in runs for place in _places(Path(run).expanduser(), fold)])
 
 
 def open_folds(folders: Sequence[Path]) -> list[TrainedModel]:
-    """Open the best model in each of some folds' folders.
+    """Open the best model in each of some folds' folders; any other checkpoint stands for itself.
 
     Raises:
         RunError: a folder is named twice, or the models' classes differ.
     """
     if len(set(map(Path.resolve, folders))) < len(folders):
         raise RunError("a run is named twice; a comparison needs different ones.")
-    configs = [read_config(folder.parent) for folder in folders]
+    described = [_describe(folder) for folder in folders]
     models = []
-    for folder, label, config in zip(folders, _labels(folders, configs), configs, strict=True):
-        result = read_fold(folder)
-        assert result is not None
-        models.append(TrainedModel(label, folder, config, result, *load_model(folder / BEST), folder / BEST))
+    for folder, label, (config, result) in zip(folders, _labels(folders, described), described, strict=True):
+        checkpoint = folder if folder.is_file() else folder / BEST
+        models.append(TrainedModel(label, folder, config, result, *load_model(checkpoint), checkpoint))
     first = models[0]
     for other in models[1:]:
         if other.class_names != first.class_names:
@@ -101,12 +105,37 @@ def open_folds(folders: Sequence[Path]) -> list[TrainedModel]:
     return models
 
 
+def _describe(folder: Path) -> tuple[TrainConfig, FoldResult]:
+    if not folder.is_dir():
+        return describe(folder)
+    result = read_fold(folder)
+    assert result is not None
+    return read_config(folder.parent), result
+
+
+def _places(run: Path, fold: int | str | None) -> list[Path]:
+    """Return the folders of the folds that are meant; any checkpoint but a fold's best one itself."""
+    if run.suffix != SUFFIX or run.is_dir():
+        return pick_folds(_folds_of(run), fold)
+    if run.name == BEST and (own := _own_fold(run.parent)):
+        return pick_folds(own, fold)
+    if isinstance(fold, int):
+        raise RunError(f"fold={fold} chooses a model of a run folder, and {run} is a single checkpoint; leave it out.")
+    return [run]
+
+
+def _own_fold(folder: Path) -> dict[int, Path]:
+    """Return a complete fold by its own folder; nothing if that is not the folder of one."""
+    result = read_fold(folder) if (folder.parent / CONFIG).is_file() and folder.is_dir() else None
+    return {result.fold: folder} if result is not None and result.is_complete else {}
+
+
 def _folds_of(folder: Path) -> dict[int, Path]:
     """Return the complete folds of a run; of a fold's own folder, that one."""
     if folder.is_file():
-        raise RunError(f"{folder} is a file; give the folder of a run.")
-    if (folder.parent / CONFIG).is_file() and (own := read_fold(folder)) is not None and own.is_complete:
-        return {own.fold: folder}
+        raise RunError(f"{folder} is a file; give the folder of a run, or a checkpoint ({SUFFIX}).")
+    if own := _own_fold(folder):
+        return own
     config = read_config(folder)  # which says what is wrong with a folder that is no run
     result = read_run(folder)
     folds = {f.fold: folder / f"fold-{f.fold}" for f in (result.folds if result else []) if f.is_complete}
@@ -119,7 +148,16 @@ def _folds_of(folder: Path) -> dict[int, Path]:
     return folds
 
 
-def _pick(folds: dict[int, Path], fold: int | str | None) -> list[Path]:
+def pick_folds(folds: Mapping[int, Path], fold: int | str | None) -> list[Path]:
+    """Return the folders of some of a run's folds.
+
+    Args:
+        folds: the folder of each complete fold.
+        fold: which; None for the first, ``all`` for each.
+
+    Raises:
+        RunError: it is not complete.
+    """
     if fold == ALL_FOLDS:
         return [folds[number] for number in sorted(folds)]
     number = min(folds) if fold is None else int(fold)
@@ -137,16 +175,20 @@ def fold_folder(folder: Path, fold: int | None = None) -> Path:
     Raises:
         RunError: the folder is no run, or has no such fold that is complete.
     """
-    return _pick(_folds_of(folder), fold)[0]
+    return pick_folds(_folds_of(folder), fold)[0]
 
 
-def _labels(folders: Sequence[Path], configs: Sequence[TrainConfig]) -> list[str]:
-    """Name each by its model and the settings that differ; by its folder too, where that tells no difference."""
-    models = [network_name(config.model) for config in configs]
+def _labels(folders: Sequence[Path], described: Sequence[tuple[TrainConfig, FoldResult]]) -> list[str]:
+    """Name each by its model and the settings that differ; by its folder too, where that tells no difference.
+
+    Only runs record all of their settings, so none of another checkpoint's are shown.
+    """
+    models = [network_name(config.model) for config, _ in described]
+    configs = [config for folder, (config, _) in zip(folders, described, strict=True) if folder.is_dir()]
     shown = label_keys(varied_keys(configs), models)
     names = []
-    for model, config in zip(models, configs, strict=True):
-        values = flat_values(config)
+    for folder, model, (config, _) in zip(folders, models, described, strict=True):
+        values = flat_values(config) if folder.is_dir() else {}
         names.append(" ".join([model, *(setting(key, values[key], digits=4) for key in shown if key in values)]))
     if len({folder.name for folder in folders}) > 1 or len({folder.parent for folder in folders}) < len(folders):
         names = [f"{name} {folder.name}" for name, folder in zip(names, folders, strict=True)]

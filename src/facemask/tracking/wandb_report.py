@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from facemask.config.compose import Settings
+from facemask.config.typed import to_plain
 from facemask.reports.findings import Findings
 from facemask.reports.sections import Section
 from facemask.runs.run_folder import wandb_group
@@ -27,7 +28,7 @@ def log_report(settings: Settings, folder: Path, all_findings: Sequence[Findings
         return
     model = all_findings[0].evaluated.model
     about = {"data": all_findings[0].about, "models": [f.evaluated.model.label for f in all_findings]}
-    group = wandb_group(node, model.settings)
+    group = wandb_group(node, to_plain(model.config))
     with wandb_run(node, folder, f"evaluation {folder.name}", group, JOB_TYPE, settings | about) as run:
         media: dict[str, Any] = {}
         for section in sections:

@@ -1,8 +1,10 @@
 """A photo is known again by any of the names that it may have been written down by."""
 
+from pathlib import Path
+
 import pytest
 
-from facemask.evaluation.leakage import PhotoNames
+from facemask.evaluation.leakage import PhotoNames, photos_trained_on
 
 
 @pytest.mark.parametrize(
@@ -22,3 +24,10 @@ from facemask.evaluation.leakage import PhotoNames
 def test_a_photo_by_its_names(trained_on: str, asked: str, is_known: bool) -> None:
     assert PhotoNames(["other.jpg", trained_on]).holds(asked) is is_known
     assert not PhotoNames().holds(asked)
+
+
+def test_an_exported_model_does_not_say_what_it_was_trained_on(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").touch()
+    names, reason = photos_trained_on(tmp_path / "model.onnx")
+    assert reason == "a model file does not say; name the folder of its run to know"
+    assert not names.holds("a.jpg")

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import precision_score, recall_score
 
+from facemask.config.schemas import Costs
 from facemask.metrics.thresholds import candidates, cheapest_threshold, operating_points, threshold_at_recall
 from facemask.reports.evaluated import Evaluated
 from facemask.reports.tables import threshold_table
@@ -80,7 +81,7 @@ def test_no_false_alarm_among_a_few_photos_is_not_certain() -> None:
         seed=0,
         class_names=("mask", "no_mask"),
     )
-    costs = {"missed": 1, "false_alarm": 1}
+    costs = Costs(missed=1, false_alarm=1)
     table = threshold_table(cast(Evaluated, evaluated), (labels, evaluated.probabilities), {"half": 0.5}, costs)
     row = table.iloc[0]
     assert (row["recall"], row["recall_high"]) == (1, 1)

@@ -1,0 +1,61 @@
+"""What ``evaluate.py`` does: evaluate on face crops, or on annotated photos."""
+
+from pathlib import Path
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from facemask.config.schemas import EvaluateConfig
+from facemask.evaluation import classification, photos
+from facemask.evaluation.result import SHOWN, Evaluation, PhotoEvaluation
+from facemask.files import as_typed
+from facemask.reports.evaluated import HEADLINE
+from facemask.reports.photos import finds_section, outcome_section
+from facemask.reports.terminal import print_table
+
+
+def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluation | PhotoEvaluation:
+    """Evaluate as configured.
+
+    Args:
+        config: a validated configuration.
+        folder: of the report.
+        command: the line that repeats this.
+
+    Raises:
+        FaceMaskError: a run, the data or a setting cannot be used.
+    """
+    run = photos.evaluate_photos if config.photos else classification.evaluate
+    return run(config, folder, command)
+
+
+def show(result: Evaluation | PhotoEvaluation, console: Console) -> None:
+    """Print what came out, on what, and where the rest is."""
+    if isinstance(result, Evaluation):
+        console.print(_table(result))
+        notes = result.notes
+    else:
+        notes = []
+        for section in (outcome_section(result.findings), finds_section(result.findings)):
+            for table in section.tables:
+                print_table(table.rows, table.caption, console)
+            for note in section.notes:
+                console.print(note, soft_wrap=True, highlight=False, markup=False)
+    report = f"Report: {as_typed(result.page)}"
+    console.print("\n".join([*notes, report]), soft_wrap=True, highlight=False, markup=False)
+
+
+def _table(result: Evaluation) -> Table:
+    table = Table(title=result.about, title_justify="left", box=box.SIMPLE_HEAD)
+    for column in ("model", *(HEADLINE[name] for name in SHOWN), "ms an image"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    for model in result.models:
+        cells = []
+        for name in SHOWN:
+            low, high = model.intervals[name]
+            value = "–" if pd.isna(model.metrics[name]) else f"{model.metrics[name]:.3f}"
+            cells.append(value if pd.isna(low) else f"{value}\n{low:.3f}-{high:.3f}")
+        table.add_row(model.label, *cells, f"{model.milliseconds:.2f}")
+    return table

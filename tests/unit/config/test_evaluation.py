@@ -1,0 +1,77 @@
+"""``evaluate.py`` uses every key that it is given, or refuses it in one sentence."""
+
+import pytest
+
+from facemask.config.checks.evaluation import FACES_ONLY, PHOTOS_ONLY, resolve_evaluation
+from facemask.config.compose import compose
+from facemask.config.keys import flatten
+from facemask.config.schemas import EvaluateConfig
+from facemask.config.typed import to_plain
+from facemask.errors import ConfigError
+
+USED_BY_BOTH = {"run", "fold", "draws", "seed", "device", "photos", "data.store_dir", "report.faces", "report.title"}
+REFUSED_ELSEWHERE = {"sweep_folder", "top", "split", "data.root"}  # with photos=, by checks of their own
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("positive=mask", "positive=mask is for face crops and not used with photos=; leave it out."),
+        ("recalls=[0.5]", "recalls=[0.5] is for face crops"),
+        ("costs.missed=2", "costs.missed=2 is for face crops"),
+        ("costs.false_alarm=2", "costs.false_alarm=2 is for face crops"),
+        ("batch_size=64", "batch_size=64 is for face crops"),
+        ("report.pictures=3", "report.pictures=3 is for face crops"),
+        ("logger=wandb", "logger= is for face crops"),
+        ("data.max_unreadable=0.5", "data.max_unreadable=0.5 is for face crops"),
+        ("data.labels={compliant: mask}", "data.labels= is for face crops"),
+        ("data.root=faces", "photos= takes the place of data.root= and split="),
+        ("split=all", "photos= takes the place of data.root= and split="),
+        ("top=2", "top=2 is for the places of a sweep"),
+    ],
+)
+def test_photos_refuse_what_they_would_not_use(words: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve_evaluation(compose("evaluate", ["run=a", "photos=photos", words]))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("boxes=boxes.json", "boxes=boxes.json is for annotated photos; name them too: photos=FOLDER"),
+        ("classes=binary", "classes= is for annotated photos"),
+        ("classes.mask=covered", "classes= is for annotated photos"),
+        ("detector=haar", "detector= is for annotated photos"),
+        ("detector.threshold=0.9", "detector= is for annotated photos"),
+        ("crop.margin=0.3", "crop.margin=0.3 is for annotated photos"),
+        ("crop.square=true", "crop.square=True is for annotated photos"),
+        ("crop.min_side=30", "crop.min_side=30 is for annotated photos"),
+        ("top=all", "top=all is for the places of a sweep: sweep=FOLDER"),
+    ],
+)
+def test_face_crops_refuse_what_they_would_not_use(words: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve_evaluation(compose("evaluate", ["run=a", words]))
+    assert said in str(caught.value)
+
+
+def test_what_is_used_passes() -> None:
+    words = ["fold=1", "draws=200", "seed=3", "device=cpu", "data.store_dir=s", "report.faces=true", "report.title=T"]
+    faces = ["positive=b", "recalls=[0.5]", "costs.missed=2", "batch_size=8", "report.pictures=3", "logger=wandb"]
+    faces += ["data.root=x", "split=all", "data.labels={compliant: mask}", "data.max_unreadable=0.5"]
+    photos = ["boxes=b.json", "classes=binary", "detector=haar", "crop.margin=[0,0.1,0,0]", "crop.min_side=9"]
+    config = resolve_evaluation(compose("evaluate", ["run=a", *words, *faces]))
+    assert (config.run, config.fold, config.costs.missed, config.report.title) == (["a"], 1, 2.0, "T")
+    assert config.data.labels == {"compliant": "mask"}
+    config = resolve_evaluation(compose("evaluate", ["run=a", "photos=p", *words, *photos]))
+    assert (config.photos, config.crop.min_side, config.detector.class_name) == ("p", 9, "Haar")
+    assert config.classes["with_mask"] == "compliant"
+    config = resolve_evaluation(compose("evaluate", ["sweep_folder=s", "top=3"]))
+    assert (config.run, config.top) == ([], 3)
+
+
+def test_no_key_is_forgotten() -> None:
+    plain = to_plain(EvaluateConfig())
+    keys = {key for key, _ in flatten(plain)} | {"classes", "logger"}  # mappings, empty by default
+    assert keys == USED_BY_BOTH | REFUSED_ELSEWHERE | {*FACES_ONLY} | {*PHOTOS_ONLY}
