@@ -31,9 +31,10 @@ from facemask.cli.main import fail
 from facemask.config.schemas import ExportConfig
 from facemask.data.pictures import read_image
 from facemask.errors import FaceMaskError
-from facemask.evaluation.cost import count_flops, weights_size
+from facemask.evaluation.cost import count_flops
 from facemask.exporting.export import export_model
 from facemask.metrics.classification import classification_metrics, metric_draws, metric_intervals, percentile_intervals
+from facemask.models.size import weights_size
 from facemask.reports.figures import draw_pareto
 from facemask.reports.terminal import print_table
 from facemask.runs.run_folder import processor

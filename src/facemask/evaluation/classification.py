@@ -12,11 +12,12 @@ from rich.table import Table
 
 from facemask.config.compose import Settings
 from facemask.errors import ConfigError, did_you_mean
-from facemask.evaluation.cost import count_flops, count_parameters, file_size, measure_latency
+from facemask.evaluation.cost import count_flops, measure_latency
 from facemask.evaluation.leakage import Leakage, find_leakage
 from facemask.files import as_typed
-from facemask.models.fusing import folded
+from facemask.models.fusing import fuse_conv_bn
 from facemask.models.predict import predict_probabilities, prediction_table, usable_device
+from facemask.models.size import count_parameters, file_size
 from facemask.reports.evaluated import HEADLINE, Evaluated
 from facemask.reports.findings import Cost, Findings, how_sure, missing_classes
 from facemask.reports.folder import in_one_sentence, write_reports
@@ -74,7 +75,7 @@ def _find(
     known: dict[tuple[str, int], Leakage],
 ) -> Findings:
     """Predict and measure one model."""
-    network, images = folded(model.model.to(device)), samples.images(model.record.store_size)
+    network, images = fuse_conv_bn(model.model.to(device)), samples.images(model.record.store_size)
     probabilities = predict_probabilities(network, model.record, images, settings["batch_size"])
     predictions = prediction_table(samples.table, probabilities, model.class_names)
     evaluated = Evaluated(model, predictions, positive, settings["draws"], settings["seed"])

@@ -12,7 +12,7 @@ from torch.export import Dim, ExportedProgram
 from facemask.data.preprocessing import Preprocessing, bilinear_weights
 from facemask.inference.backend import INPUT, METADATA, OUTPUT
 from facemask.models.classifier import MaskClassifier
-from facemask.models.fusing import folded
+from facemask.models.fusing import fuse_conv_bn
 
 OPSET = 18  # of ONNX: the first whose Resize antialiases
 ANY_NUMBER = ({0: Dim("N", min=1)},)  # of images
@@ -33,7 +33,7 @@ class Graph(nn.Module):
     def __init__(self, model: nn.Module, record: Preprocessing, is_inside: bool = True, is_half: bool = False) -> None:
         super().__init__()
         self.dtype = torch.float16 if is_half else torch.float32
-        self.net = folded(model.net if isinstance(model, MaskClassifier) else model).to(self.dtype)
+        self.net = fuse_conv_bn(model.net if isinstance(model, MaskClassifier) else model).to(self.dtype)
         self.record, self.is_inside = record, is_inside
         self.register_buffer("weights", torch.from_numpy(bilinear_weights(record.store_size, record.input_size)))
         self.eval()

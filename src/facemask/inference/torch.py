@@ -11,7 +11,7 @@ from torch.export.passes import move_to_device_pass
 from facemask.errors import ModelError
 from facemask.inference.backend import METADATA, Backend, Port, Probabilities, as_backend, cannot_open, read_metadata
 from facemask.models.checkpoint import load_model
-from facemask.models.fusing import folded
+from facemask.models.fusing import fuse_conv_bn
 from facemask.models.predict import predict_probabilities
 
 
@@ -29,7 +29,7 @@ def open_checkpoint(
 
         path = fold_folder(path, fold) / BEST
     model, record = load_model(path)
-    network = folded(model).to(_prepared(threads, device))
+    network = fuse_conv_bn(model).to(_prepared(threads, device))
 
     def run(squares: Any) -> Probabilities:
         return predict_probabilities(network, record, squares, batch_size=len(squares))
