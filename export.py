@@ -1,7 +1,11 @@
-"""Make a small file of a run that runs anywhere: ``python export.py run=FOLDER format=onnx precision=int8``."""
+"""Export a trained model to a file that runs anywhere: ``python export.py run=FOLDER format=onnx precision=int8``."""
+
+from pathlib import Path
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
+from rich.console import Console
 
 from facemask.cli import main as cli
 from facemask.config.checks.export import resolve_export
@@ -18,11 +22,12 @@ def main(config: DictConfig) -> None:
 
 
 def write(config: DictConfig) -> None:
-    """Check what needs no torch first: a mistyped value is answered in a second."""
-    settings = resolve_export(config)
+    """Check the configuration before torch is imported, so that a mistyped value is answered in a second."""
+    typed = resolve_export(config)
     from facemask.exporting.export import export
+    from facemask.exporting.exported import show
 
-    export(settings)
+    show(export(typed, Path(HydraConfig.get().runtime.output_dir)), Console())
 
 
 if __name__ == "__main__":
