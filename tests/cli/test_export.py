@@ -21,7 +21,7 @@ from facemask.data.pictures import read_image
 from facemask.errors import ModelError
 from facemask.exporting.export import export_model
 from facemask.inference.backend import METADATA
-from facemask.inference.predictor import KINDS, Predictor
+from facemask.inference.predictor import Predictor
 from facemask.models.cnn import CNN
 from facemask.runs.samples import own_samples
 from facemask.runs.trained import open_models
@@ -29,10 +29,6 @@ from facemask.training.fit import fit_folds
 from fits import configure
 
 SUFFIXES = {name: import_format(name).suffix for name in FORMATS}
-
-
-def test_predictor_loads_every_format() -> None:
-    assert set(SUFFIXES.values()) <= KINDS.keys()
 
 
 @pytest.fixture(scope="module")
