@@ -1,5 +1,6 @@
 """``export.py`` as a user types it: the file predicts what the run predicts, or there is no file."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -19,10 +20,12 @@ from facemask.config.checks.export import FORMATS, import_format
 from facemask.config.schemas import ExportConfig
 from facemask.data.pictures import read_image
 from facemask.errors import ModelError
+from facemask.exporting.export import export as export_run
 from facemask.exporting.export import export_model
 from facemask.inference.backend import METADATA
 from facemask.inference.predictor import Predictor
 from facemask.models.cnn import CNN
+from facemask.runs.results import FoldResult
 from facemask.runs.samples import own_samples
 from facemask.runs.trained import open_models
 from facemask.training.fit import fit_folds
@@ -216,6 +219,33 @@ def test_a_network_with_data_dependent_control_flow_raises(place: Path, monkeypa
     with pytest.raises(ModelError, match=r"Choosy cannot be traced \(.*its forward\(\) must not have data-dependent"):
         export_model(model, own_samples([model], "val"), ExportConfig(format="exported_program"), place / "choosy")
     assert not list((place / "choosy").iterdir())
+
+
+def test_export_is_a_function_of_configuration_and_folder(place: Path) -> None:
+    folder = place / "new/function"
+    exported = export_run(ExportConfig(run=str(place / "run"), format="exported_program"), folder)
+    assert exported.file == folder / "CNN-fp32.pt2"
+    assert exported.size == exported.file.stat().st_size
+    assert exported.facts.model == "CNN"
+    assert exported.parity is not None
+    assert exported.parity.largest < 1e-4
+    html = exported._repr_html_()
+    assert "exported_program, fp32" in html
+    assert f"{exported.parity.after[0]:.3f}<br>" in html
+    assert str(exported.file) in html
+
+
+def test_a_model_without_run_and_data_is_exported_unchecked(place: Path) -> None:
+    (model,) = open_models([place / "run"])
+    model = dataclasses.replace(model, result=FoldResult(fold=0))
+    (place / "alone").mkdir()
+    config = ExportConfig(format="exported_program", max_drop=None)
+    exported = export_model(model, None, config, place / "alone")
+    about = json.loads((place / "alone/CNN-fp32.pt2.json").read_text())
+    assert about["run"] == str(place / "run/fold-0/best.ckpt")
+    assert [about[key] for key in ("trained_on", "parity", "validated_on")] == [None, None, None]
+    assert "not checked" in exported._repr_html_()
+    assert Predictor.load(exported.file).predict([]).shape == (0, 2)
 
 
 @pytest.mark.parametrize("format_", ["openvino", "exported_program"])

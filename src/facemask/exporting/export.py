@@ -36,7 +36,7 @@ def export(config: ExportConfig, folder: Path) -> Exported:
 
     Args:
         config: as :func:`facemask.config.checks.export.resolve_export` returns it.
-        folder: to write to.
+        folder: to write to; created if missing.
 
     Raises:
         FaceMaskError: the run or its data cannot be used, or the exported model failed the parity check.
@@ -46,6 +46,7 @@ def export(config: ExportConfig, folder: Path) -> Exported:
     (model,) = open_models([config.run or ""], config.fold)
     needs_images = config.max_drop is not None or config.precision == "int8"
     samples = own_samples([model], "val", config.store_dir) if needs_images else None
+    folder.mkdir(parents=True, exist_ok=True)
     return export_model(model, samples, config, folder)
 
 
