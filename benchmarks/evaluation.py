@@ -29,7 +29,7 @@ from torchvision.transforms import v2
 from facemask.data.preprocessing import Preprocessing
 from facemask.data.store import open_store
 from facemask.models.cnn import CNN
-from facemask.models.fusing import folded
+from facemask.models.fusing import fuse_conv_bn
 from facemask.models.predict import predict_probabilities
 
 CLASSES = ("compliant", "non-compliant")
@@ -90,7 +90,7 @@ def main() -> None:
     for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm2d)):
         nn.init.uniform_(norm.running_mean, -1, 1)  # as if trained
         nn.init.uniform_(norm.running_var, 0.5, 2)
-    ours_model = folded(model).to(memory_format=torch.channels_last)
+    ours_model = fuse_conv_bn(model).to(memory_format=torch.channels_last)
     with tempfile.TemporaryDirectory() as temporary:
         root, stores = Path(temporary, "faces"), Path(temporary, "stores")
         root.mkdir()

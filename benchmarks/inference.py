@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,10 +31,11 @@ from facemask.cli.main import fail
 from facemask.config.schemas import ExportConfig
 from facemask.data.pictures import read_image
 from facemask.errors import FaceMaskError
-from facemask.evaluation.cost import count_flops, weights_size
+from facemask.evaluation.cost import count_flops
 from facemask.exporting.export import export_model
 from facemask.metrics.bootstrap import metric_draws, metric_intervals, percentile_intervals
 from facemask.metrics.classification import classification_metrics
+from facemask.models.size import weights_size
 from facemask.reports.figures import draw_pareto
 from facemask.reports.terminal import print_table
 from facemask.runs.run_folder import processor
@@ -141,7 +142,7 @@ def ways_of(model: TrainedModel, label: str, names: Sequence[str], folder: Path)
             target = folder / f"{format_}-{precision}"
             target.mkdir(parents=True, exist_ok=True)
             chosen = ExportConfig(format=format_, precision=precision, max_drop=1.0, draws=100)
-            exported = export_model(model, validation, asdict(chosen), target)
+            exported = export_model(model, validation, chosen, target)
             file, size = exported.file, exported.size
         found.append(Way(label, name, kind, file, size, flops))
     return found
@@ -220,9 +221,9 @@ def main() -> None:
     options = parser.parse_args()
     console = Console(width=max(140, Console().width), record=True)
     try:
-        models = open_models({"run": options.runs, "sweep_folder": None, "fold": None})
+        models = open_models(options.runs)
         reference = options.reference or options.runs[0]
-        (conventional,) = open_models({"run": [reference], "sweep_folder": None, "fold": None})
+        (conventional,) = open_models([reference])
         samples = own_samples([*models, conventional], "test")
         folders = [options.out / "files" / f"{i}-{model.name}" for i, model in enumerate(models)]
         sizes = [model.record.input_size for model in models]

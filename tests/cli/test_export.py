@@ -1,5 +1,6 @@
-"""``export.py`` as a user types it: the file says what the run says, or there is no file."""
+"""``export.py`` as a user types it: the file predicts what the run predicts, or there is no file."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -15,18 +16,22 @@ import torch
 
 from commands import Outcome, type_command
 from conftest import PROJECT, write_faces
+from facemask.config.checks.export import FORMATS, import_format
+from facemask.config.schemas import ExportConfig
 from facemask.data.pictures import read_image
 from facemask.errors import ModelError
+from facemask.exporting.export import export as export_run
 from facemask.exporting.export import export_model
 from facemask.inference.backend import METADATA
 from facemask.inference.predictor import Predictor
 from facemask.models.cnn import CNN
+from facemask.runs.results import FoldResult
 from facemask.runs.samples import own_samples
 from facemask.runs.trained import open_models
 from facemask.training.fit import fit_folds
 from fits import configure
 
-FORMATS = {"onnx": ".onnx", "openvino": ".xml", "exported_program": ".pt2"}
+SUFFIXES = {name: import_format(name).suffix for name in FORMATS}
 
 
 @pytest.fixture(scope="module")
@@ -54,19 +59,19 @@ def trained_and_exported(place: Path, file: str, run: str = "run") -> tuple[Any,
 
 @pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize(("run", "preprocessing"), [("run", "inside"), ("run", "outside"), ("grows", "inside")])
-def test_every_format_says_what_the_run_says(place: Path, format_: str, run: str, preprocessing: str) -> None:
+def test_every_format_predicts_what_the_run_predicts(place: Path, format_: str, run: str, preprocessing: str) -> None:
     name = f"{format_}-{preprocessing}-{run}"
     done = export(place, f"run={run}", f"format={format_}", f"preprocessing={preprocessing}", f"hydra.run.dir={name}")
     assert done.code == 0, done.err
     assert all(line.startswith("Decoding") for line in done.err.splitlines())
     assert "0 of 15 labels changed" in done.out
-    assert f'Predictor.load("{name}/CNN-fp32{FORMATS[format_]}")' in done.out
-    trained, exported = trained_and_exported(place, f"{name}/CNN-fp32{FORMATS[format_]}", run)
+    assert f'facemask.Predictor.load("{name}/CNN-fp32{SUFFIXES[format_]}")' in done.out
+    trained, exported = trained_and_exported(place, f"{name}/CNN-fp32{SUFFIXES[format_]}", run)
     assert np.abs(trained - exported).max() < 1e-4
-    about = json.loads((place / name / f"CNN-fp32{FORMATS[format_]}.json").read_text())
+    about = json.loads((place / name / f"CNN-fp32{SUFFIXES[format_]}.json").read_text())
     assert about["parity"]["n"] == 15
     assert about["parity"]["largest"] < 1e-4
-    assert about["bytes"] == sum(f.stat().st_size for f in (place / name).iterdir() if f.suffix != ".json")
+    assert about["bytes"] == sum(f.stat().st_size for f in (place / name).glob("CNN-*") if f.suffix != ".json")
     assert about["trained_on"] == json.loads((place / run / "result.json").read_text())["data"]["fingerprint"]
 
 
@@ -88,19 +93,19 @@ def test_lower_precision_is_smaller_and_nearly_the_same(place: Path, format_: st
     assert done.code == 0, done.err
     assert all(line.startswith("Decoding") for line in done.err.splitlines())
     assert ("It was calibrated on 15 of these same images" in done.out) == (precision == "int8")
-    trained, exported = trained_and_exported(place, f"{name}/CNN-{precision}{FORMATS[format_]}")
+    trained, exported = trained_and_exported(place, f"{name}/CNN-{precision}{SUFFIXES[format_]}")
     assert 0 < np.abs(trained - exported).max() < most
     assert np.abs(exported.sum(axis=1) - 1).max() < 1e-5
     assert export(place, "run=run", f"format={format_}", "hydra.run.dir=whole").code == 0
     small, whole = (
-        json.loads((place / folder / f"CNN-{kind}{FORMATS[format_]}.json").read_text())
+        json.loads((place / folder / f"CNN-{kind}{SUFFIXES[format_]}.json").read_text())
         for folder, kind in ((name, precision), ("whole", "fp32"))
     )
     assert small["bytes"] < 0.6 * whole["bytes"]
     assert small["parity"]["largest"] > whole["parity"]["largest"]
 
 
-def test_another_program_finds_the_record_in_the_file(place: Path) -> None:
+def test_the_file_carries_its_metadata(place: Path) -> None:
     assert export(place, "run=run", "hydra.run.dir=foreign").code == 0
     model = onnx.load(place / "foreign/CNN-fp32.onnx")
     (entry,) = [entry for entry in model.metadata_props if entry.key == METADATA]
@@ -121,7 +126,7 @@ def test_another_program_finds_the_record_in_the_file(place: Path) -> None:
         (90_000, "fp16 gives no numbers for 15 of the 15 validation images; nothing was written"),
     ],
 )
-def test_what_lost_too_much_is_not_written(place: Path, tmp_path: Path, shift: int, said: str) -> None:
+def test_an_export_that_lost_too_much_is_not_written(place: Path, tmp_path: Path, shift: int, said: str) -> None:
     shutil.copytree(place / "run", tmp_path / "weak")
     checkpoint = tmp_path / "weak/fold-0/best.ckpt"
     content = torch.load(checkpoint, weights_only=True)
@@ -134,8 +139,8 @@ def test_what_lost_too_much_is_not_written(place: Path, tmp_path: Path, shift: i
     assert not (tmp_path / "half").exists()
 
 
-def test_the_test_part_has_no_say(place: Path) -> None:
-    (model,) = open_models({"run": [place / "run"], "sweep_folder": None, "fold": None})
+def test_the_test_part_is_not_used(place: Path) -> None:
+    (model,) = open_models([place / "run"])
     pictures = [place / "set" / path for path in own_samples([model], "test").table["path"]]
     assert pictures
     whole = [picture.read_bytes() for picture in pictures]
@@ -168,8 +173,12 @@ WRONG = [
     ("run=run format=tflite", nothing, "format=tflite is not one of onnx, openvino, exported_program."),
     ("run=run precision=int4", nothing, "precision=int4 is not one of fp32, fp16, int8."),
     ("run=run preprocessing=no", nothing, "preprocessing=no is not one of inside, outside."),
-    ("run=run format=exported_program precision=int8", nothing, "precision=int8 is for format=onnx and"),
-    ("run=run max_drop=2", nothing, "max_drop=2.0 is no share of the images"),
+    (
+        "run=run format=exported_program precision=int8",
+        nothing,
+        "precision=int8 is for format=onnx and format=openvino; format=exported_program takes fp32 or fp16.",
+    ),
+    ("run=run max_drop=2", nothing, "max_drop must be between 0 and 1, such as 0.005, got 2.0."),
     ("run=run calibration=0", nothing, "calibration=0 is too small; it must be 1 or more."),
     ("run=run float_layers=-1", nothing, "float_layers=-1 is too small; it must be 0 or more."),
     ("run=run precision=int8 float_layers=3", nothing, "float_layers=3 leaves nothing to quantise of the network's 3"),
@@ -197,32 +206,58 @@ def test_one_sentence_and_exit_code_two(place: Path, typed: str, prepare: Any, s
 
 
 class Choosy(CNN):
-    """A network of someone's own, which looks at the pixels before it decides what to do."""
+    """A network whose forward depends on the values of its input."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return super().forward(images if images.mean() > 0 else -images)
 
 
-def test_a_network_that_is_no_graph_is_told_of(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (model,) = open_models({"run": [place / "run"], "sweep_folder": None, "fold": None})
+def test_a_network_with_data_dependent_control_flow_raises(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (model,) = open_models([place / "run"])
     monkeypatch.setattr(model.model, "net", Choosy(num_classes=2, channels=[4]))
-    keys = {"format": "exported_program", "precision": "fp32", "preprocessing": "inside"}
     (place / "choosy").mkdir()
-    with pytest.raises(ModelError, match=r"CNN cannot be made a graph \(.*its forward must take the same steps"):
-        export_model(model, own_samples([model], "val"), keys, place / "choosy")
+    with pytest.raises(ModelError, match=r"Choosy cannot be traced \(.*its forward\(\) must not have data-dependent"):
+        export_model(model, own_samples([model], "val"), ExportConfig(format="exported_program"), place / "choosy")
     assert not list((place / "choosy").iterdir())
 
 
+def test_export_is_a_function_of_configuration_and_folder(place: Path) -> None:
+    folder = place / "new/function"
+    exported = export_run(ExportConfig(run=str(place / "run"), format="exported_program"), folder)
+    assert exported.file == folder / "CNN-fp32.pt2"
+    assert exported.size == exported.file.stat().st_size
+    assert exported.facts.model == "CNN"
+    assert exported.parity is not None
+    assert exported.parity.largest < 1e-4
+    html = exported._repr_html_()
+    assert "exported_program, fp32" in html
+    assert f"{exported.parity.after[0]:.3f}<br>" in html
+    assert str(exported.file) in html
+
+
+def test_a_model_without_run_and_data_is_exported_unchecked(place: Path) -> None:
+    (model,) = open_models([place / "run"])
+    model = dataclasses.replace(model, result=FoldResult(fold=0))
+    (place / "alone").mkdir()
+    config = ExportConfig(format="exported_program", max_drop=None)
+    exported = export_model(model, None, config, place / "alone")
+    about = json.loads((place / "alone/CNN-fp32.pt2.json").read_text())
+    assert about["run"] == str(place / "run/fold-0/best.ckpt")
+    assert [about[key] for key in ("trained_on", "parity", "validated_on")] == [None, None, None]
+    assert "not checked" in exported._repr_html_()
+    assert Predictor.load(exported.file).predict([]).shape == (0, 2)
+
+
 @pytest.mark.parametrize("format_", ["openvino", "exported_program"])
-def test_a_cut_off_file_is_told_of(place: Path, format_: str) -> None:
-    name, suffix = f"cut-{format_}", FORMATS[format_]
+def test_a_cut_off_file_raises(place: Path, format_: str) -> None:
+    name, suffix = f"cut-{format_}", SUFFIXES[format_]
     assert export(place, "run=run", f"format={format_}", f"hydra.run.dir={name}").code == 0
     file = place / name / f"CNN-fp32{suffix}"
     for damaged in [file, *file.parent.glob("*.bin")]:
         whole = damaged.read_bytes()
         for share in (0, 0.3, 0.7, 0.99):
             damaged.write_bytes(whole[: int(share * len(whole))])
-            with pytest.raises(ModelError, match=r"cannot open .*: if it is damaged, export the run anew"):
+            with pytest.raises(ModelError, match=r"cannot open .*: if it is damaged, export the run again"):
                 Predictor.load(file)
         damaged.write_bytes(whole)
     assert Predictor.load(file).predict([]).shape == (0, 2)
@@ -232,7 +267,7 @@ def test_a_cut_off_file_is_told_of(place: Path, format_: str) -> None:
             Predictor.load(file)
 
 
-def test_foreign_files_and_devices_are_told_of(place: Path) -> None:
+def test_foreign_files_and_missing_devices_raise(place: Path) -> None:
     torch.export.save(torch.export.export(torch.nn.Linear(2, 2), (torch.zeros(1, 2),)), place / "foreign.pt2")
     with pytest.raises(ModelError, match=r"foreign\.pt2 was not written by export\.py"):
         Predictor.load(place / "foreign.pt2")

@@ -122,17 +122,19 @@ class EvaluateConfig:
 class ExportConfig:
     """The keys of ``export.py``."""
 
-    run: str | None = None  # a run folder
-    fold: int | None = None  # whose model; null is the first that is complete
-    format: str = "onnx"  # onnx, openvino, exported_program
+    run: str | None = None  # a run folder or a checkpoint
+    fold: int | None = None  # whose model; null is the first complete fold
+    format: str = "onnx"  # onnx, openvino, exported_program, or the class of your own: my_module.MyFormat
     precision: str = "fp32"  # fp32, fp16, int8
-    preprocessing: str = "inside"  # the graph takes uint8 pictures; outside: it takes what the network takes
-    max_drop: float = 0.005  # the most accuracy that may be lost on the validation images; above 0, one image always
-    calibration: int = 128  # of int8: so many validation images, at most
-    float_layers: int | None = None  # of int8: so many of the first convolutions stay in floats; null: a twelfth
+    preprocessing: str = "inside"  # the graph takes uint8 images; outside: it takes the network's input
+    max_drop: float | None = (
+        0.005  # maximum accuracy drop on validation; > 0 allows one image at least; null: unchecked
+    )
+    calibration: int = 128  # int8 only: maximum number of validation images to calibrate on
+    float_layers: int | None = None  # int8 only: number of leading convolutions kept in float; null is 1/12 of them
     draws: int = 2000  # of the bootstrap
-    seed: int = 0  # of the bootstrap, and of which images are calibrated on
-    store_dir: str | None = None  # decoded images; null keeps them where the run's are
+    seed: int = 0  # of the bootstrap and of the choice of calibration images
+    store_dir: str | None = None  # folder of decoded images; null is the run's own
 
 
 @dataclass

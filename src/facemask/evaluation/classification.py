@@ -10,18 +10,19 @@ from facemask.config.keys import ALL_FOLDS
 from facemask.config.schemas import EvaluateConfig
 from facemask.config.typed import to_plain
 from facemask.errors import ConfigError, FaceMaskError, RunError, did_you_mean
-from facemask.evaluation.cost import count_flops, count_parameters, file_size, measure_latency
+from facemask.evaluation.cost import count_flops, measure_latency
 from facemask.evaluation.grad_cam import find_attention
 from facemask.evaluation.leakage import find_leakage
 from facemask.evaluation.result import Evaluation, ModelScores
 from facemask.metrics.classification import Floats, Labels
-from facemask.models.fusing import folded
+from facemask.models.fusing import fuse_conv_bn
 from facemask.models.predict import (
     predict_probabilities,
     prediction_table,
     truth_and_probabilities,
     usable_device,
 )
+from facemask.models.size import count_parameters, file_size
 from facemask.reports.evaluated import Evaluated
 from facemask.reports.findings import Cost, Findings, Leakage, how_sure, missing_classes
 from facemask.reports.folder import in_one_sentence, write_reports
@@ -96,7 +97,7 @@ def _find(
     known: dict[tuple[str, int], Leakage],
 ) -> Findings:
     """Predict and measure one model."""
-    network, images = folded(model.model.to(device)), samples.images(model.record.store_size)
+    network, images = fuse_conv_bn(model.model.to(device)), samples.images(model.record.store_size)
     probabilities = predict_probabilities(network, model.record, images, config.batch_size)
     predictions = prediction_table(samples.table, probabilities, model.class_names)
     evaluated = Evaluated(model, predictions, positive, config.draws, config.seed)

@@ -1,7 +1,6 @@
-"""What a model costs where it runs: time, operations, parameters, bytes."""
+"""What a model costs where it runs: time and operations."""
 
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -45,18 +44,3 @@ def count_flops(model: nn.Module, input_size: int) -> int:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, 3, input_size, input_size, device=device))
     return int(counter.get_total_flops())
-
-
-def count_parameters(model: nn.Module) -> int:
-    """Return the number of parameters."""
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
-def weights_size(model: nn.Module) -> int:
-    """Return the bytes of a model's weights, and of what its normalisation keeps."""
-    return sum(value.numel() * value.element_size() for value in model.state_dict().values())
-
-
-def file_size(checkpoint: Path) -> int:
-    """Return the bytes of a checkpoint, which holds more than the weights: the optimiser's state, for one."""
-    return checkpoint.stat().st_size

@@ -1,1 +1,1 @@
-"""From a trained model to a file that runs anywhere."""
+"""Export a trained model to a file that runs anywhere."""

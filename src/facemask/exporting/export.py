@@ -1,4 +1,4 @@
-"""What ``export.py`` does: build the graph, write it aside, see that it says what the run says, put it in its place."""
+"""Export a trained model: write a file aside, compare it with the trained model, move it to its place."""
 
 import io
 import json
@@ -7,155 +7,138 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from hydra.core.hydra_config import HydraConfig
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
-from facemask.config.compose import Settings
-from facemask.data.preprocessing import Pixels
+from facemask.config.checks.export import import_format
+from facemask.config.schemas import ExportConfig
 from facemask.errors import ConfigError, FaceMaskError, ModelError, first_line
-from facemask.evaluation.cost import weights_size
-from facemask.exporting.graph import Graph, to_onnx, to_program, write_openvino
+from facemask.exporting.exported import Exported, ModelFacts
+from facemask.exporting.formats.format import ExportFormat
+from facemask.exporting.job import ExportJob
 from facemask.exporting.parity import Parity, check, compare
-from facemask.exporting.quantisation import quantised
-from facemask.files import as_typed, plain, write_atomically
-from facemask.inference.backend import METADATA, write_metadata
+from facemask.files import plain, write_atomically
+from facemask.inference.backend import write_metadata
 from facemask.inference.predictor import Predictor
 from facemask.models.predict import predict_probabilities
+from facemask.models.size import weights_size
 from facemask.runs.run_folder import RESULT
 from facemask.runs.samples import Samples, own_samples
 from facemask.runs.trained import TrainedModel, open_models
-from facemask.seeding import CALIBRATION, derive_seed
 
-SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "exported_program": ".pt2"}
-
-
-@dataclass(frozen=True)
-class Exported:
-    """A model file and what is known of it.
-
-    Attributes:
-        file: where it is.
-        size: bytes, of an ``.xml`` with its ``.bin``.
-        parity: with the run's model, on its validation images.
-    """
-
-    file: Path
-    size: int
-    parity: Parity
+SCRIPT = "predict.py"
 
 
-def export(settings: Settings) -> None:
-    """Export as configured into Hydra's output folder.
+def export(config: ExportConfig, folder: Path) -> Exported:
+    """Export the model of a run or checkpoint.
 
     Args:
-        settings: the resolved configuration.
+        config: as :func:`facemask.config.checks.export.resolve_export` returns it.
+        folder: to write to; created if missing.
 
     Raises:
-        FaceMaskError: the run or its data cannot be used, or the exported model is not worth writing.
+        FaceMaskError: the run or its data cannot be used, or the exported model failed the parity check.
     """
-    folder = Path(HydraConfig.get().runtime.output_dir)
     if (folder / RESULT).exists():
         raise ConfigError(f"{folder} is a run's own folder, which is only read; choose another: hydra.run.dir=FOLDER")
-    (model,) = open_models({"run": [settings["run"]], "sweep_folder": None, "fold": settings["fold"]})
-    samples = own_samples([model], "val", settings["store_dir"])
-    exported = export_model(model, samples, settings, folder)
-    _print(model, samples, settings, exported, Console())
+    (model,) = open_models([config.run or ""], config.fold)
+    needs_images = config.max_drop is not None or config.precision == "int8"
+    samples = own_samples([model], "val", config.store_dir) if needs_images else None
+    folder.mkdir(parents=True, exist_ok=True)
+    return export_model(model, samples, config, folder)
 
 
-def export_model(model: TrainedModel, samples: Samples, settings: Settings, folder: Path) -> Exported:
-    """Write a model as configured, with what is known of it in a ``.json`` beside; not if it fails the check of parity.
+def export_model(model: TrainedModel, samples: Samples | None, config: ExportConfig, folder: Path) -> Exported:
+    """Write a model file, a ``.json`` of what is known about it, and the format's ``predict.py`` if it has one.
+
+    Nothing is written if the file fails the parity check.
 
     Args:
-        model: the trained one.
-        samples: its validation images.
-        settings: ``format``, ``precision``, ``preprocessing``, ``float_layers``, ``calibration``, ``max_drop``,
-            ``draws``, ``seed``.
-        folder: where to.
+        model: the trained model.
+        samples: its validation images; may be None for ``max_drop=null`` unless ``precision=int8``.
+        config: its ``run``, ``fold`` and ``store_dir`` are not used.
+        folder: to write to.
 
     Raises:
-        FaceMaskError: it cannot be exported like this, or lost too much.
+        FaceMaskError: the model cannot be exported like this, or failed the parity check.
     """
-    images, labels = samples.images(model.record.store_size), samples.labels(model.class_names)
-    before = predict_probabilities(model.model, model.record, images)
-    name = f"{model.name}-{settings['precision']}"
+    file_format: ExportFormat = import_format(config.format)()
+    _check_script(file_format, folder)
+    facts = _facts(model, config)
+    metadata = write_metadata(model.record, facts.to_dict())
+    size = model.record.store_size
+    images = samples.images(size) if samples else np.empty((0, size, size, 3), np.uint8)
+    job = ExportJob(model.model, model.record, config, metadata, images)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
-        file = Path(aside, name + SUFFIXES[settings["format"]])
-        chosen = f"format={settings['format']} and precision={settings['precision']}"
-        with _quiet(), _in_words(f"{model.name} cannot be written with {chosen}", "try another of these"):
-            _write(model, images, settings, file)
-        after = Predictor.load(file).predict_squares(np.asarray(images))
-        groups = samples.table["group"].tolist()
-        parity = compare(labels, before, after, groups, settings["draws"], settings["seed"])
-        check(parity, settings["precision"], settings["max_drop"])
-        parts = sorted(Path(aside).iterdir())  # the .bin before its .xml
-        size = sum(part.stat().st_size for part in parts)
-        if len(parts) > 1:  # never the graph of one model beside the weights of another, not even if this is killed
+        file = Path(aside, f"{model.name}-{config.precision}{file_format.suffix}")
+        with _explain(model, config), _quiet():
+            file_format.write(job, file)
+        parity = None
+        if samples and config.max_drop is not None:
+            with _explain(model, config):
+                parity = _compare(model, samples, job, file_format, file)
+            check(parity, config.precision, config.max_drop)
+        parts = sorted(Path(aside).iterdir())  # an OpenVINO .bin before its .xml
+        n_bytes = sum(part.stat().st_size for part in parts)
+        if len(parts) > 1:  # if this is killed, no new weights may lie beside an old graph
             (folder / file.name).unlink(missing_ok=True)
         for part in parts:
             part.replace(folder / part.name)
-    facts = {"run": str(model.folder), **_facts(model, settings), "bytes": size}
-    facts |= {"parity": parity.to_dict(), "validated_on": samples.fingerprint}
-    write_atomically(folder / f"{file.name}.json", json.dumps(plain(facts), indent=2) + "\n")
-    return Exported(folder / file.name, size, parity)
-
-
-def _write(model: TrainedModel, images: Pixels, settings: Settings, file: Path) -> None:
-    """Write the file, or the two files, of a format."""
-    is_half, is_inside = settings["precision"] == "fp16", settings["preprocessing"] == "inside"
-    is_openvino = settings["format"] == "openvino"  # which keeps its weights in halves by itself
-    words = write_metadata(model.record, _facts(model, settings))
-    graph = Graph(model.model, model.record, is_inside, is_half and not is_openvino)
-    advice = "its forward must take the same steps whatever the images and however many"
-    tracing = partial(_in_words, f"{model.name} cannot be made a graph", advice)
-    if settings["format"] == "exported_program":
-        with tracing():
-            program = to_program(graph)
-        torch.export.save(program, file, extra_files={METADATA: words})
-        return
-    with tracing():
-        onnx_model = to_onnx(graph)
-    if settings["precision"] == "int8":
-        chosen = calibration_images(images, settings["calibration"], settings["seed"])
-        feed = np.asarray if is_inside else model.record.normalise_array
-        onnx_model = quantised(onnx_model, chosen, feed, settings["float_layers"])
-    if is_openvino:
-        write_openvino(onnx_model, file, words, is_half)
-    else:
-        onnx_model.metadata_props.add(key=METADATA, value=words)
-        file.write_bytes(onnx_model.SerializeToString())
-
-
-def calibration_images(images: Pixels, most: int, seed: int) -> Pixels:
-    """Return so many images, or all where there are fewer, drawn by the seed."""
-    drawn = np.random.default_rng(derive_seed(CALIBRATION, seed)).permutation(len(images))[:most]
-    return np.asarray(images[np.sort(drawn)])
-
-
-def _facts(model: TrainedModel, settings: Settings) -> dict[str, Any]:
-    keys = ["format", "precision", "preprocessing"] + (
-        ["float_layers", "calibration"] if settings["precision"] == "int8" else []
-    )
-    return {
-        "model": model.name,
-        "trained_on": model.result["data"]["fingerprint"],
-        "facemask": version("facemask"),
-        **{key: settings[key] for key in keys},
+    if file_format.script:
+        write_atomically(folder / SCRIPT, file_format.script.read_text(encoding="utf-8"))
+    known = {"run": str(model.checkpoint), **facts.to_dict(), "bytes": n_bytes}
+    known |= {
+        "parity": parity and parity.to_dict(),
+        "validated_on": samples.fingerprint if parity and samples else None,
     }
+    write_atomically(folder / f"{file.name}.json", json.dumps(plain(known), indent=2) + "\n")
+    about = f"{samples.data}, {samples.part}" if samples else ""
+    return Exported(folder / file.name, n_bytes, parity, facts, weights_size(model.model), about, config)
+
+
+def _check_script(file_format: ExportFormat, folder: Path) -> None:
+    """Refuse to overwrite a ``predict.py`` that an export did not write."""
+    if file_format.script and (folder / SCRIPT).exists():
+        first, ours = (
+            path.read_text(encoding="utf-8").partition("\n")[0] for path in (folder / SCRIPT, file_format.script)
+        )
+        if first != ours:
+            raise ConfigError(f"{folder / SCRIPT} is another program; choose another folder: hydra.run.dir=FOLDER")
+
+
+def _facts(model: TrainedModel, config: ExportConfig) -> ModelFacts:
+    is_int8 = config.precision == "int8"
+    return ModelFacts(
+        model=model.name,
+        trained_on=model.result.data.fingerprint if model.result.data else None,
+        facemask=version("facemask"),
+        format=config.format,
+        precision=config.precision,
+        preprocessing=config.preprocessing,
+        float_layers=config.float_layers if is_int8 else None,
+        calibration=config.calibration if is_int8 else None,
+    )
+
+
+def _compare(model: TrainedModel, samples: Samples, job: ExportJob, file_format: ExportFormat, file: Path) -> Parity:
+    """Compare a written file with the trained model on its validation images."""
+    backend = file_format.open(file)
+    if backend is None:
+        raise ConfigError(
+            f"format={job.config.format} cannot be read back to compare it with the trained model; add max_drop=null "
+            "to write it unchecked."
+        )
+    before = predict_probabilities(job.model, job.preprocessing, job.images)
+    after = Predictor(backend).predict_squares(np.asarray(job.images))
+    labels, groups = samples.labels(model.class_names), samples.table["group"].tolist()
+    return compare(labels, before, after, groups, job.config.draws, job.config.seed)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the libraries' notes to themselves: what is wrong with a file is told by the check of parity."""
+    """Silence the libraries; the parity check finds whatever is wrong with a file."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -167,42 +150,14 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _in_words(what: str, advice: str) -> Iterator[None]:
-    """Say in a sentence what torch, ONNX Runtime and OpenVINO fail at, each with errors of kinds of its own."""
+def _explain(model: TrainedModel, config: ExportConfig) -> Iterator[None]:
+    """Raise one sentence for the many types of errors of torch, ONNX Runtime, OpenVINO and a user's own format."""
     try:
         yield
     except (FaceMaskError, OSError, MemoryError):
         raise
     except Exception as error:
-        raise ModelError(f"{what} ({first_line(error)}); {advice}.") from error
-
-
-def _print(model: TrainedModel, samples: Samples, settings: Settings, exported: Exported, console: Console) -> None:
-    """Print what the model was, what it has become, and how to use it."""
-    parity = exported.parity
-    about = f"{model.name} on {samples.data}, {samples.part}, n = {parity.n:,}"
-    console.print(about, soft_wrap=True, highlight=False, markup=False)
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("model", "accuracy", "MB"):
-        table.add_column(column, justify="left" if column == "model" else "right")
-    rows = (
-        ("trained, fp32", parity.before, weights_size(model.model)),
-        (f"{settings['format']}, {settings['precision']}", parity.after, exported.size),
-    )
-    for name, (value, low, high), size in rows:
-        table.add_row(name, f"{value:.3f}\n{low:.3f}-{high:.3f}", f"{size / 1e6:.1f}")
-    console.print(table)
-    gain, low, high = (100 * value for value in parity.gain)
-    notes = [
-        f"{parity.changed} of {parity.n:,} labels changed; probabilities differ by {parity.mean:.2g} on average, "
-        f"{parity.largest:.2g} at most.",
-        f"Accuracy changed by {gain:+.2f} points (95 %: {low:+.2f} to {high:+.2f}); max_drop={settings['max_drop']:g} "
-        f"allows a loss of {100 * settings['max_drop']:.2f}{', or of one image' if settings['max_drop'] else ''}.",
-        f"Ranges: 95 %, bootstrap over the {parity.groups:,} groups, {settings['draws']:,} draws.",
-    ]
-    if settings["precision"] == "int8":
-        n = min(settings["calibration"], parity.n)
-        notes.append(f"It was calibrated on {n:,} of these same images; the test part was not touched.")
-    file = as_typed(exported.file)
-    notes.append(f'from facemask.inference.predictor import Predictor; Predictor.load("{file}").predict(crops)')
-    console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)
+        chosen = f"format={config.format} and precision={config.precision}"
+        raise ModelError(
+            f"{model.name} cannot be exported with {chosen} ({first_line(error)}); try another of these."
+        ) from error

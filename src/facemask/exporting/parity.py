@@ -1,8 +1,7 @@
-"""Does an exported model say what the trained one says? Pure: two arrays of probabilities in, figures out."""
+"""Compare the probabilities of an exported model with those of the trained one."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -10,24 +9,24 @@ from facemask.errors import ModelError
 from facemask.metrics.bootstrap import metric_draws, metric_intervals, percentile_intervals
 from facemask.metrics.classification import Labels, Probabilities, classification_metrics
 
-TOLERANCE = 1e-4  # of a probability, in float32: more is no rounding
-ROUNDING = 1e-9  # of a difference of accuracies, in float64: 195 of 200 less 194 of 200 is a little over 0.005
+TOLERANCE = 1e-4  # of a probability, in float32: a larger difference is not rounding
+ROUNDING = 1e-9  # of a difference of accuracies, in float64: 195/200 - 194/200 is slightly more than 0.005
 
 
 @dataclass(frozen=True)
 class Parity:
-    """What sets an exported model apart from the trained one, on the same samples.
+    """Differences between an exported model and the trained one on the same samples.
 
     Attributes:
         n: samples.
-        groups: that they come in.
-        unusable: samples of which the exported model gives no numbers.
+        groups: of these samples.
+        unusable: samples for which the exported model returns NaN or infinity.
         changed: samples that get another label.
         largest: the largest difference of a probability.
         mean: the mean difference.
         before: accuracy of the trained model, with its 95 % interval.
         after: accuracy of the exported one, likewise.
-        gain: the difference, likewise, paired draw by draw; negative for a loss.
+        gain: the difference (paired bootstrap), likewise; negative for a loss.
     """
 
     n: int
@@ -40,8 +39,8 @@ class Parity:
     after: tuple[float, float, float]
     gain: tuple[float, float, float]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain Python types."""
+    def to_dict(self) -> dict[str, object]:
+        """Return JSON-compatible types."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
@@ -56,11 +55,11 @@ def compare(
     """Compare two models.
 
     Args:
-        labels: int64[N], the truth.
-        before: float[N, C], of the trained model.
-        after: float[N, C], of the exported one.
-        groups: N group names.
-        draws: of the bootstrap.
+        labels: true classes, int64[N].
+        before: probabilities of the trained model, float[N, C].
+        after: probabilities of the exported one, float[N, C].
+        groups: group of each sample, N names.
+        draws: number of bootstrap resamples.
         seed: of the bootstrap.
     """
     names = [str(c) for c in range(before.shape[1])]
@@ -88,11 +87,15 @@ def compare(
 
 
 def check(parity: Parity, precision: str, max_drop: float) -> None:
-    """Refuse a model that is not worth writing.
+    """Check that an exported model is close enough to the trained one.
+
+    Args:
+        parity: as :func:`compare` returns it.
+        precision: of the exported model; for ``fp32``, probabilities must also agree within :data:`TOLERANCE`.
+        max_drop: maximum drop of accuracy, 0 to 1; above 0, one image may always be lost.
 
     Raises:
-        ModelError: it lost more than ``max_drop`` of accuracy and more than one image (with 0, any), or gives no
-            numbers; or in fp32, where nothing may be lost, says something else.
+        ModelError: it is not.
     """
     if parity.unusable:
         raise ModelError(
@@ -105,7 +108,7 @@ def check(parity: Parity, precision: str, max_drop: float) -> None:
             f"{TOLERANCE:g}; nothing was written. Does its forward depend on anything but its input?"
         )
     gain, low, high = parity.gain
-    allowed = max(max_drop, 1 / parity.n) if max_drop else 0.0  # of few images, one is more than any small share
+    allowed = max(max_drop, 1 / parity.n) if max_drop else 0.0  # one of few images is more than any small max_drop
     if -gain > allowed + ROUNDING:
         lost, least, most = (0 - 100 * value for value in (gain, high, low))
         raise ModelError(

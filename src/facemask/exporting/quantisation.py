@@ -1,4 +1,4 @@
-"""Whole numbers of 8 bits in place of floats, by static quantisation: smaller files, and faster on most processors."""
+"""Static quantisation to 8-bit integers: smaller files, and faster on most processors."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,29 +18,36 @@ from onnxruntime.quantization import (
 from facemask.data.preprocessing import Pixels
 from facemask.errors import ModelError
 from facemask.inference.backend import INPUT, OUTPUT
+from facemask.seeding import CALIBRATION, derive_seed
 
-AT_ONCE = 4  # images: what every layer makes of them is in memory together
+BATCH_SIZE = 4  # images: the activations of all layers are in memory together
 PERCENTILE = 99.99  # of an activation's values are within its range; the rest are clipped
-SHARE = 12  # one in so many convolutions stays in floats, but for the asking
+FLOAT_FRACTION = 12  # by default, one in this many convolutions stays in float
 WEIGHTED = ("Conv", "Gemm", "MatMul")
 
 Inputs = npt.NDArray[np.generic]
-Feed = Callable[[Pixels], Inputs]
+Prepare = Callable[[Pixels], Inputs]
+
+
+def calibration_images(images: Pixels, at_most: int, seed: int) -> Pixels:
+    """Return a random subset of the images in their order, or all if there are no more than ``at_most``."""
+    drawn = np.random.default_rng(derive_seed(CALIBRATION, seed)).permutation(len(images))[:at_most]
+    return np.asarray(images[np.sort(drawn)])
 
 
 def quantised(
-    model: onnx.ModelProto, images: Pixels, feed: Feed = np.asarray, float_layers: int | None = None
+    model: onnx.ModelProto, images: Pixels, prepare: Prepare = np.asarray, float_layers: int | None = None
 ) -> onnx.ModelProto:
-    """Return an ONNX model that computes in whole numbers: 8 bits for weights, channel by channel, and activations.
+    """Return an ONNX model with 8-bit weights (per channel) and activations.
 
-    The last layer and the softmax behind it stay in floats: in 8 bits, probabilities would be multiples of 1/255.
+    The last layer and the softmax stay in float: in 8 bits, probabilities would be multiples of 1/255.
 
     Args:
         model: as :func:`facemask.exporting.graph.to_onnx` returns it.
-        images: for calibration, uint8[M, S, S, 3].
-        feed: makes the graph's input of some of them.
-        float_layers: how many of the first convolutions, with all that comes before them, stay in floats: these see
-            the picture itself, and lose most. None for a twelfth of them, at least one.
+        images: to calibrate on, uint8[M, S, S, 3].
+        prepare: returns the graph's input for some of them.
+        float_layers: number of leading convolutions that stay in float, with everything before them: these see the
+            image itself and lose most. None for a twelfth of them, at least one.
 
     Raises:
         ModelError: it has no more convolutions than that.
@@ -51,37 +58,45 @@ def quantised(
         quantize_static(
             str(before),
             str(after),
-            _Batches(images, feed),
+            _Batches(images, prepare),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
-            activation_type=QuantType.QUInt8,  # with signed weights, what AVX-512 and Arm multiply in one step
+            activation_type=QuantType.QUInt8,  # with signed weights, AVX-512 and Arm multiply these in one step
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.Percentile,
             nodes_to_exclude=[*first_nodes(model, float_layers), *last_nodes(model)],
-            extra_options={"CalibPercentile": PERCENTILE, "CalibStridedMinMax": 1},  # a batch in memory at a time
+            extra_options={"CalibPercentile": PERCENTILE, "CalibStridedMinMax": 1},  # one batch in memory at a time
         )
         return onnx.load(after)
 
 
 def first_nodes(model: onnx.ModelProto, convolutions: int | None = None) -> list[str]:
-    """Return the names of the first so many convolutions, and of all nodes that they need."""
+    """Return the names of the leading convolutions and of all nodes before them.
+
+    Args:
+        model: an ONNX model.
+        convolutions: how many; None for a twelfth of them, at least one.
+
+    Raises:
+        ModelError: it has no more convolutions than that.
+    """
     nodes = [node for node in model.graph.node if node.op_type == "Conv"]
-    convolutions = max(1, len(nodes) // SHARE) if convolutions is None else convolutions
+    convolutions = max(1, len(nodes) // FLOAT_FRACTION) if convolutions is None else convolutions
     if convolutions >= len(nodes):
         raise ModelError(
             f"float_layers={convolutions} leaves nothing to quantise of the network's {len(nodes)} convolutions; "
             "choose fewer, or precision=fp16."
         )
-    return _makers_of(model, nodes[convolutions].input)
+    return _ancestors(model, nodes[convolutions].input)
 
 
 def last_nodes(model: onnx.ModelProto) -> list[str]:
-    """Return the names of the last layer with weights and of all nodes behind it."""
-    return _makers_of(model, [OUTPUT], until=WEIGHTED)
+    """Return the names of the last layer with weights and of all nodes after it."""
+    return _ancestors(model, [OUTPUT], until=WEIGHTED)
 
 
-def _makers_of(model: onnx.ModelProto, values: Iterable[str], until: tuple[str, ...] = ()) -> list[str]:
-    """Return the names of the nodes that make some values, and of those these need, back to some kinds of node."""
+def _ancestors(model: onnx.ModelProto, values: Iterable[str], until: tuple[str, ...] = ()) -> list[str]:
+    """Return the names of the nodes that compute some values, and of their inputs' nodes, back to some types."""
     makers = {name: node for node in model.graph.node for name in node.output}
     found: dict[str, None] = {}
     waiting = list(values)
@@ -94,11 +109,11 @@ def _makers_of(model: onnx.ModelProto, values: Iterable[str], until: tuple[str, 
 
 
 class _Batches(CalibrationDataReader):  # type: ignore[misc]  # untyped
-    """Feeds the images a batch at a time, in the range of batches that the library asks for."""
+    """Feeds the images in batches, of the range of batches that ONNX Runtime asks for."""
 
-    def __init__(self, images: Pixels, feed: Feed) -> None:
-        self.images, self.feed = images, feed
-        self.starts = range(0, len(images), AT_ONCE)
+    def __init__(self, images: Pixels, prepare: Prepare) -> None:
+        self.images, self.prepare = images, prepare
+        self.starts = range(0, len(images), BATCH_SIZE)
         self.waiting = iter(self.starts)
 
     def __len__(self) -> int:
@@ -109,4 +124,4 @@ class _Batches(CalibrationDataReader):  # type: ignore[misc]  # untyped
 
     def get_next(self) -> dict[str, Inputs] | None:
         start = next(self.waiting, None)
-        return None if start is None else {INPUT: self.feed(self.images[start : start + AT_ONCE])}
+        return None if start is None else {INPUT: self.prepare(self.images[start : start + BATCH_SIZE])}

@@ -1,1 +1,1 @@
-"""From a trained model to a small file that runs anywhere, and the few lines that run it."""
+"""Run trained models from any kind of file; nothing here imports torch before a file needs it."""

@@ -1,7 +1,7 @@
-"""What runs a model file, and what every exported one promises: its input, its output and the record it carries."""
+"""What opens and runs a model file, and the metadata and signature that every exported file has."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from facemask.data.preprocessing import Pixels, Preprocessing
 from facemask.errors import ModelError, first_line
 
-METADATA = "facemask"  # the key, in whatever the format has for metadata, of the record and of facts about the model
+METADATA = "facemask"  # key of our entry in the metadata that each file format has
 INPUT, OUTPUT = "images", "probabilities"
 Probabilities = npt.NDArray[np.float32]
 
@@ -20,20 +20,20 @@ class Backend(NamedTuple):
     """An opened model.
 
     Attributes:
-        record: how it is fed.
-        run: uint8[N, store_size, store_size, 3] -> probabilities, float32[N, C], for N from 1 on.
+        preprocessing: how its input is prepared.
+        run: uint8[N, store_size, store_size, 3] -> probabilities, float32[N, C], for N >= 1.
     """
 
-    record: Preprocessing
+    preprocessing: Preprocessing
     run: Callable[[Pixels], Probabilities]
 
 
-class Port(NamedTuple):
-    """An input or output of a graph.
+class TensorSpec(NamedTuple):
+    """Type and shape of an input or output.
 
     Attributes:
-        dtype: as NumPy calls it.
-        shape: with -1 for what may vary.
+        dtype: NumPy's name of it.
+        shape: with -1 for a dynamic dimension.
     """
 
     dtype: str
@@ -43,77 +43,84 @@ class Port(NamedTuple):
         return f"{self.dtype}[{', '.join('N' if side < 0 else str(side) for side in self.shape)}]"
 
 
-def write_metadata(record: Preprocessing, facts: dict[str, Any]) -> str:
-    """Return the words that a file carries."""
-    return json.dumps({"preprocessing": record.to_dict(), "about": facts})
+def write_metadata(preprocessing: Preprocessing, facts: Mapping[str, object]) -> str:
+    """Return the metadata of a file as JSON.
+
+    Args:
+        preprocessing: how the model's input is prepared.
+        facts: JSON-compatible facts about the model.
+    """
+    return json.dumps({"preprocessing": preprocessing.to_dict(), "about": dict(facts)})
 
 
-def read_metadata(file: Path, words: str | None) -> Preprocessing:
-    """Return the record out of the words that a file carries.
+def read_metadata(file: Path, metadata: str | None) -> Preprocessing:
+    """Return the preprocessing from the metadata of a file.
+
+    Args:
+        file: that the metadata come from.
+        metadata: as :func:`write_metadata` returns it; None or empty where the file has none.
 
     Raises:
-        ModelError: it carries none, or they are damaged.
+        ModelError: there is none, or it is damaged.
     """
-    if not words:
-        raise ModelError(f"{file} was not written by export.py: it says nothing of classes and preprocessing.")
+    if not metadata:
+        raise ModelError(f"{file} was not written by export.py: it has no metadata of classes and preprocessing.")
     try:
-        return Preprocessing.from_dict(json.loads(words)["preprocessing"])
+        return Preprocessing.from_dict(json.loads(metadata)["preprocessing"])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelError(
-            f"what {file} says of classes and preprocessing cannot be read; export the run anew."
-        ) from error
+        raise ModelError(f"the metadata of {file} are damaged; export the run again.") from error
 
 
 def cannot_open(file: Path, library: str, version: str, error: Exception) -> ModelError:
-    """Return what to raise where a library does not take a file: damaged or too new, which only its own words tell."""
+    """Return the error for a file that a library cannot open: damaged or too new, which only its own message tells."""
     return ModelError(
-        f"{library} {version} cannot open {file} ({first_line(error)}): if it is damaged, export the run anew; if it "
+        f"{library} {version} cannot open {file} ({first_line(error)}): if it is damaged, export the run again; if it "
         f"opens elsewhere, install a newer {library}."
     )
 
 
-def wanted_input(record: Preprocessing, is_inside: bool) -> Port:
-    """Return what a graph takes, with the preprocessing inside it or outside."""
+def expected_input(preprocessing: Preprocessing, is_inside: bool) -> TensorSpec:
+    """Return the input of a graph that contains the preprocessing, or of one that does not."""
     if is_inside:
-        return Port("uint8", (-1, record.store_size, record.store_size, 3))
-    return Port("float32", (-1, 3, record.input_size, record.input_size))
+        return TensorSpec("uint8", (-1, preprocessing.store_size, preprocessing.store_size, 3))
+    return TensorSpec("float32", (-1, 3, preprocessing.input_size, preprocessing.input_size))
 
 
 def as_backend(
     file: Path,
-    record: Preprocessing,
-    inputs: Sequence[Port],
-    outputs: Sequence[Port],
+    preprocessing: Preprocessing,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
     run: Callable[[Any], Probabilities],
 ) -> Backend:
-    """Return a graph as a backend, its preprocessing done here where it is not inside.
+    """Return a graph as a backend, which preprocesses where the graph does not.
 
     Args:
-        file: where it came from.
-        record: the record it carries.
+        file: that it was read from.
+        preprocessing: from its metadata.
         inputs: of the graph.
         outputs: of the graph.
         run: calls the graph.
 
     Raises:
-        ModelError: it takes or gives something other than its record says.
+        ModelError: inputs or outputs do not match the metadata.
     """
-    allowed = [wanted_input(record, is_inside) for is_inside in (True, False)]
+    allowed = [expected_input(preprocessing, is_inside) for is_inside in (True, False)]
     if len(inputs) != 1 or inputs[0] not in allowed:
         raise ModelError(
-            f"{file} takes {', '.join(map(str, inputs)) or 'nothing'}, and by its record it should take {allowed[0]} "
-            f"or {allowed[1]}; export the run anew."
+            f"{file} takes {', '.join(map(str, inputs)) or 'nothing'}, but by its metadata it should take {allowed[0]} "
+            f"or {allowed[1]}; export the run again."
         )
-    classes = len(record.class_names)
-    if len(outputs) != 1 or outputs[0] != Port("float32", (-1, classes)):
+    classes = len(preprocessing.class_names)
+    if len(outputs) != 1 or outputs[0] != TensorSpec("float32", (-1, classes)):
         raise ModelError(
-            f"{file} gives {', '.join(map(str, outputs)) or 'nothing'}, and by its record it knows the {classes} "
-            f"classes {', '.join(record.class_names)}; export the run anew."
+            f"{file} returns {', '.join(map(str, outputs)) or 'nothing'}, but by its metadata it has the {classes} "
+            f"classes {', '.join(preprocessing.class_names)}; export the run again."
         )
     if inputs[0] == allowed[0]:
-        return Backend(record, run)
+        return Backend(preprocessing, run)
 
     def preprocess_and_run(squares: Pixels) -> Probabilities:
-        return run(record.normalise_array(np.asarray(squares)))
+        return run(preprocessing.normalise_array(np.asarray(squares)))
 
-    return Backend(record, preprocess_and_run)
+    return Backend(preprocessing, preprocess_and_run)

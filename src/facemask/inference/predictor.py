@@ -1,13 +1,12 @@
-"""Run a trained model, whatever kind of file it is: in float32 the same probabilities from each.
+"""Run a trained model from any kind of file, with the same probabilities from each in float32.
 
-A device that runs an ONNX file needs ``onnxruntime``, ``opencv`` and ``numpy`` alone; torch is imported for its own
-kinds of files only.
+ONNX files need ``onnxruntime``, ``opencv`` and ``numpy`` alone; torch is imported only for the files that it reads.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,26 +14,43 @@ from facemask.data.preprocessing import Pixels
 from facemask.errors import ModelError
 from facemask.inference.backend import Backend, Probabilities
 
-AT_ONCE = 32  # crops: bounds memory, and more are no faster on a CPU
-KINDS = "a run's folder, a .ckpt, an .onnx, OpenVINO's .xml, or an exported program's .pt2"
-ARGUMENTS = {  # of what each kind of file takes, beside threads
-    "a folder": ("device", "fold"),
-    ".ckpt": ("device",),
-    ".pt2": ("device",),
-    ".onnx": ("providers",),
-    ".xml": ("device",),
+BATCH_SIZE = 32  # crops: bounds memory, and larger batches are no faster on a CPU
+
+
+class FileKind(NamedTuple):
+    """A kind of model that can be loaded.
+
+    Attributes:
+        opener: dotted path of a function that returns a :class:`Backend`; imported when a file needs it.
+        arguments: of :meth:`Predictor.load` that it takes, beside ``threads``.
+    """
+
+    opener: str
+    arguments: tuple[str, ...]
+
+
+FOLDER = "a folder"
+KINDS = {  # by the suffix of the file
+    FOLDER: FileKind("facemask.inference.torch.open_checkpoint", ("device", "fold")),
+    ".ckpt": FileKind("facemask.inference.torch.open_checkpoint", ("device",)),
+    ".pt2": FileKind("facemask.inference.torch.open_program", ("device",)),
+    ".onnx": FileKind("facemask.inference.onnx.open_onnx", ("providers",)),
+    ".xml": FileKind("facemask.inference.openvino.open_openvino", ("device",)),
 }
 
 
 class Predictor:
-    """Says of face crops how probable each class is.
+    """Returns the probability of each class for face crops.
 
     Args:
-        backend: the opened model; :meth:`load` opens it.
+        backend: the opened model; :meth:`load` opens one.
+
+    Attributes:
+        preprocessing: how its input is prepared.
     """
 
     def __init__(self, backend: Backend) -> None:
-        self.record, self._run = backend
+        self.preprocessing, self._run = backend
 
     @classmethod
     def load(
@@ -45,49 +61,42 @@ class Predictor:
         device: str | None = None,
         fold: int | None = None,
     ) -> "Predictor":
-        """Open a model file.
+        """Open a model.
 
         Args:
-            path: a run's folder or a fold's, a checkpoint, or what ``export.py`` wrote: ``.onnx``, OpenVINO's ``.xml``
-                (with its ``.bin`` beside it), or ``.pt2``.
-            threads: how many to compute with; None leaves it to the library. Torch has one number for the process.
-            providers: of ONNX Runtime and for its files, the first choice first, such as
-                ``TensorrtExecutionProvider``, each with its options where it wants some; None for the CPU's.
-            device: torch's (``cuda``) or OpenVINO's (``GPU``), for their files; None for the CPU.
-            fold: of a run's folder, which fold's model; None for the first that is complete.
+            path: the folder of a run or of one of its folds, a checkpoint, or an exported model: ``.onnx``, OpenVINO's
+                ``.xml`` (with its ``.bin`` beside it) or ``.pt2``.
+            threads: number of threads to compute with; None leaves it to the library. Torch has one number per process.
+            providers: for ``.onnx``: execution providers of ONNX Runtime in order of preference, such as
+                ``TensorrtExecutionProvider``, each alone or with its options; None for the CPU.
+            device: for torch (``cuda``) and OpenVINO (``GPU``); None for the CPU.
+            fold: for a run folder: whose model; None for the first complete fold.
 
         Raises:
-            FaceMaskError: the file is missing, damaged or no model of ours, or what is to run it is not there.
+            FaceMaskError: the file is missing, damaged or not a model of this project, or a library is missing.
         """
         path = Path(path).expanduser()
+        kind = FOLDER if path.is_dir() else path.suffix
+        *suffixes, last = (suffix for suffix in KINDS if suffix != FOLDER)
+        allowed = f"a run's folder, or a file {', '.join(suffixes)} or {last}"
         if not path.exists():
-            raise ModelError(f"{path} does not exist; give {KINDS}.")
+            raise ModelError(f"{path} does not exist; give {allowed}.")
         if threads is not None and threads < 1:
-            raise ModelError(f"threads={threads} cannot compute; give 1 or more, or leave it out.")
-        kind = "a folder" if path.is_dir() else path.suffix
-        if kind not in ARGUMENTS:
-            raise ModelError(f"{path} is no model file; give {KINDS}.")
-        for name, value in {"providers": providers, "device": device, "fold": fold}.items():
-            if value is not None and name not in ARGUMENTS[kind]:
-                others = " and ".join(other for other, names in ARGUMENTS.items() if name in names)
+            raise ModelError(f"threads must be at least 1, got {threads}; leave it out for the library's choice.")
+        if kind not in KINDS:
+            raise ModelError(f"{path} is not a model file; give {allowed}.")
+        arguments = {"providers": providers, "device": device, "fold": fold}
+        for name, value in arguments.items():
+            if value is not None and name not in KINDS[kind].arguments:
+                others = " and ".join(other for other in KINDS if name in KINDS[other].arguments)
                 raise ModelError(f"{name}={value} is for {others}, and {path} is {kind}; leave it out.")
-        if kind in ("a folder", ".ckpt", ".pt2"):
-            torch_backend = _with_torch(path)
-            if path.suffix == ".pt2":
-                return cls(torch_backend.open_program(path, threads, device))
-            return cls(torch_backend.open_checkpoint(path, threads, device, fold))
-        if path.suffix == ".onnx":
-            from facemask.inference import onnx
-
-            return cls(onnx.open_onnx(path, threads, providers))
-        from facemask.inference import openvino
-
-        return cls(openvino.open_openvino(path, threads, device))
+        taken = {name: arguments[name] for name in KINDS[kind].arguments}
+        return cls(_opener(path, KINDS[kind].opener)(path, threads=threads, **taken))
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """In the order of the probabilities."""
-        return self.record.class_names
+        return self.preprocessing.class_names
 
     def predict(self, crops: Iterable[Pixels]) -> Probabilities:
         """Return the probability of each class.
@@ -99,7 +108,7 @@ class Predictor:
             float32[N, C].
 
         Raises:
-            ModelError: a crop is no such array, or has no pixels.
+            ModelError: a crop has another type or shape, or no pixels.
         """
         crops = list(crops)
         for i, crop in enumerate(crops):
@@ -108,36 +117,43 @@ class Predictor:
                 raise ModelError(f"crop {i} is {what}; each must be an array uint8[h, w, 3], RGB.")
             if crop.size == 0:
                 raise ModelError(f"crop {i} has no pixels: {crop.shape[1]} x {crop.shape[0]}; leave it out.")
-        batches = (crops[start : start + AT_ONCE] for start in range(0, len(crops), AT_ONCE))
-        return self._predicted(np.stack([self.record.square(crop) for crop in batch]) for batch in batches)
+        batches = (crops[start : start + BATCH_SIZE] for start in range(0, len(crops), BATCH_SIZE))
+        return self._predict_batches(np.stack([self.preprocessing.square(crop) for crop in batch]) for batch in batches)
 
     def predict_squares(self, squares: Pixels) -> Probabilities:
-        """Return the same of crops that are squares already, as stores hold them.
+        """Return the probability of each class for crops that are squares already, as the store holds them.
 
         Args:
             squares: uint8[N, store_size, store_size, 3], RGB; N may be 0.
 
+        Returns:
+            float32[N, C].
+
         Raises:
-            ModelError: they are of another shape or type.
+            ModelError: they have another shape or type.
         """
-        size = self.record.store_size
+        size = self.preprocessing.store_size
         if squares.dtype != np.uint8 or squares.shape[1:] != (size, size, 3):
             raise ModelError(
                 f"the images are {squares.dtype}{list(squares.shape)}; they must be uint8[N, {size}, {size}, 3], RGB."
             )
-        return self._predicted(squares[start : start + AT_ONCE] for start in range(0, len(squares), AT_ONCE))
+        return self._predict_batches(
+            squares[start : start + BATCH_SIZE] for start in range(0, len(squares), BATCH_SIZE)
+        )
 
-    def _predicted(self, batches: Iterable[Pixels]) -> Probabilities:
-        none = np.empty((0, len(self.class_names)), np.float32)
-        return np.concatenate([none, *(self._run(batch) for batch in batches)])
+    def _predict_batches(self, batches: Iterable[Pixels]) -> Probabilities:
+        empty = np.empty((0, len(self.class_names)), np.float32)
+        return np.concatenate([empty, *(self._run(batch) for batch in batches)])
 
 
-def _with_torch(path: Path) -> ModuleType:
+def _opener(path: Path, dotted: str) -> Callable[..., Backend]:
+    """Import the function that opens a file."""
+    module, _, name = dotted.rpartition(".")
     try:
-        from facemask.inference import torch as torch_backend
+        opener: Callable[..., Backend] = getattr(import_module(module), name)
     except ModuleNotFoundError as error:
         raise ModelError(
-            f"{path} needs {error.name}, which is not installed here; where it is, make an ONNX file of it: "
-            "python export.py run=FOLDER"
+            f"{path} needs {error.name}, which is not installed here; on a machine that has it, export the model as "
+            "ONNX: python export.py run=FOLDER"
         ) from error
-    return torch_backend
+    return opener

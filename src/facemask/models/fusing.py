@@ -1,4 +1,4 @@
-"""A network for prediction alone: the same function in fewer steps."""
+"""Fuse layers for prediction: the same function in fewer steps."""
 
 from copy import deepcopy
 
@@ -6,11 +6,11 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
-def folded(model: nn.Module) -> nn.Module:
-    """Return a copy in evaluation mode whose convolutions have taken in the batch normalisation that follows them.
+def fuse_conv_bn(model: nn.Module) -> nn.Module:
+    """Return a copy in evaluation mode with batch normalisation fused into the convolutions.
 
-    Where one follows the other in an ``nn.Sequential``; elsewhere nobody but the network knows what comes next. Layers
-    of other kinds, which may do more, stay as they are.
+    Only pairs that follow each other in an ``nn.Sequential`` are fused; elsewhere the order of layers is known to the
+    network's own ``forward`` alone. Subclasses of the two layers, which may compute something else, are left alone.
     """
     copy = deepcopy(model).eval()
     for sequence in [module for module in copy.modules() if type(module) is nn.Sequential]:

@@ -1,4 +1,4 @@
-"""Networks of every make become graphs that say the same, in each format, of one image and of several."""
+"""Networks of different kinds predict the same after export, in each format, for one image and for several."""
 
 from pathlib import Path
 
@@ -9,12 +9,14 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
+from facemask.config.checks.export import FORMATS, import_format
+from facemask.config.schemas import ExportConfig
 from facemask.data.preprocessing import Preprocessing
-from facemask.exporting.graph import Graph, to_onnx, to_program, write_openvino
-from facemask.inference.backend import METADATA, write_metadata
+from facemask.exporting.job import ExportJob
+from facemask.inference.backend import write_metadata
 from facemask.inference.predictor import Predictor
 
-RECORD = Preprocessing(("mask", "no_mask"), 32, 24)
+PREPROCESSING = Preprocessing(("mask", "no_mask"), 32, 24)
 
 
 class Own(LightningModule):
@@ -38,30 +40,25 @@ def network(name: str) -> nn.Module:
     return model.eval()
 
 
-def write(graph: Graph, suffix: str, file: Path) -> None:
-    words = write_metadata(graph.record, {})
-    if suffix == ".pt2":
-        torch.export.save(to_program(graph), file, extra_files={METADATA: words})
-    elif suffix == ".xml":
-        write_openvino(to_onnx(graph), file, words, is_half=False)
-    else:
-        model = to_onnx(graph)
-        model.metadata_props.add(key=METADATA, value=words)
-        file.write_bytes(model.SerializeToString())
+def write(model: nn.Module, format_: str, folder: Path) -> Predictor:
+    chosen = import_format(format_)()
+    metadata = write_metadata(PREPROCESSING, {})
+    job = ExportJob(model, PREPROCESSING, ExportConfig(), metadata, np.empty((0, 24, 24, 3), np.uint8))
+    file = folder / f"model{chosen.suffix}"
+    chosen.write(job, file)
+    return Predictor(chosen.open(file))
 
 
-@pytest.mark.parametrize("suffix", [".onnx", ".xml", ".pt2"])
+@pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize("name", ["mobilenetv2_035", "own"])
-def test_it_says_what_the_network_says(tmp_path: Path, name: str, suffix: str) -> None:
+def test_an_exported_network_predicts_the_same(tmp_path: Path, name: str, format_: str) -> None:
     model = network(name)
-    file = tmp_path / f"model{suffix}"
-    write(Graph(model, RECORD), suffix, file)
-    classifier = Predictor.load(file)
+    predictor = write(model, format_, tmp_path)
     images = np.random.default_rng(0).integers(0, 256, (7, 24, 24, 3)).astype(np.uint8)
     for n in (1, 7):
         with torch.inference_mode():
-            expected = model(RECORD.normalise(torch.from_numpy(images[:n]))).softmax(dim=1).numpy()
-        assert np.allclose(classifier.predict_squares(images[:n]), expected, atol=1e-5)
+            expected = model(PREPROCESSING.normalise(torch.from_numpy(images[:n]))).softmax(dim=1).numpy()
+        assert np.allclose(predictor.predict_squares(images[:n]), expected, atol=1e-5)
     content = b"".join(part.read_bytes() for part in tmp_path.iterdir())
     assert b"site-packages" not in content
     assert b"facemask/exporting" not in content

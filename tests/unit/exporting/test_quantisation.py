@@ -1,4 +1,4 @@
-"""A quantised network is small, says nearly the same, and leaves its first layers alone."""
+"""A quantised network is smaller, predicts nearly the same, and keeps its first and last layers in float."""
 
 import numpy as np
 import pytest
@@ -10,13 +10,13 @@ from facemask.exporting.graph import Graph, to_onnx
 from facemask.exporting.quantisation import first_nodes, last_nodes, quantised
 from facemask.models.cnn import CNN
 
-RECORD = Preprocessing(("a", "b", "c"), 32, 24)
+PREPROCESSING = Preprocessing(("a", "b", "c"), 32, 24)
 
 
 @pytest.fixture(scope="module")
 def graph() -> Graph:
     torch.manual_seed(0)
-    return Graph(CNN(num_classes=3, channels=[16, 32, 64], hidden=32), RECORD)
+    return Graph(CNN(num_classes=3, channels=[16, 32, 64], hidden=32), PREPROCESSING)
 
 
 def run(model: bytes, images: np.ndarray) -> np.ndarray:
@@ -25,7 +25,7 @@ def run(model: bytes, images: np.ndarray) -> np.ndarray:
     return np.asarray(onnxruntime.InferenceSession(model).run(None, {"images": images})[0])
 
 
-def test_it_is_smaller_and_says_nearly_the_same(graph: Graph) -> None:
+def test_a_quantised_network_is_smaller_and_predicts_nearly_the_same(graph: Graph) -> None:
     images = np.random.default_rng(0).integers(0, 256, (40, 24, 24, 3)).astype(np.uint8)
     whole = to_onnx(graph)
     small = quantised(whole, images, float_layers=1)
@@ -42,7 +42,7 @@ def test_it_is_smaller_and_says_nearly_the_same(graph: Graph) -> None:
     assert run(small.SerializeToString(), images[:1]).shape == (1, 3)
 
 
-def test_the_first_layers_stay_in_floats(graph: Graph) -> None:
+def test_the_first_layers_stay_in_float(graph: Graph) -> None:
     model = to_onnx(graph)
     operators = {node.name: node.op_type for node in model.graph.node}
     kept = [[operators[name] for name in first_nodes(model, n)] for n in (0, 1, 2)]
@@ -52,21 +52,21 @@ def test_the_first_layers_stay_in_floats(graph: Graph) -> None:
         first_nodes(model, 3)
 
 
-def test_so_do_the_last_layer_and_what_is_behind_it(graph: Graph) -> None:
+def test_the_last_layer_and_the_softmax_stay_in_float(graph: Graph) -> None:
     model = to_onnx(graph)
     operators = {node.name: node.op_type for node in model.graph.node}
     assert sorted(operators[name] for name in last_nodes(model)) == ["Gemm", "Softmax"]
 
 
 @pytest.mark.parametrize(("store", "size"), [(24, 16), (16, 24), (16, 16)])
-def test_pictures_shrink_and_grow_within_a_graph_as_they_did_in_training(store: int, size: int) -> None:
-    record = Preprocessing(("a", "b"), size, store)
-    graph = Graph(CNN(num_classes=2, channels=[4], hidden=4), record)
+def test_a_graph_resizes_images_as_training_does(store: int, size: int) -> None:
+    preprocessing = Preprocessing(("a", "b"), size, store)
+    graph = Graph(CNN(num_classes=2, channels=[4], hidden=4), preprocessing)
     images = np.random.default_rng(0).integers(0, 256, (5, store, store, 3)).astype(np.uint8)
     with torch.inference_mode():
-        expected = graph.net(record.normalise(torch.from_numpy(images))).softmax(dim=1).numpy()
+        expected = graph.net(preprocessing.normalise(torch.from_numpy(images))).softmax(dim=1).numpy()
     assert np.allclose(run(to_onnx(graph).SerializeToString(), images), expected, atol=1e-5)
 
 
-def test_the_file_tells_nothing_of_the_machine_it_was_made_on(graph: Graph) -> None:
+def test_a_graph_contains_no_path_of_this_machine(graph: Graph) -> None:
     assert b"/facemask/" not in to_onnx(graph).SerializeToString()

@@ -1,4 +1,4 @@
-"""One ``predict`` for every kind of file, on devices that have next to nothing installed; wrong files are told of."""
+"""One ``predict`` for every kind of file, without heavy packages; wrong files raise a clear error."""
 
 import json
 import subprocess
@@ -23,14 +23,18 @@ from facemask.inference.predictor import Predictor
 from facemask.models.checkpoint import load_model
 from facemask.models.predict import predict_probabilities
 
-RECORD = Preprocessing(("mask", "no_mask"), 24, 16)
+PREPROCESSING = Preprocessing(("mask", "no_mask"), 24, 16)
 HEAVY = ("torch", "PIL", "hydra", "omegaconf", "pandas", "lightning", "onnx", "scipy", "rich", "pydantic")
 
 
 def write_onnx(
-    file: Path, record: Preprocessing | None = RECORD, dtype: int = TensorProto.UINT8, side: int = 16, classes: int = 2
+    file: Path,
+    preprocessing: Preprocessing | None = PREPROCESSING,
+    dtype: int = TensorProto.UINT8,
+    side: int = 16,
+    classes: int = 2,
 ) -> Path:
-    """Write a graph that judges by the mean colour alone."""
+    """Write a graph that predicts from the mean colour alone."""
     rng = np.random.default_rng(0)
     weights = rng.normal(size=(3, classes)).astype(np.float32)
     is_float = dtype == TensorProto.FLOAT
@@ -56,8 +60,8 @@ def write_onnx(
         [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    if record is not None:
-        helper.set_model_props(model, {METADATA: write_metadata(record, {})})
+    if preprocessing is not None:
+        helper.set_model_props(model, {METADATA: write_metadata(preprocessing, {})})
     file.write_bytes(model.SerializeToString())
     return file
 
@@ -79,7 +83,7 @@ def fresh(code: str, *missing: str) -> str:
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
 
 
-def test_it_needs_neither_torch_nor_anything_else_that_is_large(tmp_path: Path) -> None:
+def test_onnx_files_need_no_torch_and_nothing_else_that_is_large(tmp_path: Path) -> None:
     file = write_onnx(tmp_path / "model.onnx")
     code = (
         "import numpy as np; from facemask.inference.predictor import Predictor\n"
@@ -95,12 +99,12 @@ def test_it_needs_neither_torch_nor_anything_else_that_is_large(tmp_path: Path) 
     assert not {f"'{name}'" for name in HEAVY} & set(unblocked.strip("[]").split(", "))
 
 
-def test_a_checkpoint_says_what_evaluation_says(fit: Callable[..., tuple[dict[str, object], Path]]) -> None:
+def test_a_checkpoint_predicts_as_evaluation_does(fit: Callable[..., tuple[dict[str, object], Path]]) -> None:
     _, folder = fit("epochs=1")
     checkpoint = folder / "fold-0/best.ckpt"
-    model, record = load_model(checkpoint)
+    model, preprocessing = load_model(checkpoint)
     faces = crops(40)
-    expected = predict_probabilities(model, record, np.stack([record.square(face) for face in faces]))
+    expected = predict_probabilities(model, preprocessing, np.stack([preprocessing.square(face) for face in faces]))
     before = torch.get_num_threads()
     for path in (folder, folder / "fold-0", checkpoint):
         classifier = Predictor.load(path, threads=1)
@@ -123,22 +127,22 @@ def test_no_crop_depends_on_the_others(brightness: Predictor, n: int) -> None:
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     squares = np.zeros((n, 16, 16, 3), np.uint8)
     for i, face in enumerate(faces):
-        squares[i] = RECORD.square(face)
+        squares[i] = PREPROCESSING.square(face)
         assert np.allclose(brightness.predict([face])[0], probabilities[i], atol=1e-6)
     assert np.allclose(brightness.predict_squares(squares), probabilities, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [8, 16, 24, 41])
 def test_preprocessing_without_torch_is_the_same(size: int) -> None:
-    record = Preprocessing(("a", "b"), size, 16)
+    preprocessing = Preprocessing(("a", "b"), size, 16)
     images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3)).astype(np.uint8)
-    expected = record.normalise(torch.from_numpy(images)).numpy()
-    found = record.normalise_array(images)
+    expected = preprocessing.normalise(torch.from_numpy(images)).numpy()
+    found = preprocessing.normalise_array(images)
     assert found.dtype == np.float32
     assert np.allclose(found, expected, atol=1e-5)
 
 
-def test_it_is_done_outside_a_graph_that_takes_floats(tmp_path: Path) -> None:
+def test_a_graph_that_takes_floats_gets_normalised_images(tmp_path: Path) -> None:
     classifier = Predictor.load(write_onnx(tmp_path / "model.onnx", dtype=TensorProto.FLOAT, side=24))
     assert classifier.predict(crops(3)).shape == (3, 2)
 
@@ -153,18 +157,18 @@ def test_it_is_done_outside_a_graph_that_takes_floats(tmp_path: Path) -> None:
         ([[0, 0, 0]], "crop 1 is list"),
     ],
 )
-def test_what_is_no_crop_is_refused(brightness: Predictor, crop: Pixels, said: str) -> None:
+def test_wrong_crops_raise(brightness: Predictor, crop: Pixels, said: str) -> None:
     with pytest.raises(ModelError, match=said):
         brightness.predict([*crops(1), crop])
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((1, 16, 17, 3), np.uint8), np.zeros((1, 16, 16, 3), np.float32)])
-def test_what_are_no_squares_is_refused(brightness: Predictor, wrong: Pixels) -> None:
+def test_wrong_squares_raise(brightness: Predictor, wrong: Pixels) -> None:
     with pytest.raises(ModelError, match=r"the images are .*; they must be uint8\[N, 16, 16, 3\], RGB"):
         brightness.predict_squares(wrong)
 
 
-def test_an_argument_for_another_kind_of_file_is_refused(tmp_path: Path) -> None:
+def test_an_argument_for_another_kind_of_file_raises(tmp_path: Path) -> None:
     file = write_onnx(tmp_path / "model.onnx")
     with pytest.raises(ModelError, match=r"device=cuda is for a folder and .ckpt and .pt2 and .xml, and .* is .onnx"):
         Predictor.load(file, device="cuda")
@@ -175,13 +179,15 @@ def test_an_argument_for_another_kind_of_file_is_refused(tmp_path: Path) -> None
         Predictor.load(tmp_path / "model.xml", providers=["CPUExecutionProvider"])
 
 
-def test_files_that_are_no_models_are_told_of(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_files_that_are_not_models_raise(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ModelError, match="nowhere.onnx does not exist; give a run's folder"):
         Predictor.load(tmp_path / "nowhere.onnx")
-    with pytest.raises(ModelError, match="threads=0 cannot compute; give 1 or more"):
+    with pytest.raises(ModelError, match="threads must be at least 1, got 0"):
         Predictor.load(write_onnx(tmp_path / "whole.onnx"), threads=0)
     (tmp_path / "model.tflite").touch()
-    with pytest.raises(ModelError, match="model.tflite is no model file; give a run's folder"):
+    with pytest.raises(
+        ModelError, match="model.tflite is not a model file; give a run's folder, or a file .ckpt, .pt2, .onnx or .xml"
+    ):
         Predictor.load(tmp_path / "model.tflite")
     whole = write_onnx(tmp_path / "whole.onnx").read_bytes()
     for share in (0, 0.1, 0.5, 0.95):
@@ -189,16 +195,16 @@ def test_files_that_are_no_models_are_told_of(tmp_path: Path, capfd: pytest.Capt
         cut.write_bytes(whole[: int(share * len(whole))])
         with pytest.raises(ModelError, match=r"cut\.onnx (\(.*\): if it is damaged, export|was not written by)"):
             Predictor.load(cut)
-    with pytest.raises(ModelError, match=r"cannot open .*cut\.pt2 \(.*\): if it is damaged, export the run anew"):
+    with pytest.raises(ModelError, match=r"cannot open .*cut\.pt2 \(.*\): if it is damaged, export the run again"):
         Predictor.load((tmp_path / "cut.onnx").rename(tmp_path / "cut.pt2"))
     assert capfd.readouterr().err == ""
     with pytest.raises(ModelError, match=r"foreign\.onnx was not written by export\.py"):
-        Predictor.load(write_onnx(tmp_path / "foreign.onnx", record=None))
+        Predictor.load(write_onnx(tmp_path / "foreign.onnx", preprocessing=None))
 
 
-def test_a_graph_must_do_what_its_record_says(tmp_path: Path) -> None:
+def test_a_graph_that_contradicts_its_metadata_raises(tmp_path: Path) -> None:
     three = write_onnx(tmp_path / "three.onnx", classes=3)
-    with pytest.raises(ModelError, match=r"three.onnx gives float32\[N, 3\], .* knows the 2 classes mask, no_mask"):
+    with pytest.raises(ModelError, match=r"three.onnx returns float32\[N, 3\], .* has the 2 classes mask, no_mask"):
         Predictor.load(three)
     large = write_onnx(tmp_path / "large.onnx", side=17)
     with pytest.raises(ModelError, match=r"takes uint8\[N, 17, 17, 3\], .* should take uint8\[N, 16, 16, 3\] or float"):

@@ -1,4 +1,4 @@
-"""A folded network says the same."""
+"""A network with fused layers gives the same output."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch import nn
 
 from facemask.models.backbone import TimmNet
 from facemask.models.cnn import CNN
-from facemask.models.fusing import folded
+from facemask.models.fusing import fuse_conv_bn
 
 
 def as_if_trained(net: nn.Module) -> nn.Module:
@@ -26,7 +26,7 @@ def test_it_gives_the_same_probabilities_in_fewer_layers(channels_last: bool) ->
     if channels_last:
         net = net.to(memory_format=torch.channels_last)
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    short = folded(net)
+    short = fuse_conv_bn(net)
     images = torch.randn(4, 3, 32, 32)
     with torch.no_grad():
         assert torch.allclose(net.eval()(images).softmax(dim=1), short(images).softmax(dim=1), atol=1e-6)
@@ -47,11 +47,11 @@ def test_what_is_no_plain_pair_is_left_alone() -> None:
         net = as_if_trained(nn.Sequential(*pair)) if pair[1].track_running_stats else nn.Sequential(*pair)
         images = torch.randn(2, 3, 8, 8)
         with torch.no_grad():
-            assert torch.equal(net.eval()(images), folded(net)(images))
+            assert torch.equal(net.eval()(images), fuse_conv_bn(net)(images))
 
 
 def test_other_networks_stay_what_they_are() -> None:
     net = as_if_trained(TimmNet(num_classes=2, name="resnet10t", pretrained=False)).eval()
     images = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
-        assert torch.allclose(net(images).softmax(dim=1), folded(net)(images).softmax(dim=1), atol=1e-5)
+        assert torch.allclose(net(images).softmax(dim=1), fuse_conv_bn(net)(images).softmax(dim=1), atol=1e-5)

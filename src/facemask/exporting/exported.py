@@ -1,0 +1,120 @@
+"""What an export results in, and how it is shown."""
+
+from dataclasses import asdict, dataclass
+from html import escape
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from facemask.config.schemas import ExportConfig
+from facemask.exporting.parity import Parity
+from facemask.files import as_typed
+from facemask.inference.predictor import KINDS
+
+HEADER = ("model", "accuracy", "MB")
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What an exported file says about its model, beside the preprocessing.
+
+    Attributes:
+        model: name of the network.
+        trained_on: fingerprint of the data, where it is known.
+        facemask: version of this package.
+        format: of the file.
+        precision: of the weights.
+        preprocessing: whether it is ``inside`` or ``outside`` the graph.
+        float_layers: int8 only: number of leading convolutions kept in float, as configured.
+        calibration: int8 only: maximum number of calibration images.
+    """
+
+    model: str
+    trained_on: str | None
+    facemask: str
+    format: str
+    precision: str
+    preprocessing: str
+    float_layers: int | None = None
+    calibration: int | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """Return JSON-compatible types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model file.
+
+    Attributes:
+        file: its path.
+        size: bytes, of all files that belong to it.
+        parity: comparison with the trained model on its validation images; None if it was not checked.
+        facts: about the model.
+        trained_size: bytes of the trained model's weights.
+        samples: description of the images behind ``parity``.
+        config: that it was exported with.
+    """
+
+    file: Path
+    size: int
+    parity: Parity | None
+    facts: ModelFacts
+    trained_size: int
+    samples: str
+    config: ExportConfig
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        sides = (
+            ("trained, fp32", self.parity and self.parity.before, self.trained_size),
+            (f"{self.facts.format}, {self.facts.precision}", self.parity and self.parity.after, self.size),
+        )
+        rows = []
+        for name, accuracy, size in sides:
+            value = "{:.3f}\n{:.3f}-{:.3f}".format(*accuracy) if accuracy else "not checked"
+            rows.append((name, value, f"{size / 1e6:.1f}"))
+        return rows
+
+    def _repr_html_(self) -> str:
+        cells = [[escape(cell).replace("\n", "<br>") for cell in row] for row in self._rows()]
+        body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in cells)
+        head = "".join(f"<th>{name}</th>" for name in HEADER)
+        return f"<table><caption>{escape(str(self.file))}</caption><tr>{head}</tr>{body}</table>"
+
+
+def show(exported: Exported, console: Console) -> None:
+    """Print the accuracy and size before and after, what changed, and how to load the file."""
+    parity = exported.parity
+    about = f"{exported.facts.model} on {exported.samples}, n = {parity.n:,}" if parity else exported.facts.model
+    console.print(about, soft_wrap=True, highlight=False, markup=False)
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in HEADER:
+        table.add_column(column, justify="left" if column == "model" else "right")
+    for row in exported._rows():
+        table.add_row(*row)
+    console.print(table)
+    notes = _notes(parity, exported.config) if parity else ["Not compared with the trained model, by max_drop=null."]
+    file = as_typed(exported.file)
+    is_loadable = file.suffix in KINDS
+    notes.append(f'facemask.Predictor.load("{file}").predict(crops)' if is_loadable else f"File: {file}")
+    console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)
+
+
+def _notes(parity: Parity, config: ExportConfig) -> list[str]:
+    """Return what the parity check found."""
+    gain, low, high = (100 * value for value in parity.gain)
+    max_drop = config.max_drop or 0.0
+    notes = [
+        f"{parity.changed} of {parity.n:,} labels changed; probabilities differ by {parity.mean:.2g} on average, "
+        f"{parity.largest:.2g} at most.",
+        f"Accuracy changed by {gain:+.2f} points (95 %: {low:+.2f} to {high:+.2f}); max_drop={max_drop:g} "
+        f"allows a loss of {100 * max_drop:.2f}{', or of one image' if max_drop else ''}.",
+        f"Ranges: 95 %, bootstrap over the {parity.groups:,} groups, {config.draws:,} draws.",
+    ]
+    if config.precision == "int8":
+        n = min(config.calibration, parity.n)
+        notes.append(f"It was calibrated on {n:,} of these same images; the test part was not touched.")
+    return notes
