@@ -1,6 +1,9 @@
 """From photos to a set of faces: ``python prepare_data.py task=crop photos=FOLDER out=FOLDER``."""
 
+from pathlib import Path
+
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from facemask.cli import main as cli
@@ -14,21 +17,20 @@ register()
 @hydra.main(config_path="conf", config_name="prepare_data", version_base="1.3")
 def main(config: DictConfig) -> None:
     """Do what ``task`` says."""
-    cli.run_job(prepare, config)
+    cli.run_job(run_task, config)
 
 
-def prepare(config: DictConfig) -> None:
+def run_task(config: DictConfig) -> None:
     """Check what needs no data first."""
-    settings = resolve_preparation(config)
-    from facemask.preparation.auditing import audit
-    from facemask.preparation.cropping import crop
-    from facemask.preparation.exploring import explore
-    from facemask.preparation.importing import import_faces
-    from facemask.preparation.splitting import split
+    resolved = resolve_preparation(config)
+    from rich.console import Console
 
-    tasks = {"crop": crop, "import": import_faces, "split": split, "audit": audit, "explore": explore}
-    if failure := tasks[settings["task"]](settings):
-        cli.fail(failure, code=1)
+    from facemask.preparation.command import prepare, show
+
+    result = prepare(resolved, Path(HydraConfig.get().runtime.output_dir))
+    show(result, Console())
+    if result.failure:
+        cli.fail(result.failure, code=1)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,11 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from filelock import FileLock, Timeout
 
-from facemask.config.compose import Settings
+from facemask.config.keys import Values
 from facemask.errors import ConfigError, DataError
 from facemask.files import write_atomically
 from facemask.preparation.photos import Photo
@@ -19,20 +19,44 @@ FORMAT = 1  # raise it when the crops of an unchanged photo would change
 
 
 @dataclass(frozen=True)
+class Face:
+    """A crop, as its row of the manifest says.
+
+    Attributes:
+        file: below the folder of crops.
+        photo: the name of the photo it is from.
+        label: its class folder.
+        split: the photo's part, if its folder names one; else empty.
+        left, top, right, bottom: the box that was found, in pixels of the photo.
+        score: the detector's; None where a person has drawn the box.
+    """
+
+    file: str
+    photo: str
+    label: str
+    split: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+    score: float | None
+
+
+@dataclass(frozen=True)
 class Cropped:
     """What has become of a photo.
 
     Attributes:
         photo: its name.
         stamp: what it was made from; where this has changed, it is done again.
-        faces: the manifest's row of each face.
+        faces: its crops.
         left_out: faces that are too small, or outside the photo.
         error: why the photo cannot be read; empty if it can.
     """
 
     photo: str
     stamp: str
-    faces: list[dict[str, Any]]
+    faces: list[Face]
     left_out: int = 0
     error: str = ""
 
@@ -56,7 +80,7 @@ class Journal:
     def add(self, cropped: Cropped) -> None:
         """Note what has become of a photo, and remove crops that an earlier state of it had and this has not."""
         before = self.done.get(cropped.photo)
-        stale = {row["file"] for row in before.faces} - {row["file"] for row in cropped.faces} if before else set()
+        stale = {face.file for face in before.faces} - {face.file for face in cropped.faces} if before else set()
         for file in stale:  # first: what the journal does not know any more would stay for good
             (self.folder / file).unlink(missing_ok=True)
         self._stream.write(json.dumps(asdict(cropped)) + "\n")
@@ -69,7 +93,7 @@ class Journal:
 
 
 @contextmanager
-def open_journal(out: Path, settings: Settings) -> Iterator[Journal]:
+def open_journal(out: Path, settings: Values) -> Iterator[Journal]:
     """Open the journal of a folder of crops, or begin one.
 
     Args:
@@ -97,7 +121,7 @@ def open_journal(out: Path, settings: Settings) -> Iterator[Journal]:
         ) from error
 
 
-def _read(file: Path, settings: Settings, out: Path) -> dict[str, Cropped]:
+def _read(file: Path, settings: Values, out: Path) -> dict[str, Cropped]:
     """Return what has become of each photo, by name."""
     lines = file.read_text().splitlines() if file.exists() else []
     if not lines:
@@ -118,8 +142,9 @@ def _read(file: Path, settings: Settings, out: Path) -> dict[str, Cropped]:
     done: dict[str, Cropped] = {}
     for line in lines[1:]:
         try:
-            cropped = Cropped(**json.loads(line))
-        except (ValueError, TypeError):  # cut off
+            values = json.loads(line)
+            cropped = Cropped(**values | {"faces": [Face(**face) for face in values["faces"]]})
+        except (ValueError, TypeError, KeyError):  # cut off
             continue
         done[cropped.photo] = cropped
     return done
