@@ -16,6 +16,7 @@ from facemask.preparation.photos import Photo
 
 JOURNAL, LOCK = "crops.jsonl", ".lock"
 FORMAT = 1  # raise it when the crops of an unchanged photo would change
+FORMER, PRESENT = "facemask.faces.", "facemask.detection."  # the package of detectors, as earlier journals name it
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,8 @@ def _read(file: Path, settings: Values, out: Path) -> dict[str, Cropped]:
         return {}
     try:
         head = json.loads(lines[0])
-        made_with, version = head["settings"], head["format"]
-    except (ValueError, KeyError, TypeError) as error:
+        made_with, version = _with_present_names(head["settings"]), head["format"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{file} is damaged; delete {out} and begin again, or give another folder.") from error
     if version != FORMAT:
         raise DataError(f"out={out} holds crops of another version of this command; give another folder.")
@@ -148,3 +149,10 @@ def _read(file: Path, settings: Values, out: Path) -> dict[str, Cropped]:
             continue
         done[cropped.photo] = cropped
     return done
+
+
+def _with_present_names(settings: Values) -> Values:
+    return {
+        key: value.replace(FORMER, PRESENT, 1) if isinstance(value, str) and value.startswith(FORMER) else value
+        for key, value in settings.items()
+    }

@@ -124,6 +124,19 @@ def test_other_settings_or_other_files_are_refused(photos: Path, tmp_path: Path)
         run(photos, out, Finder())
 
 
+def test_a_journal_that_knows_detectors_by_their_former_package_is_continued(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(photos, out, Finder())
+    head, *rest = (out / JOURNAL).read_text().splitlines()
+    settings = json.loads(head)["settings"] | {"detector._target_": "facemask.faces.detectors.Haar"}
+    (out / JOURNAL).write_text("\n".join([json.dumps({"format": 1, "settings": settings}), *rest]) + "\n")
+    made = {"crop.margin": 0.0, "detector._target_": "facemask.detection.detectors.Haar"}
+    with open_journal(out, made) as journal:
+        assert len(journal.done) == 6
+    with pytest.raises(ConfigError, match="made with detector._target_"):
+        open_journal(out, made | {"detector._target_": "facemask.detection.detectors.Mtcnn"}).__enter__()
+
+
 def test_unreadable_photos_are_tolerated_up_to_a_share(photos: Path, tmp_path: Path) -> None:
     (photos / "9.jpg").write_text("no picture")
     run(photos, tmp_path / "out", Finder())
