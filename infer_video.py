@@ -1,12 +1,16 @@
 """Label faces in moving pictures: ``python infer_video.py run=FOLDER source=0``, or a file, a folder, an address."""
 
+from pathlib import Path
+
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from facemask.cli import main as cli
 from facemask.config.checks.video import resolve_video
 from facemask.config.compose import register
 from facemask.config.schemas import InferVideoConfig
+from facemask.files import remove_if_empty
 
 register()
 
@@ -19,10 +23,19 @@ def main(config: DictConfig) -> None:
 
 def infer(config: DictConfig) -> None:
     """Check what needs no network first."""
-    settings = resolve_video(config)
-    from facemask.video.label import run
+    resolved, folder = resolve_video(config), Path(HydraConfig.get().runtime.output_dir)
+    from rich.console import Console
 
-    run(settings)
+    from facemask.video.label import label_video
+    from facemask.video.tally import show
+
+    try:
+        tally = label_video(resolved, folder)
+    finally:
+        remove_if_empty(folder)
+    show(tally, Console())
+    if tally.is_interrupted:
+        raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -38,6 +38,9 @@ def resolve_video(config: DictConfig) -> InferVideoConfig:
         raise ConfigError("privacy=blur hides a face that is lost for patience= seconds; give it more than 0.")
     check_margin(resolved.crop.margin)
     _check_source(resolved)
+    for name, node in resolved.sink.items():
+        if not isinstance(node, Component):
+            raise ConfigError(f"sink.{name} has no _target_; type sink.{name}._target_=my_module.MySink.")
     sinks = {f"sink.{name}": to_plain(node) for name, node in resolved.sink.items()}
     check_targets({"source": to_plain(resolved.source), "detector": to_plain(resolved.detector), **sinks})
     return resolved
