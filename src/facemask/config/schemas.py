@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     Names = dict[str, str | None]
     Strings = list[str]
     Margin = float | list[float]
-    SourceName = int | str
+    SourceName = int | str | Node
 else:
     Node = Nodes = Names = Strings = Margin = SourceName = Any
 
@@ -246,8 +246,9 @@ class AuditConfig:
     allow: Allowed = field(default_factory=Allowed)
 
 
+TaskConfig = CropConfig | ImportConfig | SplitConfig | AuditConfig | ExploreConfig
 # What prepare_data.py can do.
-TASKS = {
+TASKS: dict[str, type[TaskConfig]] = {
     "crop": CropConfig,
     "import": ImportConfig,
     "split": SplitConfig,
@@ -261,7 +262,8 @@ class InferVideoConfig:
     """The keys of ``infer_video.py``."""
 
     run: str = MISSING  # a run folder, a checkpoint or an exported model
-    source: SourceName = 0  # a camera's number, an address (rtsp://…, http://…), a video, a photo or a folder of photos
+    # A camera's number, an address (rtsp://…, http://…), a video, a photo, a folder of photos, or a class of your own.
+    source: SourceName = 0  # typed as 'source={_target_: my_module.MySource, KEY: VALUE}'
     live: bool | None = None  # play a video as a camera would show it: at its own speed, dropping frames
     loop: bool = False  # begin a video again when it ends
     seconds: float | None = None  # stop after so many

@@ -1,7 +1,7 @@
 """Where the faces are in a picture: four detectors behind one contract.
 
-Every one of them is ``detect(image: uint8[H, W, 3] RGB) -> Faces``, and shares the score threshold, the smallest face,
-the limit of the longest side and boxes that never leave the picture.
+A detector is anything with ``detect(image: uint8[H, W, 3] RGB) -> Faces``. The four here also share the score
+threshold, the smallest face, the limit of the longest side and boxes that never leave the picture.
 """
 
 import os
@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -23,6 +23,7 @@ from facemask.errors import WeightsError
 Boxes = npt.NDArray[np.float32]
 SIDES = ("left", "top", "right", "bottom")  # of a box, in its order
 Scores = npt.NDArray[np.float32]
+Landmarks = npt.NDArray[np.float32]
 Share = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=1)]
 
@@ -34,17 +35,29 @@ class Faces:
     Attributes:
         boxes: float32[N, 4], left, top, right and bottom in pixels, inside the picture; N may be 0.
         scores: float32[N], in [0, 1].
+        landmarks: float32[N, 5, 2], x and y in pixels of both eyes, the nose and both corners of the mouth, the
+            picture's left before its right; None where the detector knows none.
     """
 
     boxes: Boxes
     scores: Scores
+    landmarks: Landmarks | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
 
 
+@runtime_checkable
+class SupportsDetect(Protocol):
+    """All that the project asks of a detector."""
+
+    def detect(self, image: Pixels) -> Faces:
+        """Find the faces of an image, uint8[H, W, 3], RGB."""
+        ...
+
+
 class Detector(ABC):
-    """What all detectors share; each finds faces in a picture of limited size in its own way.
+    """Base of the detectors here, and of a user's own if it helps: a subclass implements ``_find`` alone.
 
     Args:
         threshold: least score of a face.
@@ -62,22 +75,28 @@ class Detector(ABC):
         if scale < 1:
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
             image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-        boxes, scores = self._find(np.ascontiguousarray(image))
-        factors = np.array([width / image.shape[1], height / image.shape[0]] * 2, np.float32)
-        boxes = (boxes * factors).clip(0, np.array([width, height] * 2, np.float32))
+        found = self._find(np.ascontiguousarray(image))
+        factors = np.array([width / image.shape[1], height / image.shape[0]], np.float32)
+        boxes = (found.boxes * np.tile(factors, 2)).clip(0, np.array([width, height] * 2, np.float32))
         sides = boxes[:, 2:] - boxes[:, :2]
-        kept = np.flatnonzero((scores >= self.threshold) & (sides.min(axis=1, initial=np.inf) >= self.min_face))
-        kept = kept[np.argsort(-scores[kept], kind="stable")]
-        return Faces(boxes[kept].astype(np.float32), scores[kept].astype(np.float32))
+        is_face = (found.scores >= self.threshold) & (sides.min(axis=1, initial=np.inf) >= self.min_face)
+        kept = np.flatnonzero(is_face)
+        kept = kept[np.argsort(-found.scores[kept], kind="stable")]
+        landmarks = None if found.landmarks is None else found.landmarks[kept] * factors
+        return as_faces(boxes[kept], found.scores[kept], landmarks)
 
     @abstractmethod
-    def _find(self, image: Pixels) -> tuple[Boxes, Scores]:
-        """Return boxes, float32[N, 4], and scores, float32[N], in the pixels of the image given."""
+    def _find(self, image: Pixels) -> Faces:
+        """Return all faces in any order, in pixels of the image given; :func:`as_faces` makes them of lists."""
 
 
-def as_arrays(boxes: Any, scores: Any) -> tuple[Boxes, Scores]:
-    """Return whatever a library calls boxes and scores as float32[N, 4] and float32[N]."""
-    return np.asarray(boxes, np.float32).reshape(-1, 4), np.asarray(scores, np.float32).reshape(-1)
+def as_faces(boxes: Any, scores: Any, landmarks: Any = None) -> Faces:
+    """Return whatever a library calls boxes, scores and landmarks as the arrays of :class:`Faces`."""
+    return Faces(
+        np.asarray(boxes, np.float32).reshape(-1, 4),
+        np.asarray(scores, np.float32).reshape(-1),
+        None if landmarks is None else np.asarray(landmarks, np.float32).reshape(-1, 5, 2),
+    )
 
 
 class CenterFace(Detector):
@@ -95,7 +114,7 @@ class CenterFace(Detector):
     """
 
     STRIDE, MULTIPLE = 4, 32  # pixels between the network's places; what its input's sides must be a multiple of
-    OUTPUTS = ("537", "538", "539")  # heat map, size and offset, as the file names them
+    OUTPUTS = ("537", "538", "539", "540")  # heat map, size, offset and landmarks, as the file names them
 
     def __init__(
         self,
@@ -143,16 +162,18 @@ class CenterFace(Detector):
             options.intra_op_num_threads = threads
         return onnxruntime.InferenceSession(model.SerializeToString(), options, onnxruntime.get_available_providers())
 
-    def _find(self, image: Pixels) -> tuple[Boxes, Scores]:
+    def _find(self, image: Pixels) -> Faces:
         height, width = (-(-side // self.MULTIPLE) * self.MULTIPLE for side in image.shape[:2])
         canvas = np.zeros((height, width, 3), np.float32)  # black to the right and below, so that nothing is distorted
         canvas[: image.shape[0], : image.shape[1]] = image
         inputs = {self._session.get_inputs()[0].name: canvas.transpose(2, 0, 1)[None]}
-        heat, size, offset = (output[0] for output in self._session.run(self.OUTPUTS, inputs))
+        heat, size, offset, points = (output[0] for output in self._session.run(self.OUTPUTS, inputs))
         rows, columns = np.nonzero(heat[0] >= self.threshold)
         half = np.exp(size[:, rows, columns]) * self.STRIDE / 2  # [height, width]
         middle = (np.stack([rows, columns]) + offset[:, rows, columns] + 0.5) * self.STRIDE
         boxes = np.concatenate([(middle - half)[::-1], (middle + half)[::-1]]).T
+        shares = points[:, rows, columns].reshape(5, 2, -1)  # [point, (y, x), face], of the box's height and width
+        landmarks = (middle - half + shares * 2 * half)[:, ::-1].transpose(2, 0, 1)
         scores = heat[0, rows, columns]
         kept = cv2.dnn.NMSBoxes(
             np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1).tolist(),
@@ -161,7 +182,7 @@ class CenterFace(Detector):
             self.overlap,
         )
         chosen = np.asarray(kept, dtype=np.int64).reshape(-1)
-        return as_arrays(boxes[chosen], scores[chosen])
+        return as_faces(boxes[chosen], scores[chosen], landmarks[chosen])
 
 
 class Haar(Detector):
@@ -189,14 +210,14 @@ class Haar(Detector):
             str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml")
         )
 
-    def _find(self, image: Pixels) -> tuple[Boxes, Scores]:
+    def _find(self, image: Pixels) -> Faces:
         grey = cv2.equalizeHist(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
         found, _, margins = self._cascade.detectMultiScale3(
             grey, scaleFactor=1.1, minNeighbors=self.neighbours, outputRejectLevels=True
         )
-        corners, sides = np.split(as_arrays(found, [])[0], 2, axis=1)
+        corners, sides = np.split(np.asarray(found, np.float32).reshape(-1, 4), 2, axis=1)
         margin = np.asarray(margins, np.float32).reshape(-1)
-        return as_arrays(np.concatenate([corners, corners + sides], axis=1), 1 / (1 + np.exp(-margin)))
+        return as_faces(np.concatenate([corners, corners + sides], axis=1), 1 / (1 + np.exp(-margin)))
 
 
 class Mtcnn(Detector):
@@ -218,13 +239,11 @@ class Mtcnn(Detector):
 
         self._network = MTCNN(keep_all=True, min_face_size=min_face, device="cpu", post_process=False)
 
-    def _find(self, image: Pixels) -> tuple[Boxes, Scores]:
-        if min(image.shape[:2]) < self.min_face:  # no place for a face, which it has no way to say
-            return as_arrays([], [])
-        boxes, scores = self._network.detect(image)
-        if boxes is None:
-            return as_arrays([], [])
-        return as_arrays(boxes, scores)
+    def _find(self, image: Pixels) -> Faces:
+        if min(image.shape[:2]) < self.min_face:  # MTCNN raises on images smaller than its smallest face
+            return as_faces([], [], [])
+        boxes, scores, landmarks = self._network.detect(image, landmarks=True)
+        return as_faces([], [], []) if boxes is None else as_faces(boxes, scores, landmarks)
 
 
 class RetinaFace(Detector):
@@ -239,6 +258,8 @@ class RetinaFace(Detector):
         longest_side: as in :class:`Detector`.
         network: an open network to use in place of the package's.
     """
+
+    LANDMARKS = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")  # the person's, the picture's left first
 
     def __init__(
         self,
@@ -260,8 +281,9 @@ class RetinaFace(Detector):
                 "choose detector=centerface, whose weights are installed."
             ) from error
 
-    def _find(self, image: Pixels) -> tuple[Boxes, Scores]:
+    def _find(self, image: Pixels) -> Faces:
         bgr = np.ascontiguousarray(image[..., ::-1])
         found = self._package.detect_faces(bgr, self.threshold, self._network, allow_upscaling=False)
         faces = list(found.values()) if isinstance(found, dict) else []
-        return as_arrays([face["facial_area"] for face in faces], [face["score"] for face in faces])
+        landmarks = [[face["landmarks"][name] for name in self.LANDMARKS] for face in faces]
+        return as_faces([face["facial_area"] for face in faces], [face["score"] for face in faces], landmarks)

@@ -1,59 +1,112 @@
-"""What ``prepare_data.py task=audit`` does: say what is wrong with a set of faces, and fail if it is too much."""
+"""What ``prepare_data.py task=audit`` does: say what is wrong with a set of faces, and whether it is too much."""
 
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
 
-from facemask.config.compose import Settings
+from facemask.config.schemas import AuditConfig
 from facemask.data.duplicates import near_duplicates
 from facemask.data.index import index
 from facemask.data.store import open_store
 from facemask.files import as_typed, write_atomically
 from facemask.preparation.defects import find_defects
+from facemask.preparation.result import TaskResult
 from facemask.reports.terminal import print_table
 
 FINDINGS, JSON = "findings.csv", "audit.json"
 SIDE = 64  # pixels, at which pictures are compared
 
 
-def audit(settings: Settings) -> str | None:
-    """Write and print what is wrong with a set of faces.
+@dataclass(frozen=True)
+class Audit(TaskResult):
+    """What is wrong with a set of faces.
 
-    Args:
-        settings: the resolved configuration.
+    Attributes:
+        folder: of ``findings.csv`` and ``audit.json``.
+        root: of the set.
+        findings: one row a finding, see :func:`facemask.preparation.defects.find_defects`.
+        found: how many findings there are of each kind.
+        allowed: how many of each kind are no failure; None for any number.
+        n_groups: in the set.
+        classes: how many images each class has.
+    """
 
-    Returns:
-        What there is too much of, in one sentence; None if all is within ``allow``.
+    folder: Path
+    root: Path
+    findings: pd.DataFrame
+    found: Mapping[str, int]
+    allowed: Mapping[str, int | None]
+    n_groups: int
+    classes: Mapping[str, int]
+
+    @property
+    def too_many(self) -> dict[str, int]:
+        """The kinds of which there are more findings than is allowed, and how many."""
+        limits = {kind: limit for kind, limit in self.allowed.items() if limit is not None}
+        return {kind: self.found[kind] for kind, limit in limits.items() if self.found[kind] > limit}
+
+    @property
+    def failure(self) -> str | None:
+        """What there is too much of, in one sentence; None if all is within ``allow``."""
+        if not self.too_many:
+            return None
+        listed = ", ".join(f"{kind} ({n:,}, allowed {self.allowed[kind]:,})" for kind, n in self.too_many.items())
+        return f"more than is allowed: {listed}; mend the set, or allow more: allow.{min(self.too_many)}=…"
+
+    def show(self, console: Console) -> None:
+        """Print the number of findings of each kind, and the first of each."""
+        rows = [
+            {"finding": kind, "found": n, "allowed": "any" if self.allowed[kind] is None else self.allowed[kind]}
+            for kind, n in self.found.items()
+        ]
+        n = sum(self.classes.values())
+        title = f"{self.root}: {n:,} images in {self.n_groups:,} groups, {len(self.classes)} classes"
+        print_table(pd.DataFrame(rows), title, console)
+        first = self.findings.drop_duplicates("finding")[["finding", "file", "label", "other", "detail"]]
+        notes = [
+            f"First of {kind}: {' and '.join(filter(None, [file or label, other]))} ({detail})"
+            for kind, file, label, other, detail in first.to_numpy()
+        ]
+        where = as_typed(self.folder)
+        notes.append(f"All findings: {where}/{FINDINGS}; as JSON: {where}/{JSON}")
+        console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)
+
+
+def audit(config: AuditConfig, folder: Path) -> Audit:
+    """Write what is wrong with a set of faces into a folder.
 
     Raises:
         FaceMaskError: the set cannot be read at all.
     """
-    folder, root = Path(HydraConfig.get().runtime.output_dir), Path(settings["data"]["root"]).expanduser()
+    root = Path(config.data.root).expanduser()
     table = index(root, for_training=False)
-    store = open_store(root, table["path"].tolist(), SIDE, Path(settings["data"]["store_dir"]).expanduser())
+    store = open_store(root, table["path"].tolist(), SIDE, Path(config.data.store_dir).expanduser())
     table = table.assign(**{name: store.samples[name].to_numpy() for name in ("width", "height", "error")})
     table["digest"] = [_digest(root / path) for path in table["path"]]
-    findings = find_defects(table, near_duplicates(store.images), settings)
-    found = findings["finding"].value_counts()
-    counts = {kind: int(found.get(kind, 0)) for kind in settings["allow"]}
-    too_many = {kind: n for kind, n in counts.items() if n > _allowed(settings, kind)}
+    limits = {"min_side": config.min_side, "max_aspect": config.max_aspect, "max_imbalance": config.max_imbalance}
+    near = near_duplicates(store.images)
+    findings = find_defects(table, near, config.min_side, config.max_aspect, config.max_imbalance)
+    found, allowed = findings["finding"].value_counts(), dict(vars(config.allow))
+    counts = {kind: int(found.get(kind, 0)) for kind in allowed}
+    classes = {str(label): int(n) for label, n in table["label"].value_counts().items()}
+    result = Audit(folder, root, findings, counts, allowed, table["group"].nunique(), classes)
     facts = {
-        "data": {"root": str(root), "n": len(table), "groups": table["group"].nunique()},
-        "classes": table["label"].value_counts().to_dict(),
-        "limits": {key: settings[key] for key in ("min_side", "max_aspect", "max_imbalance")},
-        "allowed": settings["allow"],
+        "data": {"root": str(root), "n": len(table), "groups": result.n_groups},
+        "classes": classes,
+        "limits": limits,
+        "allowed": allowed,
         "found": counts,
-        "too_many": sorted(too_many),
+        "too_many": sorted(result.too_many),
     }
+    folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / FINDINGS, findings.to_csv(index=False))
     write_atomically(folder / JSON, json.dumps(facts, indent=2) + "\n")
-    _print(facts, findings, folder, Console())
-    listed = ", ".join(f"{kind} ({n:,}, allowed {settings['allow'][kind]:,})" for kind, n in too_many.items())
-    return f"more than is allowed: {listed}; mend the set, or allow more: allow.{min(too_many)}=…" if too_many else None
+    return result
 
 
 def _digest(file: Path) -> str:
@@ -62,24 +115,3 @@ def _digest(file: Path) -> str:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError:
         return str(file)
-
-
-def _allowed(settings: Settings, kind: str) -> float:
-    allowed = settings["allow"][kind]
-    return float("inf") if allowed is None else float(allowed)
-
-
-def _print(facts: Settings, findings: pd.DataFrame, folder: Path, console: Console) -> None:
-    rows = [
-        {"finding": kind, "found": n, "allowed": "any" if facts["allowed"][kind] is None else facts["allowed"][kind]}
-        for kind, n in facts["found"].items()
-    ]
-    about, first = facts["data"], findings.drop_duplicates("finding")
-    title = f"{about['root']}: {about['n']:,} images in {about['groups']:,} groups, {len(facts['classes'])} classes"
-    print_table(pd.DataFrame(rows), title, console)
-    notes = [
-        f"First of {kind}: {' and '.join(filter(None, [file or label, other]))} ({detail})"
-        for kind, file, label, other, detail in first[["finding", "file", "label", "other", "detail"]].to_numpy()
-    ]
-    notes.append(f"All findings: {as_typed(folder)}/{FINDINGS}; as JSON: {as_typed(folder)}/{JSON}")
-    console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)

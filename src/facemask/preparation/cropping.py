@@ -1,52 +1,64 @@
 """What ``prepare_data.py task=crop`` does: find the faces of photos, and cut them out."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 
 import cv2
 import torch
 
-from facemask.config.compose import Settings, build
+from facemask.config.component import Component
+from facemask.config.schemas import CropConfig
 from facemask.data.index import UNLABELLED
 from facemask.data.preprocessing import Pixels
-from facemask.detection.detectors import Detector
-from facemask.preparation.crops import Found, crop_photos, made_with
+from facemask.detection.detectors import SupportsDetect
+from facemask.detection.find import build_detector
+from facemask.preparation.crops import Found, crop_photos, made_with, n_workers
 from facemask.preparation.journal import open_journal
 from facemask.preparation.photos import Photo, list_photos
-from facemask.preparation.result import finish
+from facemask.preparation.prepared import Prepared, finish
 
 
-def crop(settings: Settings) -> None:
+def crop(config: CropConfig) -> Prepared:
     """Cut every face out of the photos, into ``out/{class}`` or ``out/unlabelled``, with a manifest.
-
-    Args:
-        settings: the resolved configuration.
 
     Raises:
         FaceMaskError: the photos, the detector or the folder cannot be used.
     """
-    photos = list_photos(settings["photos"], settings["labels"] == "folder")
-    out = Path(settings["out"]).expanduser()
-    detector = {key: value for key, value in settings["detector"].items() if key != "threads"}
-    find = _Detectors(settings["detector"], settings["workers"])
-    with open_journal(out, made_with(settings, detector=detector, labels=settings["labels"])) as journal:
-        crop_photos([(photo, photo.stamp) for photo in photos], find, settings, journal)
-        finish(journal, settings)
+    photos = list_photos(config.photos, config.labels == "folder")
+    out, n = Path(config.out).expanduser(), n_workers(config)
+    made = made_with(config, detector=config.detector.without("threads").to_plain(), labels=config.labels)
+    with _threads(max(1, (os.cpu_count() or 1) // n)) as threads:
+        find = _Detectors(config.detector, n, threads)
+        with open_journal(out, made) as journal:
+            table = crop_photos([(photo, photo.stamp) for photo in photos], find, config, journal)
+    return finish(out, table, config)
+
+
+@contextmanager
+def _threads(n: int) -> Iterator[int]:
+    """Have OpenCV and torch compute with so many threads each, because photos are worked on in parallel."""
+    before = cv2.getNumThreads(), torch.get_num_threads()
+    cv2.setNumThreads(n)
+    torch.set_num_threads(n)
+    try:
+        yield n
+    finally:
+        cv2.setNumThreads(before[0])
+        torch.set_num_threads(before[1])
 
 
 class _Detectors:
     """Detectors that threads take turns with: not every one can be called by two at a time."""
 
-    def __init__(self, node: Settings, n: int) -> None:
-        threads = max(1, (os.cpu_count() or 1) // n)
-        cv2.setNumThreads(threads)
-        torch.set_num_threads(threads)
-        if "threads" in node:
-            node = node | {"threads": node["threads"] or threads}
-        self._idle: SimpleQueue[Detector] = SimpleQueue()
+    def __init__(self, node: Component, n: int, threads: int) -> None:
+        if "threads" in node.arguments:
+            node = node.with_arguments(threads=node.get("threads") or threads)
+        self._idle: SimpleQueue[SupportsDetect] = SimpleQueue()
         for _ in range(n):
-            self._idle.put(build(node))
+            self._idle.put(build_detector(node))
 
     def __call__(self, photo: Photo, image: Pixels) -> Found:
         detector = self._idle.get()

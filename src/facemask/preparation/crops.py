@@ -1,12 +1,12 @@
 """Cut the faces out of photos: each photo once, several at a time, and the manifest when all are done."""
 
+import os
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,9 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from facemask.config.compose import Settings
+from facemask.config.keys import Values, flatten
+from facemask.config.schemas import Crop, CropConfig, ImportConfig
+from facemask.config.typed import to_plain
 from facemask.data.index import MANIFEST, read_manifest
 from facemask.data.pictures import read_image
 from facemask.data.preprocessing import Pixels
@@ -22,9 +24,8 @@ from facemask.detection.crop import cut, widen
 from facemask.detection.detectors import SIDES, Boxes
 from facemask.errors import DataError
 from facemask.files import replaced, write_atomically
-from facemask.preparation.journal import Cropped, Journal
+from facemask.preparation.journal import Cropped, Face, Journal
 from facemask.preparation.photos import Photo
-from facemask.sweeps.configurations import flatten
 
 PHOTOS = "photos.csv"  # what has become of each photo
 COLUMNS = ["file", "photo", "label", "split", *SIDES, "score"]
@@ -49,7 +50,7 @@ Find = Callable[[Photo, Pixels], Found]
 Job = tuple[Photo, str]  # with what its crops are made from
 
 
-def crop_photos(photos: Sequence[Job], find: Find, settings: Settings, out: Journal) -> None:
+def crop_photos(photos: Sequence[Job], find: Find, config: CropConfig | ImportConfig, out: Journal) -> pd.DataFrame:
     """Cut the faces out of all photos that have not been done, and write the manifest of all.
 
     Crops of photos that have gone since stay.
@@ -57,8 +58,11 @@ def crop_photos(photos: Sequence[Job], find: Find, settings: Settings, out: Jour
     Args:
         photos: all there are, each with a word that changes when its crops are to be cut anew.
         find: where the faces of a photo are; called by several threads.
-        settings: with ``crop``, ``workers`` and ``max_unreadable``.
+        config: how faces are cut out, how many photos at a time, and how many may be damaged.
         out: the folder of crops.
+
+    Returns:
+        One row a photo, as in ``photos.csv``: ``photo``, ``faces``, ``left_out`` and ``error``.
 
     Raises:
         DataError: the share of photos that cannot be read is above ``max_unreadable``.
@@ -69,26 +73,32 @@ def crop_photos(photos: Sequence[Job], find: Find, settings: Settings, out: Jour
         if not (out.folder / MANIFEST).exists():  # crops without their photos are not to be trained on
             _write_manifest(out.folder, [])
         console, title = Console(stderr=True), f"Cropping {len(pending):,} photos"
-        crop = partial(_crop, find=find, settings=settings["crop"], out=out.folder)
-        with closing(_at_once(crop, pending, settings["workers"])) as jobs:
+        crop = partial(_crop, find=find, shape=config.crop, out=out.folder)
+        with closing(_in_parallel(crop, pending, n_workers(config))) as jobs:
             for cropped in track(jobs, title, len(pending), console=console, transient=console.is_terminal):
                 out.add(cropped)
     done = [out.done[name] for name in sorted(out.done)]
-    _check_readable(done, settings["max_unreadable"])
-    table = [(c.photo, len(c.faces), c.left_out, c.error) for c in done]
-    header = ["photo", "faces", "left_out", "error"]
-    write_atomically(out.folder / PHOTOS, pd.DataFrame(table, columns=header).to_csv(index=False))
+    _check_readable(done, config.max_unreadable)
+    rows = [(c.photo, len(c.faces), c.left_out, c.error) for c in done]
+    table = pd.DataFrame(rows, columns=["photo", "faces", "left_out", "error"])
+    write_atomically(out.folder / PHOTOS, table.to_csv(index=False))
     _write_manifest(out.folder, done)
+    return table
 
 
-def made_with(settings: Settings, **more: object) -> Settings:
+def made_with(config: CropConfig | ImportConfig, **more: object) -> Values:
     """Return what crops depend on, by dotted key: the photos, how they are cut, and how faces are found."""
-    places = [str(Path(place).expanduser().resolve()) for place in settings["photos"]]
-    return dict(flatten({"photos": places, "crop": settings["crop"]} | more))
+    places = [str(Path(place).expanduser().resolve()) for place in config.photos]
+    return dict(flatten({"photos": places, "crop": to_plain(config.crop)} | more))
 
 
-def _at_once(do: Callable[[Job], Cropped], jobs: Sequence[Job], n: int) -> Generator[Cropped]:
-    """Yield what the jobs come to, in order, n of them being done at a time; jobs not begun end with the caller."""
+def n_workers(config: CropConfig | ImportConfig) -> int:
+    """Return how many photos are worked on at a time."""
+    return config.workers or os.cpu_count() or 1
+
+
+def _in_parallel(do: Callable[[Job], Cropped], jobs: Sequence[Job], n: int) -> Generator[Cropped]:
+    """Yield the jobs' results in order, n jobs at a time; when the caller stops, jobs not begun are cancelled."""
     pool = ThreadPoolExecutor(n)
     try:
         yield from pool.map(do, jobs)
@@ -96,7 +106,7 @@ def _at_once(do: Callable[[Job], Cropped], jobs: Sequence[Job], n: int) -> Gener
         pool.shutdown(cancel_futures=True)
 
 
-def _crop(job: Job, find: Find, settings: Settings, out: Path) -> Cropped:
+def _crop(job: Job, find: Find, shape: Crop, out: Path) -> Cropped:
     photo, stamp = job
     try:
         image = read_image(photo.file)
@@ -107,17 +117,16 @@ def _crop(job: Job, find: Find, settings: Settings, out: Path) -> Cropped:
     inside = found.boxes.clip(0, [width, height] * 2)
     sides = (inside[:, 2:] - inside[:, :2]).min(axis=1)
     is_box = np.isfinite(found.boxes).all(axis=1) & (sides > 0)
-    kept = np.flatnonzero(is_box & (sides >= settings["min_side"])).tolist()
-    corners = widen(inside[kept], settings["margin"], settings["square"], width, height)
+    kept = np.flatnonzero(is_box & (sides >= shape.min_side)).tolist()
+    corners = widen(inside[kept], shape.margin, shape.square, width, height)
     faces = []
     for i, pixels in zip(kept, cut(image, corners), strict=True):
         file = f"{found.labels[i]}/{photo.stem}_{i:03d}.png"
         (out / file).parent.mkdir(parents=True, exist_ok=True)
         with replaced(out / file) as stream:
             Image.fromarray(pixels).save(stream, "png")
-        row: dict[str, Any] = {"file": file, "photo": photo.name, "label": found.labels[i], "split": photo.split}
-        box = dict(zip(SIDES, (round(float(side), 1) for side in found.boxes[i]), strict=True))
-        faces.append(row | box | {"score": found.scores[i]})
+        left, top, right, bottom = (round(float(side), 1) for side in found.boxes[i])
+        faces.append(Face(file, photo.name, found.labels[i], photo.split, left, top, right, bottom, found.scores[i]))
     return Cropped(photo.name, stamp, faces, left_out=len(found.boxes) - len(kept))
 
 
@@ -133,10 +142,12 @@ def _check_readable(done: Sequence[Cropped], allowed: float) -> None:
 
 def _write_manifest(out: Path, done: Sequence[Cropped]) -> None:
     """Write the manifest; what has been said of a face there since, such as its part, stays."""
-    made = [row for cropped in done for row in cropped.faces]
-    places = where_now([str(row["file"]) for row in made], out)
+    made = [face for cropped in done for face in cropped.faces]
+    places = where_now([face.file for face in made], out)
     rows = [
-        row | {"file": file, "label": file.partition("/")[0]} for row, file in zip(made, places, strict=True) if file
+        asdict(face) | {"file": file, "label": file.partition("/")[0]}
+        for face, file in zip(made, places, strict=True)
+        if file
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
     if (file := out / MANIFEST).exists():

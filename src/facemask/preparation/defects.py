@@ -6,20 +6,22 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from facemask.config.compose import Settings
-
 PAIRS = ("exact_duplicates", "near_duplicates")
 COLUMNS = ["finding", "file", "label", "split", "group", "other", "other_label", "other_split", "other_group", "detail"]
 
 
-def find_defects(table: pd.DataFrame, near: pd.DataFrame, limits: Settings) -> pd.DataFrame:
+def find_defects(
+    table: pd.DataFrame, near: pd.DataFrame, min_side: int, max_aspect: float, max_imbalance: float
+) -> pd.DataFrame:
     """List all that is wrong.
 
     Args:
         table: an index with, for each image, ``width`` and ``height`` in pixels, ``error`` (empty if it can be read)
             and ``digest`` of its bytes.
         near: pairs of near-duplicates: ``first`` and ``second`` (rows of the table), ``bits`` and ``correlation``.
-        limits: with ``min_side``, ``max_aspect`` and ``max_imbalance``.
+        min_side: pixels; images with a shorter side are tiny.
+        max_aspect: longer side over shorter; images above are extreme.
+        max_imbalance: images of the largest class over those of another.
 
     Returns:
         One row a finding: its kind, the image and, of a pair, the other one, and what there is to say of it.
@@ -37,8 +39,8 @@ def find_defects(table: pd.DataFrame, near: pd.DataFrame, limits: Settings) -> p
         _pairs("duplicates_across_splits", one, other, pairs, one["split"] != other["split"]),
         _pairs("duplicates_across_groups", one, other, pairs, one["group"] != other["group"]),
         _torn_groups(table),
-        *_odd_shapes(whole, limits),
-        _imbalance(whole, limits["max_imbalance"]),
+        *_odd_shapes(whole, min_side, max_aspect),
+        _imbalance(whole, max_imbalance),
     ]
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)[COLUMNS].fillna("")
 
@@ -85,12 +87,12 @@ def _torn_groups(table: pd.DataFrame) -> pd.DataFrame:
     return _pairs("groups_across_splits", one, other, pd.DataFrame({"detail": detail}), one["path"].notna())
 
 
-def _odd_shapes(whole: pd.DataFrame, limits: Settings) -> Iterator[pd.DataFrame]:
+def _odd_shapes(whole: pd.DataFrame, min_side: int, max_aspect: float) -> Iterator[pd.DataFrame]:
     sides = whole[["width", "height"]]
     shorter, longer = sides.min(axis=1), sides.max(axis=1)
     size = whole["width"].astype(str) + " x " + whole["height"].astype(str) + " pixels"
-    yield _findings("tiny", whole[shorter < limits["min_side"]], size)
-    yield _findings("extreme_aspect", whole[longer > limits["max_aspect"] * shorter], size)
+    yield _findings("tiny", whole[shorter < min_side], size)
+    yield _findings("extreme_aspect", whole[longer > max_aspect * shorter], size)
 
 
 def _imbalance(whole: pd.DataFrame, at_most: float) -> pd.DataFrame:

@@ -1,19 +1,22 @@
 """What ``prepare_data.py task=explore`` does: read a data set, draw it, and show how it would be augmented."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
 from rich.console import Console
 
-from facemask.config.compose import Settings, build
+from facemask.config.component import Component
+from facemask.config.schemas import ExploreConfig
+from facemask.data.datamodule import FaceDataModule
 from facemask.data.index import index
 from facemask.data.preprocessing import Pixels
 from facemask.data.splits import hold_out_test
 from facemask.data.store import Store, check_readable, open_store
+from facemask.data.transforms import Augmentation
 from facemask.files import as_typed
+from facemask.preparation.result import TaskResult
 from facemask.reports import dataset_figures as figures
 from facemask.reports import dataset_tables as tables
 from facemask.reports.sections import Drawing, Section, Table
@@ -24,36 +27,51 @@ from facemask.seeding import PICTURES, derive_seed
 COLUMNS = 10  # pictures in a row
 
 
-def explore(settings: Settings) -> None:
-    """Write the report of a data set into Hydra's output folder.
+@dataclass(frozen=True)
+class Explored(TaskResult):
+    """The report of a data set.
 
-    Args:
-        settings: the resolved configuration.
+    Attributes:
+        folder: of the report.
+        about: the set's name, images and groups, in words.
+        counts: images and groups by class and split.
+    """
+
+    folder: Path
+    about: str
+    counts: pd.DataFrame
+
+    def show(self, console: Console) -> None:
+        """Print the images of each class and split, and where the report is."""
+        print_table(self.counts, self.about, console)
+        console.print(f"Report: {as_typed(self.folder)}/{PAGE}", soft_wrap=True, highlight=False, markup=False)
+
+
+def explore(config: ExploreConfig, folder: Path) -> Explored:
+    """Write the report of a data set into a folder.
 
     Raises:
         FaceMaskError: the data or the augmentation cannot be used.
     """
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    data, root = settings["data"], Path(settings["data"]["root"]).expanduser()
-    build(settings["augment"])  # what is wrong with it is said before anything is decoded
-    if data["create"]:
-        instantiate(data["create"])(root)
-    whole = hold_out_test(index(root, data["hint"]), data["test_fraction"], settings["split_seed"])
-    store = open_store(root, whole["path"].tolist(), data["store_size"], Path(data["store_dir"]).expanduser())
-    unreadable = check_readable(store, data["max_unreadable"])
+    data: FaceDataModule = config.data.build()  # with the augmentation: both are checked before anything is decoded
+    if data.create is not None:
+        data.create(data.root)
+    whole = hold_out_test(index(data.root, data.hint), data.test_fraction, config.split_seed)
+    store = open_store(data.root, whole["path"].tolist(), data.store_size, data.store_dir)
+    unreadable = check_readable(store, data.max_unreadable)
     rows = whole.assign(row=range(len(whole)), width=store.samples["width"], height=store.samples["height"])
     table = rows[(store.samples["error"] == "").to_numpy()].reset_index(drop=True)
     counts = tables.count_table(table)
     n = len(table)
-    about = f"{data['name']}, n = {n:,} images in {table['group'].nunique():,} groups"
+    about = f"{data.name}, n = {n:,} images in {table['group'].nunique():,} groups"
     sections = [
-        _composition(table, counts, root, about, unreadable),
+        _composition(table, counts, data.root, about, unreadable),
         _sizes(table, about),
-        *_pictures(table, store, settings),
+        *_pictures(table, store, config),
     ]
-    facts = {"data": {"name": data["name"], "root": str(root), "n": n, "unreadable": len(unreadable)}}
-    write_report(folder, f"The data set {data['name']}", [f"{about}, {len(counts) - 1} classes."], sections, facts)
-    _print(counts, about, folder, Console())
+    facts = {"data": {"name": data.name, "root": str(data.root), "n": n, "unreadable": len(unreadable)}}
+    write_report(folder, f"The data set {data.name}", [f"{about}, {len(counts) - 1} classes."], sections, facts)
+    return Explored(folder, about, counts)
 
 
 def _composition(
@@ -91,18 +109,18 @@ def _sizes(table: pd.DataFrame, about: str) -> Section:
     )
 
 
-def _pictures(table: pd.DataFrame, store: Store, settings: Settings) -> list[Section]:
+def _pictures(table: pd.DataFrame, store: Store, config: ExploreConfig) -> list[Section]:
     """Return a sample sheet and the augmentations; these show people, so the page has them only where it may."""
     table = table[table["split"] == "train"]  # the test part is counted, and not looked at
-    rng = np.random.default_rng(derive_seed(PICTURES, settings["seed"]))
+    rng = np.random.default_rng(derive_seed(PICTURES, config.seed))
     sheet = {}
     for label, part in table.groupby("label"):
         chosen = np.sort(rng.permutation(part["row"].to_numpy())[:COLUMNS])
         sheet[str(label)] = [np.asarray(store.images[row]) for row in chosen]
     large = table.sort_values(["width", "path"])["row"].to_numpy()[len(table) // 2 :]
     face = np.asarray(store.images[int(rng.choice(large))])
-    steps = augmented(face, settings)
-    note = f"Drawn at random from the training part, seed {settings['seed']}."
+    steps = augmented(face, config.augment, config.seed)
+    note = f"Drawn at random from the training part, seed {config.seed}."
     drawn = "each augmentation alone, and all of them as in training, drawn anew in every column"
     sections = [
         Section("samples", "Samples", [note], drawings=[Drawing("samples", note, figures.draw_sheet(sheet), True)]),
@@ -113,35 +131,34 @@ def _pictures(table: pd.DataFrame, store: Store, settings: Settings) -> list[Sec
             drawings=[Drawing("augmentation", f"One face: {drawn}.", figures.draw_sheet(steps), True)],
         ),
     ]
-    if not settings["report"]["faces"]:
+    if not config.report.faces:
         for section in sections:
             section.notes.append(
                 f"Pictures of people are not embedded: see figures/{section.drawings[0].key}.png beside this page, or "
                 "type report.faces=true."
             )
-            section.drawings = [Drawing(d.key, d.caption, d.figure, True, is_embedded=False) for d in section.drawings]
+            section.drawings = [replace(drawing, is_embedded=False) for drawing in section.drawings]
     return sections
 
 
-def augmented(face: Pixels, settings: Settings) -> dict[str, list[Pixels]]:
+def augmented(face: Pixels, node: Component, seed: int) -> dict[str, list[Pixels]]:
     """Return one face under each augmentation alone and under all, a row each.
 
     Args:
         face: uint8[S, S, 3].
-        settings: with the node ``augment`` and ``seed``.
+        node: an :class:`~facemask.data.transforms.Augmentation`.
+        seed: of its random draws.
     """
-    node = settings["augment"]
-    names = [name for name in node["steps"] if name not in node["without"]]
+
+    def drawn(node: Component) -> list[Pixels]:
+        augmentation: Augmentation = node.build()
+        return [augmentation(face.copy(), seed, epoch, 0) for epoch in range(COLUMNS)]
+
+    steps, without = list(node.get("steps", {})), node.get("without", [])
+    names = [name for name in steps if name not in without]
     rows = {"as it is": [face]}
     for name in names:
-        alone = build(node | {"without": [other for other in node["steps"] if other != name]})
-        rows[name] = [alone(face.copy(), settings["seed"], epoch, 0) for epoch in range(COLUMNS)]
+        rows[name] = drawn(node.with_arguments(without=[other for other in steps if other != name]))
     if len(names) > 1:
-        together = build(node)
-        rows["all"] = [together(face.copy(), settings["seed"], epoch, 0) for epoch in range(COLUMNS)]
+        rows["all"] = drawn(node)
     return rows
-
-
-def _print(counts: pd.DataFrame, about: str, folder: Path, console: Console) -> None:
-    print_table(counts, about, console)
-    console.print(f"Report: {as_typed(folder)}/{PAGE}", soft_wrap=True, highlight=False, markup=False)

@@ -1,29 +1,30 @@
 """What ``prepare_data.py task=import`` does: cut out the faces that somebody has drawn boxes around."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
-from facemask.config.compose import Settings
+from facemask.config.schemas import ImportConfig
+from facemask.data.index import SPLIT_OF_FOLDER
 from facemask.data.preprocessing import Pixels
 from facemask.detection.annotations import AnnotatedPhoto, read_annotated, to_classes
+from facemask.errors import ConfigError
 from facemask.preparation.crops import Found, crop_photos, made_with
 from facemask.preparation.journal import open_journal
 from facemask.preparation.photos import Photo, name_photos
-from facemask.preparation.result import finish
+from facemask.preparation.prepared import Prepared, finish
 
 
-def import_faces(settings: Settings) -> None:
+def import_faces(config: ImportConfig) -> Prepared:
     """Cut every annotated face out of its photo, into ``out/{class}``, with a manifest.
 
-    Args:
-        settings: the resolved configuration.
-
     Raises:
-        FaceMaskError: the photos, their annotations or the folder cannot be used.
+        FaceMaskError: the photos, their annotations, a class's name or the folder cannot be used.
     """
-    root, out = Path(settings["photos"][0]).expanduser(), Path(settings["out"]).expanduser()
-    boxes = Path(settings["boxes"]).expanduser() if settings["boxes"] else None
-    annotated = to_classes(read_annotated(root, boxes), settings["classes"])
+    _check_class_folders(config.classes)
+    root, out = Path(config.photos[0]).expanduser(), Path(config.out).expanduser()
+    boxes = Path(config.boxes).expanduser() if config.boxes else None
+    annotated = to_classes(read_annotated(root, boxes), config.classes)
     photos = {a.photo.relative_to(root).as_posix(): a for a in annotated}
 
     def find(photo: Photo, image: Pixels) -> Found:
@@ -32,10 +33,19 @@ def import_faces(settings: Settings) -> None:
 
     named = name_photos((name, known.photo) for name, known in photos.items())
     jobs = [(photo, f"{photo.stamp} {_digest(photos[photo.name])}") for photo in named]
-    made = made_with(settings, boxes=str(boxes.resolve()) if boxes else None, classes=settings["classes"])
+    made = made_with(config, boxes=str(boxes.resolve()) if boxes else None, classes=config.classes)
     with open_journal(out, made) as journal:
-        crop_photos(jobs, find, settings, journal)
-        finish(journal, settings)
+        table = crop_photos(jobs, find, config, journal)
+    return finish(out, table, config)
+
+
+def _check_class_folders(classes: Mapping[str, str | None]) -> None:
+    for name, label in classes.items():
+        if label and label.lower() in SPLIT_OF_FOLDER:
+            raise ConfigError(
+                f"classes.{name}={label} is no name for a class folder, because it names the part of a data set; "
+                "choose another name."
+            )
 
 
 def _digest(annotated: AnnotatedPhoto) -> str:

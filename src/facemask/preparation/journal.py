@@ -5,17 +5,42 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from filelock import FileLock, Timeout
 
-from facemask.config.compose import Settings
+from facemask.config.keys import Values
 from facemask.errors import ConfigError, DataError
 from facemask.files import write_atomically
 from facemask.preparation.photos import Photo
 
 JOURNAL, LOCK = "crops.jsonl", ".lock"
 FORMAT = 1  # raise it when the crops of an unchanged photo would change
+FORMER, PRESENT = "facemask.faces.", "facemask.detection."  # the package of detectors, as earlier journals name it
+
+
+@dataclass(frozen=True)
+class Face:
+    """A crop, as its row of the manifest says.
+
+    Attributes:
+        file: below the folder of crops.
+        photo: the name of the photo it is from.
+        label: its class folder.
+        split: the photo's part, if its folder names one; else empty.
+        left, top, right, bottom: the box that was found, in pixels of the photo.
+        score: the detector's; None where a person has drawn the box.
+    """
+
+    file: str
+    photo: str
+    label: str
+    split: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+    score: float | None
 
 
 @dataclass(frozen=True)
@@ -25,14 +50,14 @@ class Cropped:
     Attributes:
         photo: its name.
         stamp: what it was made from; where this has changed, it is done again.
-        faces: the manifest's row of each face.
+        faces: its crops.
         left_out: faces that are too small, or outside the photo.
         error: why the photo cannot be read; empty if it can.
     """
 
     photo: str
     stamp: str
-    faces: list[dict[str, Any]]
+    faces: list[Face]
     left_out: int = 0
     error: str = ""
 
@@ -56,7 +81,7 @@ class Journal:
     def add(self, cropped: Cropped) -> None:
         """Note what has become of a photo, and remove crops that an earlier state of it had and this has not."""
         before = self.done.get(cropped.photo)
-        stale = {row["file"] for row in before.faces} - {row["file"] for row in cropped.faces} if before else set()
+        stale = {face.file for face in before.faces} - {face.file for face in cropped.faces} if before else set()
         for file in stale:  # first: what the journal does not know any more would stay for good
             (self.folder / file).unlink(missing_ok=True)
         self._stream.write(json.dumps(asdict(cropped)) + "\n")
@@ -69,7 +94,7 @@ class Journal:
 
 
 @contextmanager
-def open_journal(out: Path, settings: Settings) -> Iterator[Journal]:
+def open_journal(out: Path, settings: Values) -> Iterator[Journal]:
     """Open the journal of a folder of crops, or begin one.
 
     Args:
@@ -97,15 +122,15 @@ def open_journal(out: Path, settings: Settings) -> Iterator[Journal]:
         ) from error
 
 
-def _read(file: Path, settings: Settings, out: Path) -> dict[str, Cropped]:
+def _read(file: Path, settings: Values, out: Path) -> dict[str, Cropped]:
     """Return what has become of each photo, by name."""
     lines = file.read_text().splitlines() if file.exists() else []
     if not lines:
         return {}
     try:
         head = json.loads(lines[0])
-        made_with, version = head["settings"], head["format"]
-    except (ValueError, KeyError, TypeError) as error:
+        made_with, version = _with_present_names(head["settings"]), head["format"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{file} is damaged; delete {out} and begin again, or give another folder.") from error
     if version != FORMAT:
         raise DataError(f"out={out} holds crops of another version of this command; give another folder.")
@@ -118,8 +143,16 @@ def _read(file: Path, settings: Settings, out: Path) -> dict[str, Cropped]:
     done: dict[str, Cropped] = {}
     for line in lines[1:]:
         try:
-            cropped = Cropped(**json.loads(line))
-        except (ValueError, TypeError):  # cut off
+            values = json.loads(line)
+            cropped = Cropped(**values | {"faces": [Face(**face) for face in values["faces"]]})
+        except (ValueError, TypeError, KeyError):  # cut off
             continue
         done[cropped.photo] = cropped
     return done
+
+
+def _with_present_names(settings: Values) -> Values:
+    return {
+        key: value.replace(FORMER, PRESENT, 1) if isinstance(value, str) and value.startswith(FORMER) else value
+        for key, value in settings.items()
+    }

@@ -2,44 +2,76 @@
 
 import shlex
 import shutil
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
-from facemask.config.compose import Settings
+from facemask.config.schemas import SplitConfig
 from facemask.data.index import MANIFEST, SPLIT_OF_FOLDER, index, read_manifest
 from facemask.data.splits import deal_parts
 from facemask.errors import DataError
 from facemask.files import as_typed, same_file, write_atomically
+from facemask.preparation.result import TaskResult
 from facemask.reports.dataset_tables import count_table
 from facemask.reports.terminal import print_table
 
 
-def split(settings: Settings) -> None:
-    """Write the parts of a set of faces into its manifest, or into folders of copies or links.
+@dataclass(frozen=True)
+class Parts(TaskResult):
+    """A set of faces, dealt into parts.
 
-    Args:
-        settings: the resolved configuration.
+    Attributes:
+        folder: of the set, or of the folders that were made of it.
+        table: one row an image: ``path`` in the set, ``label``, ``group`` and ``split`` (train, val or test).
+        split_seed: that it was dealt with.
+        has_own_test: whether the test part is the set's own.
+        has_val: whether there is a part to choose by.
+    """
+
+    folder: Path
+    table: pd.DataFrame
+    split_seed: int
+    has_own_test: bool
+    has_val: bool
+
+    def show(self, console: Console) -> None:
+        """Print the images of each class and part."""
+        groups = self.table.groupby("split")["group"].nunique()
+        shown = as_typed(self.folder)
+        print_table(count_table(self.table), f"{shown}: {len(self.table):,} images", console)
+        listed = ", ".join(f"{groups[part]:,} in {part}" for part in ("train", "val", "test") if part in groups)
+        notes = [f"Groups, each in one part: {listed}; split_seed={self.split_seed}."]
+        if self.has_own_test:
+            notes.append("The test part is the set's own, whatever test= and split_seed= say; again=true deals it too.")
+        if self.has_val:
+            notes.append("train.py deals its folds from train and val together.")
+        notes.append(f"To train on them: python train.py data=folder {shlex.quote(f'data.root={shown}')}")
+        console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)
+
+
+def split(config: SplitConfig) -> Parts:
+    """Write the parts of a set of faces into its manifest, or into folders of copies or links.
 
     Raises:
         FaceMaskError: the set cannot be used or dealt, or there is something in the way.
     """
-    root = Path(settings["data"]["root"]).expanduser()
+    root = Path(config.data.root).expanduser()
     table = index(root, for_training=False)
-    if settings["again"]:
+    if config.again:
         table = table.assign(split="")
-    has_test = bool((table["split"] == "test").any())
-    dealt = deal_parts(table, settings["val"], settings["test"], settings["split_seed"])
+    has_own_test = bool((table["split"] == "test").any())
+    dealt = deal_parts(table, config.val, config.test, config.split_seed)
     manifest = _with_parts(root, dealt)
-    if settings["out"] is None:
+    if config.out is None:
         where = root
         write_atomically(root / MANIFEST, manifest.to_csv(index=False))
     else:
-        where = Path(settings["out"]).expanduser()
-        _fill(where, root, dealt, manifest, settings["files"] == "link")
-    _print(dealt, where, settings, has_test)
+        where = Path(config.out).expanduser()
+        _fill(where, root, dealt, manifest, config.files == "link")
+    return Parts(where, dealt, config.split_seed, has_own_test, bool(config.val))
 
 
 def _with_parts(root: Path, dealt: pd.DataFrame) -> pd.DataFrame:
@@ -83,17 +115,3 @@ def place(path: str, label: str, split: str) -> str:
     parts = PurePosixPath(path).parts
     below = parts[2:] if parts[0].lower() in SPLIT_OF_FOLDER and len(parts) > 2 else parts[1:]
     return "/".join([split, label, *below])
-
-
-def _print(dealt: pd.DataFrame, where: Path, settings: Settings, has_test: bool) -> None:
-    groups = dealt.groupby("split")["group"].nunique()
-    console, shown = Console(), as_typed(where)
-    print_table(count_table(dealt), f"{shown}: {len(dealt):,} images", console)
-    listed = ", ".join(f"{groups[part]:,} in {part}" for part in ("train", "val", "test") if part in groups)
-    notes = [f"Groups, each in one part: {listed}; split_seed={settings['split_seed']}."]
-    if has_test:
-        notes.append("The test part is the set's own, whatever test= and split_seed= say; again=true deals it too.")
-    if settings["val"]:
-        notes.append("train.py deals its folds from train and val together.")
-    notes.append(f"To train on them: python train.py data=folder {shlex.quote(f'data.root={shown}')}")
-    console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)

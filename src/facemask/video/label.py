@@ -1,18 +1,20 @@
-"""What ``infer_video.py`` does: read, label, hand on, and tell at the end what there was."""
+"""What ``infer_video.py`` does: read, label, hand on, and count."""
 
 import signal
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
 from rich.progress import track
 
-from facemask.config.compose import Settings, build
+from facemask.config.component import Component
+from facemask.config.schemas import InferVideoConfig
+from facemask.detection.find import build_detector
 from facemask.detection.track import Tracker
-from facemask.files import remove_if_empty
+from facemask.errors import ConfigError
 from facemask.inference.predictor import Predictor
 from facemask.video.capture import Capture
 from facemask.video.pacing import Pacer, Rate
@@ -22,16 +24,23 @@ from facemask.video.sinks.sink import Sink
 from facemask.video.smoothing import Smoother
 from facemask.video.sources.opening import open_source
 from facemask.video.sources.source import Source
-from facemask.video.tally import Tally, report
+from facemask.video.tally import Tally
 
 BLUR = "blur"
 
 
-def run(settings: Settings) -> Tally:
-    """Label the faces of a source as configured, and print what there was.
+def label_video(config: InferVideoConfig, folder: Path) -> Tally:
+    """Label the faces of a source, and hand its frames to the sinks.
+
+    Ctrl-C, or whoever stops a service, ends the source after the frame in work, so that files are left whole; so does
+    ``config.seconds``. A second Ctrl-C ends at once.
 
     Args:
-        settings: the resolved configuration.
+        config: checked, as :func:`facemask.config.checks.video.resolve_video` returns it.
+        folder: where sinks write that are given no path; made by the first of them that does.
+
+    Returns:
+        What there was to see.
 
     Raises:
         FaceMaskError: the source, the model, the detector or a sink cannot be used.
@@ -41,69 +50,94 @@ def run(settings: Settings) -> Tally:
     def say(sentence: str) -> None:
         aside.print(sentence, soft_wrap=True, highlight=False, markup=False)
 
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    source = open_source(settings["source"], say, settings["live"], settings["loop"], settings["reconnect"])
-    sinks: list[Sink] = [build(node) for node in settings["sink"].values()]
-    pipeline, tally = build_pipeline(settings), Tally()
-    interrupted = _end_on_signals(source)
-    if settings["seconds"] is not None:
-        timer = threading.Timer(settings["seconds"], source.ended.set)
-        timer.daemon = True
-        timer.start()
-    try:
-        with ExitStack() as stack:
-            for sink in sinks:
-                stack.callback(sink.end)
-                sink.begin(source, folder, say)
-            _label(source, pipeline, sinks, settings, tally, aside)
-            report(source, tally, pipeline.stopwatch, Console())
-    finally:
-        remove_if_empty(folder)
-    if interrupted.is_set() and not source.is_live:  # which has no other end
-        raise KeyboardInterrupt
+    source = open_source(config.source, say, config.live, config.loop, config.reconnect)
+    sinks, pipeline = build_sinks(config.sink), build_pipeline(config)
+    tally = Tally(source.name, source.is_stills, source.is_live, stages=pipeline.stopwatch)
+    with _end_on_signals(source) as interrupted, _end_after(config.seconds, source), ExitStack() as stack:
+        for sink in sinks:
+            stack.callback(sink.end)
+            sink.begin(source, folder, say)
+        _label(source, pipeline, sinks, config, tally, aside)
+    tally.is_interrupted = interrupted.is_set() and not source.is_live  # a live source has no other end
     return tally
 
 
-def _end_on_signals(source: Source) -> threading.Event:
-    """Have Ctrl-C, or whoever stops a service, end the source after the frame in work: files are left whole."""
+def build_sinks(nodes: Mapping[str, Component]) -> list[Sink]:
+    """Build the sinks of a configuration.
+
+    Raises:
+        ConfigError: one does not accept its settings, or is no sink.
+    """
+    sinks = {name: node.build() for name, node in nodes.items()}
+    for name, sink in sinks.items():
+        if not isinstance(sink, Sink):
+            raise ConfigError(f"sink.{name}={nodes[name].target} is not a Sink; derive it from {Sink.__module__}.Sink.")
+    return list(sinks.values())
+
+
+def build_pipeline(config: InferVideoConfig) -> Pipeline:
+    """Build the detector, the classifier and what goes between them."""
+    return Pipeline(
+        build_detector(config.detector),
+        Predictor.load(config.run, config.threads),
+        Tracker(patience=config.patience),
+        Smoother(config.half_life),
+        config.crop.margin,
+        config.crop.square,
+        1 if config.privacy == BLUR else config.detect_every,  # no face is to be seen before it is found
+        config.classify_every,
+    )
+
+
+@contextmanager
+def _end_on_signals(source: Source) -> Iterator[threading.Event]:
+    """Have signals end the source meanwhile, and yield an event that they set; in the main thread alone."""
     interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # Python lets no other thread handle signals
+        yield interrupted
+        return
 
     def end(*_: object) -> None:
-        if interrupted.is_set():  # the second time, at once
+        if interrupted.is_set():
             raise KeyboardInterrupt
         interrupted.set()
         source.ended.set()
 
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, end)
-    return interrupted
+    known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM") if hasattr(signal, name)]
+    before = {each: signal.signal(each, end) for each in known}
+    try:
+        yield interrupted
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, signal.SIG_DFL if handler is None else handler)  # None: not set by Python
 
 
-def build_pipeline(settings: Settings) -> Pipeline:
-    """Build the detector, the classifier and what goes between them."""
-    return Pipeline(
-        build(settings["detector"]),
-        Predictor.load(settings["run"], settings["threads"]),
-        Tracker(patience=settings["patience"]),
-        Smoother(settings["half_life"]),
-        settings["crop"]["margin"],
-        settings["crop"]["square"],
-        1 if settings["privacy"] == BLUR else settings["detect_every"],  # no face is to be seen before it is found
-        settings["classify_every"],
-    )
+@contextmanager
+def _end_after(seconds: float | None, source: Source) -> Iterator[None]:
+    """Have the source end after some seconds; None for never."""
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, source.ended.set)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _label(
-    source: Source, pipeline: Pipeline, sinks: list[Sink], settings: Settings, tally: Tally, aside: Console
+    source: Source, pipeline: Pipeline, sinks: list[Sink], config: InferVideoConfig, tally: Tally, aside: Console
 ) -> None:
     is_paced = not source.is_live and not source.is_stills and any(sink.is_watched for sink in sinks)
     pacer, rate, start = Pacer(), Rate(), time.monotonic()
-    is_endless = source.is_live or settings["loop"]
+    is_endless = source.is_live or config.loop
     with Capture(source) as capture:
         total = source.n_frames or None
         for frame in track(capture, source.name, total, console=aside, transient=True, disable=is_endless):
             faces = pipeline.process(frame)
-            hidden = pipeline.to_hide() if settings["privacy"] == BLUR else None
+            hidden = pipeline.to_hide() if config.privacy == BLUR else None
             n_tracks = pipeline.tracker.n_begun
             scene = Scene(frame, faces, pipeline.classifier.class_names, rate.tick(), n_tracks, hidden)
             if is_paced:

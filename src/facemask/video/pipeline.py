@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from facemask.data.preprocessing import Pixels
 from facemask.detection.crop import cut, widen
-from facemask.detection.detectors import Boxes, Detector
+from facemask.detection.detectors import Boxes, SupportsDetect
 from facemask.detection.track import Track, Tracker
 from facemask.inference.backend import Probabilities
 from facemask.inference.predictor import Predictor
@@ -82,7 +82,7 @@ class Pipeline:
 
     def __init__(
         self,
-        detector: Detector,
+        detector: SupportsDetect,
         classifier: Predictor,
         tracker: Tracker,
         smoother: Smoother,

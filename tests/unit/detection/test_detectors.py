@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from skimage.data import astronaut
 
 from facemask.data.preprocessing import Pixels
-from facemask.detection.detectors import Boxes, CenterFace, Detector, Faces, Haar, Mtcnn, RetinaFace, Scores, as_arrays
+from facemask.detection.detectors import CenterFace, Detector, Faces, Haar, Mtcnn, RetinaFace, as_faces
 from facemask.errors import WeightsError
 
 FACE = (170, 60, 285, 195)  # of the astronaut
@@ -25,9 +25,9 @@ class Finds(Detector):
         self.shares, self.scores = shares, scores
         self.shown = (0, 0)
 
-    def _find(self, image: Pixels) -> tuple[Boxes, Scores]:
+    def _find(self, image: Pixels) -> Faces:
         self.shown = image.shape[:2]
-        return as_arrays(self.shares * np.array([image.shape[1], image.shape[0]] * 2), self.scores)
+        return as_faces(self.shares * np.array([image.shape[1], image.shape[0]] * 2), self.scores)
 
 
 @settings(max_examples=60, deadline=None)
@@ -67,6 +67,40 @@ def overlap(faces: Faces) -> float:
     shared = max(0, right - left) * max(0, bottom - top)
     areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (faces.boxes[0], FACE)]
     return float(shared / (sum(areas) - shared))
+
+
+def test_landmarks_stay_with_their_faces_and_come_back_in_the_pictures_own_pixels() -> None:
+    class Points(Detector):
+        def _find(self, image: Pixels) -> Faces:
+            shares = np.array([[0.1, 0.1, 0.3, 0.4], [0.5, 0.2, 0.9, 0.8], [0.0, 0.0, 0.2, 0.2]])
+            size = np.array([image.shape[1], image.shape[0]])
+            middles = (shares[:, :2] + shares[:, 2:]) / 2 * size
+            return as_faces(shares * np.tile(size, 2), [0.6, 0.9, 0.1], np.repeat(middles[:, None], 5, axis=1))
+
+    faces = Points(threshold=0.5, longest_side=100).detect(np.zeros((300, 400, 3), np.uint8))
+    assert faces.landmarks is not None
+    assert faces.landmarks.dtype == np.float32
+    assert faces.landmarks.shape == (2, 5, 2)
+    middles = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
+    assert np.allclose(faces.landmarks, np.repeat(middles[:, None], 5, axis=1))
+    assert faces.landmarks[0, 0].tolist() == pytest.approx([0.7 * 400, 0.5 * 300])
+
+
+@pytest.mark.parametrize("make", [CenterFace, Mtcnn], ids=lambda make: make.__name__)
+def test_landmarks_are_where_eyes_nose_and_mouth_are(make: Callable[..., Detector]) -> None:
+    if make is Mtcnn:
+        pytest.importorskip("facenet_pytorch")
+    landmarks = make().detect(astronaut()).landmarks
+    assert landmarks is not None
+    expected = [[205, 102], [247, 104], [224, 127], [203, 141], [243, 143]]  # read off the picture
+    assert np.abs(landmarks[0] - expected).max() < 6
+    nothing = make().detect(np.zeros((40, 50, 3), np.uint8))
+    assert nothing.landmarks is not None
+    assert nothing.landmarks.shape == (0, 5, 2)
+
+
+def test_a_detector_without_landmarks_has_none() -> None:
+    assert Haar().detect(astronaut()).landmarks is None
 
 
 @pytest.mark.parametrize("make", [CenterFace, Haar, Mtcnn], ids=lambda make: make.__name__)
@@ -110,6 +144,9 @@ def test_retinafaces_own_path_on_random_weights(monkeypatch: pytest.MonkeyPatch)
     assert faces.boxes.shape == (len(faces), 4)
     assert (faces.boxes <= 512).all()
     assert (faces.scores >= 0.05).all()
+    assert len(faces) > 0
+    assert faces.landmarks is not None
+    assert faces.landmarks.shape == (len(faces), 5, 2)
     strict = RetinaFace(network=Network().eval(), threshold=1.0, longest_side=160)
     assert len(strict.detect(astronaut())) == 0
 

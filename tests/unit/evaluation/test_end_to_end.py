@@ -10,7 +10,7 @@ from PIL import Image
 
 from facemask.data.preprocessing import Pixels
 from facemask.detection.annotations import AnnotatedPhoto
-from facemask.detection.detectors import Boxes, Detector, Scores, as_arrays
+from facemask.detection.detectors import Detector, Faces, as_faces
 from facemask.evaluation.end_to_end import IGNORED, SIDES, confusion, find_table, look_at, outcome_table
 
 CLASSES = ("mask", "no_mask")
@@ -23,8 +23,8 @@ class Finds(Detector):
         super().__init__(0.5, 1, None)
         self.boxes = boxes
 
-    def _find(self, image: Pixels) -> tuple[Boxes, Scores]:
-        return as_arrays(self.boxes, [0.9 - i / 100 for i in range(len(self.boxes))])
+    def _find(self, image: Pixels) -> Faces:
+        return as_faces(self.boxes, [0.9 - i / 100 for i in range(len(self.boxes))])
 
 
 class ByBrightness:

@@ -1,6 +1,7 @@
 """Crops are made once, whole, and the same however often the work was cut off."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from facemask.config.schemas import Crop, CropConfig
 from facemask.data.index import index
 from facemask.data.preprocessing import Pixels
 from facemask.errors import ConfigError, DataError
@@ -16,11 +18,6 @@ from facemask.preparation.crops import Found, crop_photos
 from facemask.preparation.journal import JOURNAL, open_journal
 from facemask.preparation.photos import Photo, list_photos
 
-SETTINGS: dict[str, Any] = {
-    "crop": {"margin": 0.0, "square": False, "min_side": 4},
-    "workers": 2,
-    "max_unreadable": 0.2,
-}
 Boxes = dict[str, list[list[float]]]
 
 
@@ -50,9 +47,10 @@ class Finder:
 
 
 def run(photos: Path, out: Path, find: Finder, **changed: Any) -> None:
-    settings = SETTINGS | changed
-    with open_journal(out, {"crop.margin": settings["crop"]["margin"]}) as journal:
-        crop_photos([(photo, photo.stamp) for photo in list_photos([str(photos)])], find, settings, journal)
+    shape = Crop(margin=0.0, min_side=4)
+    config = replace(CropConfig(crop=shape, workers=2, max_unreadable=0.2), **changed)
+    with open_journal(out, {"crop.margin": config.crop.margin}) as journal:
+        crop_photos([(photo, photo.stamp) for photo in list_photos([str(photos)])], find, config, journal)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -112,7 +110,7 @@ def test_other_settings_or_other_files_are_refused(photos: Path, tmp_path: Path)
     run(photos, out, Finder())
     before = contents(out)
     with pytest.raises(ConfigError, match="made with crop.margin=0.0, not 0.5"):
-        run(photos, out, Finder(), crop=SETTINGS["crop"] | {"margin": 0.5})
+        run(photos, out, Finder(), crop=Crop(margin=0.5, min_side=4))
     assert contents(out) == before
     with open_journal(out, {"crop.margin": 0.0}), pytest.raises(DataError, match="being written by another command"):
         run(photos, out, Finder())
@@ -124,6 +122,19 @@ def test_other_settings_or_other_files_are_refused(photos: Path, tmp_path: Path)
     (out / JOURNAL).write_text(json.dumps({"format": 0, "settings": {}}) + "\n")
     with pytest.raises(DataError, match="another version"):
         run(photos, out, Finder())
+
+
+def test_a_journal_that_knows_detectors_by_their_former_package_is_continued(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(photos, out, Finder())
+    head, *rest = (out / JOURNAL).read_text().splitlines()
+    settings = json.loads(head)["settings"] | {"detector._target_": "facemask.faces.detectors.Haar"}
+    (out / JOURNAL).write_text("\n".join([json.dumps({"format": 1, "settings": settings}), *rest]) + "\n")
+    made = {"crop.margin": 0.0, "detector._target_": "facemask.detection.detectors.Haar"}
+    with open_journal(out, made) as journal:
+        assert len(journal.done) == 6
+    with pytest.raises(ConfigError, match="made with detector._target_"):
+        open_journal(out, made | {"detector._target_": "facemask.detection.detectors.Mtcnn"}).__enter__()
 
 
 def test_unreadable_photos_are_tolerated_up_to_a_share(photos: Path, tmp_path: Path) -> None:

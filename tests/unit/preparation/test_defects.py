@@ -36,13 +36,13 @@ def kinds(found: pd.DataFrame) -> dict[str, int]:
 
 
 def test_a_clean_set_has_no_findings() -> None:
-    assert find_defects(faces(5), NONE, LIMITS).empty
-    assert find_defects(faces(0), NONE, LIMITS).empty
+    assert find_defects(faces(5), NONE, **LIMITS).empty
+    assert find_defects(faces(0), NONE, **LIMITS).empty
 
 
 def test_copies_are_exact_duplicates_and_not_near_ones_too() -> None:
     table = faces(5, digest=["a", "b", "a", "c", "a"], group=["g"] * 5)
-    found = find_defects(table, near((0, 2), (0, 4), (2, 4), (1, 3)), LIMITS)
+    found = find_defects(table, near((0, 2), (0, 4), (2, 4), (1, 3)), **LIMITS)
     assert kinds(found) == {"exact_duplicates": 3, "near_duplicates": 1}
     assert found["file"].tolist() == ["mask/0.png", "mask/0.png", "mask/2.png", "mask/1.png"]
     assert found["other"].tolist() == ["mask/2.png", "mask/4.png", "mask/4.png", "mask/3.png"]
@@ -51,7 +51,7 @@ def test_copies_are_exact_duplicates_and_not_near_ones_too() -> None:
 
 def test_a_pair_is_judged_by_class_split_and_group() -> None:
     table = faces(4, label=["a", "a", "b", "b"], split=["", "test", "", "test"], group=["g", "g", "h", "i"])
-    found = find_defects(table, near((0, 1), (0, 2)), LIMITS)
+    found = find_defects(table, near((0, 1), (0, 2)), **LIMITS)
     assert kinds(found) == {
         "near_duplicates": 2,
         "label_conflicts": 1,
@@ -66,23 +66,23 @@ def test_a_pair_is_judged_by_class_split_and_group() -> None:
 
 
 def test_without_a_test_part_nothing_lies_across() -> None:
-    found = find_defects(faces(3, group=["g", "g", "h"]), near((0, 1), (1, 2)), LIMITS)
+    found = find_defects(faces(3, group=["g", "g", "h"]), near((0, 1), (1, 2)), **LIMITS)
     assert kinds(found) == {"near_duplicates": 2, "duplicates_across_groups": 1}
 
 
 def test_unreadable_files_are_nothing_else_as_well() -> None:
     table = faces(3, error=["cut off", "cut off", ""], digest=["", "", "x"], width=[0, 0, 20], height=[0, 0, 24])
-    found = find_defects(table, near((0, 1)), LIMITS)
+    found = find_defects(table, near((0, 1)), **LIMITS)
     assert kinds(found) == {"unreadable": 2}
     assert found["detail"].tolist() == ["cut off", "cut off"]
 
 
 def test_shapes_and_counts_are_held_against_the_limits() -> None:
-    found = find_defects(faces(4, width=[7, 8, 60, 72], height=[30, 24, 20, 23]), NONE, LIMITS)
+    found = find_defects(faces(4, width=[7, 8, 60, 72], height=[30, 24, 20, 23]), NONE, **LIMITS)
     assert kinds(found) == {"tiny": 1, "extreme_aspect": 2}
     assert found["detail"].tolist() == ["7 x 30 pixels", "7 x 30 pixels", "72 x 23 pixels"]
     labels = ["a"] * 20 + ["b"] * 2 + ["c"]
-    found = find_defects(faces(23, label=labels), NONE, LIMITS)
+    found = find_defects(faces(23, label=labels), NONE, **LIMITS)
     assert found[["finding", "file", "label", "detail"]].to_numpy().tolist() == [
         ["imbalance", "", "c", "1 images; a has 20"]
     ]

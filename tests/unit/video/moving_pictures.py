@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from facemask.data.preprocessing import Pixels
-from facemask.detection.detectors import Boxes, Detector, Scores, as_arrays
+from facemask.detection.detectors import Detector, Faces, as_faces
 from facemask.video.sources.source import Frame, Source
 
 
@@ -57,11 +57,11 @@ class BrightFaces(Detector):
         super().__init__(threshold=0.5, min_face=1, longest_side=None)
         self.n_calls = 0
 
-    def _find(self, image: Pixels) -> tuple[Boxes, Scores]:
+    def _find(self, image: Pixels) -> Faces:
         self.n_calls += 1
         n, _, stats, _ = cv2.connectedComponentsWithStats((image.min(axis=2) > 250).astype(np.uint8))
         boxes = [[x, y, x + w, y + h] for x, y, w, h, _ in stats[1:n]]
-        return as_arrays(boxes, [0.9] * len(boxes))
+        return as_faces(boxes, [0.9] * len(boxes))
 
 
 class ByTurns:

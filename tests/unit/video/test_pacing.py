@@ -2,14 +2,14 @@
 
 import io
 import time
+from dataclasses import replace
 
 import pytest
-from moving_pictures import Frames
 from rich.console import Console
 
 from facemask.video.pacing import Pacer, Rate
-from facemask.video.pipeline import SeenFace, Stopwatch
-from facemask.video.tally import Tally, report
+from facemask.video.pipeline import SeenFace
+from facemask.video.tally import Tally, show
 
 
 class Clock:
@@ -50,13 +50,13 @@ def seen(label: str) -> SeenFace:
 
 def told(tally: Tally, **kwargs: bool) -> str:
     console = Console(file=io.StringIO(), width=200)
-    report(Frames([], **kwargs), tally, Stopwatch(), console)
+    show(replace(tally, **kwargs), console)  # type: ignore[arg-type]
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return text
 
 
 def test_the_closing_lines_count_frames_faces_and_labels() -> None:
-    tally = Tally(n_tracks=2, seconds=2.0)
+    tally = Tally("frames", n_tracks=2, seconds=2.0)
     for labels in (["mask", "no_mask"], ["mask"], ["mask"]):
         tally.count([seen(label) for label in labels], delay=0.01)
     assert "frames: 3 frames in 2.0 s (1.5 a second)." in told(tally)
@@ -66,7 +66,7 @@ def test_the_closing_lines_count_frames_faces_and_labels() -> None:
 
 
 def test_delays_are_told_of_live_sources_and_bound_what_was_measured() -> None:
-    tally = Tally(seconds=1.0)
+    tally = Tally("frames", seconds=1.0)
     for hundredths in range(100):
         tally.count([], delay=hundredths / 100 + 0.001)
     assert tally.delay(0.5) == pytest.approx(0.5)
@@ -76,7 +76,7 @@ def test_delays_are_told_of_live_sources_and_bound_what_was_measured() -> None:
 
 
 def test_no_frame_and_no_face_are_said() -> None:
-    assert "no frame came" in told(Tally())
-    tally = Tally(seconds=1.0)
+    assert "no frame came" in told(Tally("frames"))
+    tally = Tally("frames", seconds=1.0)
     tally.count([], 0.0)
     assert "No face was seen." in told(tally)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class EventsSink(Sink):
         for face in scene.faces:
             if self.only_changes and face.track is not None and self._labels.get(face.track) == face.label:
                 continue
-            event: dict[str, Any] = {"photo": scene.frame.name, "frame": scene.frame.number}
+            event: dict[str, object] = {"photo": scene.frame.name, "frame": scene.frame.number}
             if face.track is not None:
                 self._labels[face.track] = face.label
                 seconds = round(scene.frame.seconds, 3)

@@ -1,12 +1,12 @@
 """An annotated video, or annotated photos."""
 
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import av
 import cv2
 import numpy as np
-from av.video.stream import VideoStream
 
 from facemask.data.preprocessing import Pixels
 from facemask.errors import ConfigError
@@ -14,6 +14,10 @@ from facemask.files import as_typed
 from facemask.video.scene import Scene
 from facemask.video.sinks.sink import Sink, claim
 from facemask.video.sources.source import Say, Source
+
+if TYPE_CHECKING:
+    import av
+    from av.video.stream import VideoStream
 
 # In fragments, so that what was written before a crash or a pulled plug plays.
 FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
@@ -25,13 +29,15 @@ TICKS = 60_000  # a second: each frame is shown when it came, and the usual rate
 class FileSink(Sink):
     """An annotated video of the source's size and speed, or annotated copies of photos. There is no sound in it.
 
+    Videos need the package ``av``; photos do not.
+
     Args:
         path: of the video, or of the folder for photos; None for one named after the source in the output folder.
         codec: as FFmpeg calls its encoder.
     """
 
     def __init__(self, path: str | None = None, codec: str = "libx264") -> None:
-        if not _encodes_video(codec):
+        if find_spec("av") and not _encodes_video(codec):
             raise ConfigError(f"sink.file.codec={codec} is no video encoder that is installed; type libx264 or mpeg4.")
         self.path, self.codec = path, codec
         self._container: av.container.OutputContainer | None = None
@@ -40,6 +46,8 @@ class FileSink(Sink):
 
     def begin(self, source: Source, folder: Path, say: Say) -> None:
         """Choose the file's name."""
+        if not source.is_stills and not find_spec("av"):
+            raise ConfigError("sink=file needs the package av; type: pip install 'facemask[video]'")
         self._source, self._say = source, say
         name = "photos" if source.is_stills else f"{Path(source.name).stem}.mp4" if source.path else "camera.mp4"
         self._target = claim(Path(self.path).expanduser() if self.path else folder / name, source, "sink.file.path")
@@ -51,6 +59,8 @@ class FileSink(Sink):
             return
         if self._container is None:
             self._open(*scene.picture.shape[1::-1])
+        import av
+
         frame = av.VideoFrame.from_ndarray(self._fitted(scene.picture), format="bgr24")
         frame.time_base = Fraction(1, TICKS)
         frame.pts = self._last = max(self._last + 1, round(scene.frame.seconds * TICKS))
@@ -64,6 +74,8 @@ class FileSink(Sink):
         self._n_photos += 1
 
     def _open(self, width: int, height: int) -> None:
+        import av
+
         self._size = width - width % 2, height - height % 2  # codecs take even sides
         rate = Fraction(self._source.fps).limit_denominator(1001)
         options = FAST if self.codec == "libx264" else {}
@@ -83,7 +95,7 @@ class FileSink(Sink):
                 "that ends in .mp4, or choose sink.file.codec=mpeg4."
             ) from error
 
-    def _mux(self, frame: av.VideoFrame | None) -> None:
+    def _mux(self, frame: "av.VideoFrame | None") -> None:
         assert self._container is not None
         for packet in self._stream.encode(frame):
             self._container.mux(packet)
@@ -113,6 +125,8 @@ class FileSink(Sink):
 
 
 def _encodes_video(name: str) -> bool:
+    import av
+
     try:
         return av.Codec(name, "w").type == "video"
     except ValueError:  # PyAV's, for a name it does not know

@@ -4,8 +4,9 @@ import hmac
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,11 +26,32 @@ HEADERS = {
 }
 
 
+@dataclass(frozen=True)
+class State:
+    """What stands beside the picture.
+
+    Attributes:
+        source: the source's name.
+        frame: the frame's number; -1 before the first.
+        fps: frames a second, lately.
+        counts: how many faces of each class are in the frame; None before the first.
+        tracks: faces followed since the beginning.
+        is_over: whether no frame will follow.
+    """
+
+    source: str = ""
+    frame: int = -1
+    fps: float = 0.0
+    counts: Mapping[str, int] | None = None
+    tracks: int = 0
+    is_over: bool = False
+
+
 class Show(Protocol):
     """What is to be seen."""
 
-    def wait_for_state(self, after: int | None) -> dict[str, Any]:
-        """Return the next state, with ``frame`` and ``is_over``."""
+    def wait_for_state(self, after: int | None) -> State:
+        """Return the next state."""
         ...
 
     def wait_for_jpeg(self, after: int) -> tuple[int, bytes] | None:
@@ -113,10 +135,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_counts(self) -> None:
         self._begin("text/event-stream")
-        state: dict[str, Any] = {"frame": None, "is_over": False}
-        while not state["is_over"]:
-            state = self.server.show.wait_for_state(state["frame"])
-            self.wfile.write(f"data: {json.dumps(state)}\n\n".encode())
+        state = None
+        while state is None or not state.is_over:
+            state = self.server.show.wait_for_state(None if state is None else state.frame)
+            self.wfile.write(f"data: {json.dumps(asdict(state))}\n\n".encode())
             self.wfile.flush()
             time.sleep(PAUSE)
 

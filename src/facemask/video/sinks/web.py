@@ -2,10 +2,11 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from secrets import token_urlsafe
 from socket import AF_INET, SOCK_DGRAM, socket
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 import cv2
@@ -14,7 +15,7 @@ from pydantic import Field
 from facemask.data.preprocessing import Pixels
 from facemask.errors import ConfigError
 from facemask.video.scene import Scene
-from facemask.video.sinks.page_server import LOOPBACK, PageServer
+from facemask.video.sinks.page_server import LOOPBACK, PageServer, State
 from facemask.video.sinks.sink import Sink
 from facemask.video.sources.source import Say, Source
 
@@ -47,13 +48,13 @@ class WebSink(Sink):
         self._changed = threading.Condition()
         self._picture: Pixels | None = None
         self._jpeg: tuple[int, bytes] = -1, b""
-        self._state: dict[str, Any] = {"is_over": False, "frame": -1}
+        self._state = State()
 
     def begin(self, source: Source, folder: Path, say: Say) -> None:
         """Open the page, and say where it is."""
         if source.is_stills:
             raise ConfigError("sink=web shows what moves; for photos choose sink=file, sink=window or sink=events.")
-        self._state |= {"source": source.name}
+        self._state = State(source.name)
         try:
             self._server = PageServer(self, self.host, self.port, self.token)
         except (OSError, OverflowError) as error:
@@ -70,12 +71,8 @@ class WebSink(Sink):
         picture = scene.picture if self._server and self._server.n_watching else None
         with self._changed:
             self._picture = picture
-            self._state |= {
-                "frame": scene.frame.number,
-                "fps": round(scene.fps, 1),
-                "counts": scene.counts,
-                "tracks": scene.n_tracks,
-            }
+            fps = round(scene.fps, 1)
+            self._state = State(self._state.source, scene.frame.number, fps, scene.counts, scene.n_tracks)
             self._changed.notify_all()
 
     def end(self) -> None:
@@ -83,7 +80,7 @@ class WebSink(Sink):
         if self._server is None:
             return
         with self._changed:
-            self._state |= {"is_over": True}
+            self._state = replace(self._state, is_over=True)
             self._changed.notify_all()
         until = time.monotonic() + FAREWELL
         while self._server.n_watching and time.monotonic() < until:
@@ -91,21 +88,21 @@ class WebSink(Sink):
         self._server.shutdown()
         self._server.server_close()
 
-    def wait_for_state(self, after: int | None) -> dict[str, Any]:
+    def wait_for_state(self, after: int | None) -> State:
         """Wait for another frame than the one numbered so, or the end; return what stands beside the picture."""
         with self._changed:
-            self._changed.wait_for(lambda: self._state["is_over"] or self._state["frame"] != after)
-            return dict(self._state)
+            self._changed.wait_for(lambda: self._state.is_over or self._state.frame != after)
+            return self._state
 
     def wait_for_jpeg(self, after: int) -> tuple[int, bytes] | None:
         """Wait for another frame than the one numbered so; return its number and its JPEG, or None at the end."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._state["is_over"] or (self._picture is not None and self._state["frame"] != after)
+                lambda: self._state.is_over or (self._picture is not None and self._state.frame != after)
             )
-            if self._state["is_over"] or self._picture is None:
+            if self._state.is_over or self._picture is None:
                 return None
-            number = int(self._state["frame"])
+            number = self._state.frame
             if self._jpeg[0] != number:  # once, however many look
                 options = [cv2.IMWRITE_JPEG_QUALITY, self.quality]
                 self._jpeg = number, cv2.imencode(".jpg", self._picture, options)[1].tobytes()

@@ -59,6 +59,7 @@ class WindowSink(Sink):
 
     def _save(self, scene: Scene) -> None:
         file = self._folder / f"frame_{scene.frame.number:06d}.png"
+        self._folder.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(file), scene.picture):
             self._say(f"{file} cannot be written.")
             return

@@ -1,15 +1,19 @@
 """A camera or a stream."""
 
+import re
 import time
 from collections.abc import Iterator
+from typing import Self
 
 import cv2
 
 from facemask.errors import DataError
-from facemask.video.sources.source import NOMINAL, Frame, Say, Source, quiet_capture, read
+from facemask.video.sources.source import NOMINAL, Frame, Opening, Say, Source, quiet_capture, read
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds between attempts to reach a camera that went away; they double
 STREAM_TIMEOUT = 5000  # milliseconds
+STREAM = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+LONGEST_NUMBER = 3  # digits of a camera's number
 
 
 class Camera(Source):
@@ -26,8 +30,14 @@ class Camera(Source):
 
     is_live = True
 
+    @classmethod
+    def open(cls, text: str, how: Opening) -> Self | None:
+        """Return the camera of a number, or the stream of an address."""
+        if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER:
+            return cls(int(text), how.say, how.reconnect)
+        return cls(text, how.say, how.reconnect) if STREAM.match(text) else None
+
     def __init__(self, address: int | str, say: Say, reconnect: float = 60.0) -> None:
-        super().__init__()
         self.address, self._say, self.reconnect = address, say, reconnect
         self.name = f"camera {address}" if isinstance(address, int) else without_password(address)
         self._capture = self._open()

@@ -3,13 +3,14 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import cv2
 import numpy as np
 
 from facemask.data.pictures import PHOTOS, read_image
 from facemask.errors import DataError
-from facemask.video.sources.source import Frame, Say, Source
+from facemask.video.sources.source import Frame, Opening, Say, Source, to_path
 
 
 class Photos(Source):
@@ -25,8 +26,13 @@ class Photos(Source):
 
     is_stills = True
 
+    @classmethod
+    def open(cls, text: str, how: Opening) -> Self | None:
+        """Return the photo, or the photos of the folder, at a path."""
+        path = to_path(text)
+        return cls(path, how.say) if path.is_dir() or is_photo(path) else None
+
     def __init__(self, path: Path, say: Say) -> None:
-        super().__init__()
         self.path, self.name, self._say = path, path.name, say
         self._root = path if path.is_dir() else path.parent
         self.photos = [path] if path.is_file() else sorted(p for p in path.rglob("*") if is_photo(p))

@@ -5,8 +5,9 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -37,8 +38,25 @@ class Frame:
     name: str = ""
 
 
+@dataclass(frozen=True)
+class Opening:
+    """What a user says of a source beside its name.
+
+    Attributes:
+        say: takes a sentence that the user should read meanwhile.
+        is_live: whether a video file plays at its own speed, dropping what cannot be kept up with.
+        is_looped: whether a video file begins again when it ends.
+        reconnect: seconds for which a lost camera is called again; 0 for never.
+    """
+
+    say: Say
+    is_live: bool = False
+    is_looped: bool = False
+    reconnect: float = 60.0
+
+
 class Source(ABC):
-    """A number of frames, one after the other.
+    """A number of frames, one after the other; a subclass implements ``frames`` alone.
 
     Attributes:
         name: as shown; without the password of an address.
@@ -49,19 +67,35 @@ class Source(ABC):
         is_stills: whether each frame stands for itself.
     """
 
-    name: str
+    name: str = "source"
     path: Path | None = None
     fps: float = NOMINAL
     n_frames = 0
     is_live = False
     is_stills = False
 
-    def __init__(self) -> None:
-        self.ended = threading.Event()  # set by whoever wants no more
+    @classmethod
+    def open(cls, text: str, how: Opening) -> Self | None:
+        """Return the source that a text names; None if it names none of this kind.
+
+        Raises:
+            DataError: it names one that cannot be opened.
+        """
+        return None
+
+    @cached_property
+    def ended(self) -> threading.Event:
+        """Set by whoever wants no more frames."""
+        return threading.Event()
 
     @abstractmethod
     def frames(self) -> Iterator[Frame]:
         """Yield the frames until there are no more, or until ``ended`` is set."""
+
+
+def to_path(text: str) -> Path:
+    """Return the file or folder that a text names."""
+    return Path(text.removeprefix("file://")).expanduser()
 
 
 def quiet_capture(*arguments: Any) -> cv2.VideoCapture:

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import cv2
 
 from facemask.errors import DataError
-from facemask.video.sources.source import NOMINAL, Frame, Say, Source, quiet_capture, read
+from facemask.video.sources.source import NOMINAL, Frame, Opening, Say, Source, quiet_capture, read, to_path
 
 
 class VideoFile(Source):
@@ -23,8 +24,13 @@ class VideoFile(Source):
         DataError: the file is no video that OpenCV can decode.
     """
 
+    @classmethod
+    def open(cls, text: str, how: Opening) -> Self | None:
+        """Return the video at a path; any file is taken for one."""
+        path = to_path(text)
+        return cls(path, how.say, how.is_looped, how.is_live) if path.is_file() else None
+
     def __init__(self, path: Path, say: Say, is_looped: bool = False, is_paced: bool = False) -> None:
-        super().__init__()
         self.path, self.name, self._say = path, path.name, say
         self.is_looped, self.is_live = is_looped, is_paced
         capture = self._open()

@@ -1,0 +1,126 @@
+"""What is known of a folder of crops when all photos are done, and a sheet of some of the crops."""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from facemask.config.schemas import CropConfig, ImportConfig
+from facemask.data.index import MANIFEST, UNLABELLED, read_manifest
+from facemask.data.pictures import read_image
+from facemask.data.preprocessing import Pixels
+from facemask.files import as_typed, replaced
+from facemask.preparation.crops import PHOTOS
+from facemask.preparation.result import TaskResult
+from facemask.reports.terminal import print_table
+from facemask.seeding import PICTURES, derive_seed
+
+SHEET = "sheet.png"
+COLUMNS, ROWS = 12, 4  # pictures of a class on the sheet
+
+
+@dataclass(frozen=True)
+class Prepared(TaskResult):
+    """A folder of crops.
+
+    Attributes:
+        folder: where the crops are, in folders of their classes.
+        faces: its manifest: one row a crop, with ``file``, ``photo``, ``label``, ``split``, its box and ``score``.
+        photos: one row a photo: ``photo``, ``faces``, ``left_out`` (too small, or outside the photo) and ``error``,
+            which is empty where the photo can be read.
+        min_side: pixels that a face had to have.
+        sheet: the picture of some of the crops, if it was asked for.
+    """
+
+    folder: Path
+    faces: pd.DataFrame
+    photos: pd.DataFrame
+    min_side: int
+    sheet: Path | None
+
+    @property
+    def unreadable(self) -> list[str]:
+        """The photos that cannot be read."""
+        return list(self.photos.loc[self.photos["error"] != "", "photo"])
+
+    @property
+    def n_left_out(self) -> int:
+        """How many faces are too small, or outside their photo."""
+        return int(self.photos["left_out"].sum())
+
+    @property
+    def n_without_face(self) -> int:
+        """How many photos that can be read have no face."""
+        return int(((self.photos["faces"] == 0) & (self.photos["error"] == "")).sum())
+
+    def show(self, console: Console) -> None:
+        """Print the faces of each class, and what a user should know of the photos."""
+        where = as_typed(self.folder)
+        title = f"{where}: {len(self.faces):,} faces of {self.faces['photo'].nunique():,} photos"
+        print_table(face_counts(self.faces), title, console)
+        console.print("\n".join(self._notes(where)), soft_wrap=True, highlight=False, markup=False)
+
+    def _notes(self, where: Path) -> Iterator[str]:
+        labels, n = set(self.faces["label"]), len(self.photos)
+        if self.n_without_face:
+            yield f"{self.n_without_face:,} of {n:,} photos have no face."
+        if self.unreadable:
+            yield f"{len(self.unreadable):,} of {n:,} cannot be read; the first is {self.unreadable[0]}."
+        if self.n_left_out:
+            yield (
+                f"{self.n_left_out:,} faces are left out: smaller than crop.min_side={self.min_side} pixels, or "
+                "outside their photo."
+            )
+        if UNLABELLED in labels:
+            yield (
+                f"Move the faces in {UNLABELLED} to folders of their classes, and type this again: the manifest "
+                "follows."
+            )
+        yield f"Photo by photo: {where}/{PHOTOS}"
+        if self.sheet:
+            yield f"Sheet: {where}/{self.sheet.name}"
+        if UNLABELLED not in labels and len(labels) > 1:
+            yield f"To train on them: python train.py data=folder {shlex.quote(f'data.root={where}')}"
+
+
+def finish(folder: Path, photos: pd.DataFrame, config: CropConfig | ImportConfig) -> Prepared:
+    """Return what the photos have come to, and draw a sheet of the crops if that was asked for.
+
+    Args:
+        folder: of the crops.
+        photos: as :func:`facemask.preparation.crops.crop_photos` returns it.
+        config: of the task.
+    """
+    faces = read_manifest(folder / MANIFEST)
+    has_sheet = config.sheet and len(faces) > 0
+    if has_sheet:
+        _draw_sheet(faces, folder, config.seed)
+    return Prepared(folder, faces, photos, config.crop.min_side, folder / SHEET if has_sheet else None)
+
+
+def face_counts(faces: pd.DataFrame) -> pd.DataFrame:
+    """Return faces, their share and the photos that they are from, by class (columns ``label`` and ``photo``)."""
+    counts = faces.groupby("label").agg(faces=("photo", "size"), photos=("photo", "nunique"))
+    counts.insert(1, "share", counts["faces"] / max(1, len(faces)))
+    return counts.reset_index(names="class")
+
+
+def _draw_sheet(faces: pd.DataFrame, folder: Path, seed: int) -> None:
+    """Draw some crops of each class."""
+    from facemask.reports.dataset_figures import draw_sheet
+    from facemask.reports.sections import Drawing
+
+    rng = np.random.default_rng(derive_seed(PICTURES, seed))
+    rows: dict[str, list[Pixels]] = {}
+    for label, part in faces.groupby("label"):
+        chosen = np.sort(rng.permutation(len(part))[: COLUMNS * ROWS])
+        pictures = [read_image(folder / file) for file in part["file"].iloc[chosen]]
+        for start in range(0, len(pictures), COLUMNS):
+            shown = pictures[start : start + COLUMNS]
+            rows[f"{label}\n{start + 1}–{start + len(shown)}"] = shown
+    with replaced(folder / SHEET) as stream:
+        stream.write(Drawing("sheet", "", draw_sheet(rows)).png)
