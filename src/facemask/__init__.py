@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from facemask.api import compose, evaluate, export, label_video, prepare, train
     from facemask.data.datamodule import FaceDataModule
-    from facemask.detection.detectors import find_faces
+    from facemask.detection.find import find_faces
     from facemask.inference.predictor import Predictor
     from facemask.models.classifier import MaskClassifier
     from facemask.runs.run import load_run
@@ -32,7 +32,7 @@ _HOMES = {
     "Predictor": "inference.predictor",
     "FaceDataModule": "data.datamodule",
     "MaskClassifier": "models.classifier",
-    "find_faces": "detection.detectors",
+    "find_faces": "detection.find",
 }
 __all__ = [
     "FaceDataModule",

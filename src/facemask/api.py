@@ -5,7 +5,7 @@ them as the command line does, writes into a folder, and returns a typed result.
 :class:`~facemask.errors.FaceMaskError` with one sentence each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,22 +18,22 @@ from facemask.cli.messages import explain
 from facemask.config.arguments import to_overrides
 from facemask.config.checks.evaluation import resolve_evaluation
 from facemask.config.checks.export import resolve_export
-from facemask.config.checks.preparation import TaskConfig, resolve_preparation
+from facemask.config.checks.preparation import resolve_preparation
 from facemask.config.checks.training import resolve_training
 from facemask.config.checks.video import resolve_video
 from facemask.config.compose import compose as compose_plain
-from facemask.config.schemas import EvaluateConfig, ExportConfig, InferVideoConfig, TrainConfig
+from facemask.config.schemas import EvaluateConfig, ExportConfig, InferVideoConfig, TaskConfig, TrainConfig
 from facemask.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from facemask.evaluation.command import AnyEvaluation
-    from facemask.exporting.export import Exported
-    from facemask.preparation.command import Prepared
+    from facemask.evaluation.result import Evaluation, PhotoEvaluation
+    from facemask.exporting.exported import Exported
+    from facemask.preparation.result import TaskResult
     from facemask.runs.run import Run
     from facemask.video.tally import Tally
 
 AnyConfig = TrainConfig | EvaluateConfig | ExportConfig | InferVideoConfig | TaskConfig
-RESOLVERS = {
+RESOLVERS: dict[str, Callable[[DictConfig], AnyConfig]] = {
     "train": resolve_training,
     "evaluate": resolve_evaluation,
     "export": resolve_export,
@@ -61,8 +61,7 @@ def compose(command: str, *overrides: str, **keys: object) -> AnyConfig:
     """
     if command not in RESOLVERS:
         raise ConfigError(f"there is no command {command}{did_you_mean(command, RESOLVERS)}")
-    config: AnyConfig = RESOLVERS[command](_composed(command, to_overrides(overrides, keys)))  # type: ignore[operator]
-    return config
+    return RESOLVERS[command](_composed(command, to_overrides(command, overrides, keys)))
 
 
 def train(*overrides: str, folder: str | Path | None = None, **keys: object) -> "Run":
@@ -83,7 +82,7 @@ def train(*overrides: str, folder: str | Path | None = None, **keys: object) -> 
         >>> run = facemask.train("model=cnn", "data.root=faces", epochs=3)  # doctest: +SKIP
         >>> run.metrics["auroc"], run.predictions.head()  # doctest: +SKIP
     """
-    words = to_overrides(overrides, keys)
+    words = to_overrides("train", overrides, keys)
     config = resolve_training(_composed("train", words))
     from facemask.runs.run_folder import read_config
     from facemask.training.command import train as command
@@ -101,7 +100,7 @@ def evaluate(
     *overrides: str,
     folder: str | Path | None = None,
     **keys: object,
-) -> "AnyEvaluation":
+) -> "Evaluation | PhotoEvaluation":
     """Evaluate as ``evaluate.py`` does: on the test part that a run held out, or on another folder.
 
     Args:
@@ -118,7 +117,7 @@ def evaluate(
     """
     if "sweep" in keys:
         keys["sweep_folder"] = keys.pop("sweep")
-    words = to_overrides(overrides, _with_runs(run, keys))
+    words = to_overrides("evaluate", overrides, _with_runs(run, keys))
     config = resolve_evaluation(_composed("evaluate", words))
     from facemask.evaluation.command import evaluate as command
 
@@ -140,13 +139,13 @@ def export(run: "str | Path | Run", *overrides: str, folder: str | Path | None =
     Example:
         >>> facemask.export(run, precision="int8").file  # doctest: +SKIP
     """
-    config = resolve_export(_composed("export", to_overrides(overrides, keys | {"run": str(_path(run))})))
+    config = resolve_export(_composed("export", to_overrides("export", overrides, keys | {"run": str(_path(run))})))
     from facemask.exporting.export import export as command
 
     return command(config, _folder(folder, "outputs/exports"))
 
 
-def prepare(task: str, *overrides: str, folder: str | Path | None = None, **keys: object) -> "Prepared":
+def prepare(task: str, *overrides: str, folder: str | Path | None = None, **keys: object) -> "TaskResult":
     """Prepare data as ``prepare_data.py`` does.
 
     Args:
@@ -161,7 +160,9 @@ def prepare(task: str, *overrides: str, folder: str | Path | None = None, **keys
     Example:
         >>> facemask.prepare("crop", photos="photos", out="faces")  # doctest: +SKIP
     """
-    config = resolve_preparation(_composed("prepare_data", to_overrides([f"task={task}", *overrides], keys)))
+    config = resolve_preparation(
+        _composed("prepare_data", to_overrides("prepare_data", [f"task={task}", *overrides], keys))
+    )
     from facemask.preparation.command import prepare as command
 
     writes = task in ("audit", "explore")
@@ -185,10 +186,11 @@ def label_video(source: int | str | Path, *overrides: str, folder: str | Path | 
     """
     has_sink = "sink" in keys or any(word.startswith("sink=") for word in overrides)
     given = keys | {"source": source} | ({} if has_sink else {"sink": "none"})
-    config = resolve_video(_composed("infer_video", to_overrides(overrides, given)))
+    config = resolve_video(_composed("infer_video", to_overrides("infer_video", overrides, given)))
     from facemask.video.label import label_video as command
 
-    return command(config, _folder(folder, "outputs/video"))
+    place = Path(folder or Path("outputs/video", f"{datetime.now():%Y-%m-%d/%H-%M-%S}")).expanduser()
+    return command(config, place)
 
 
 def _composed(command: str, words: Sequence[str]) -> DictConfig:
@@ -208,7 +210,7 @@ def _with_runs(run: Any, keys: dict[str, object]) -> dict[str, object]:
 
 
 def _path(run: "str | Path | Run") -> Path:
-    return Path(getattr(run, "folder", run))
+    return Path(run) if isinstance(run, str | Path) else run.folder
 
 
 def _folder(folder: str | Path | None, parent: str) -> Path:

@@ -13,8 +13,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from rich.console import Console
 
+from facemask.cli.messages import fail
 from facemask.errors import ConfigError
-from facemask.files import as_typed
+from facemask.files import as_typed, remove_if_empty
 
 Job = Callable[[DictConfig], float | None]
 Application = Callable[[], object]
@@ -79,19 +80,27 @@ def export(config: DictConfig) -> None:
     from facemask.config.checks.export import resolve_export
 
     typed = resolve_export(config)
-    from facemask.exporting import export as command
+    from facemask.exporting.export import export as write
+    from facemask.exporting.exported import show
 
-    command.show(command.export(typed, output_folder()), Console())
+    show(write(typed, output_folder()), Console())
 
 
 def infer_video(config: DictConfig) -> None:
     """Label the faces of the source that the configuration names."""
     from facemask.config.checks.video import resolve_video
 
-    typed = resolve_video(config)
-    from facemask.video import label as command
+    typed, folder = resolve_video(config), output_folder()
+    from facemask.video.label import label_video
+    from facemask.video.tally import show
 
-    command.show(command.label_video(typed, output_folder()), Console())
+    try:
+        tally = label_video(typed, folder)
+    finally:
+        remove_if_empty(folder)
+    show(tally, Console())
+    if tally.is_interrupted:
+        raise KeyboardInterrupt
 
 
 def prepare_data(config: DictConfig) -> None:
@@ -99,9 +108,12 @@ def prepare_data(config: DictConfig) -> None:
     from facemask.config.checks.preparation import resolve_preparation
 
     typed = resolve_preparation(config)
-    from facemask.preparation import command
+    from facemask.preparation.command import prepare, show
 
-    command.show(command.prepare(typed, output_folder()), Console())
+    result = prepare(typed, output_folder())
+    show(result, Console())
+    if result.failure:
+        fail(result.failure, code=1)
 
 
 def output_folder() -> Path:

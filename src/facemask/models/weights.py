@@ -73,7 +73,7 @@ def build_timm(name: str, pretrained: bool | str) -> tuple[nn.Module, InitialWei
         return _create(name, pretrained=False, num_classes=0), InitialWeights("random")
     if isinstance(pretrained, str):
         return _from_file(name, Path(pretrained).expanduser())
-    if (package := PACKAGES.get(name)) and (file := _installed(package)):
+    if (package := PACKAGES.get(name)) and (file := installed_file(package)):
         _check_digest(package, file)
         network = _fill(name, file)
         return network, InitialWeights(
@@ -96,7 +96,8 @@ def _create(name: str, pretrained: bool, num_classes: int) -> nn.Module:
     return network
 
 
-def _installed(package: WeightsPackage) -> Path | None:
+def installed_file(package: WeightsPackage) -> Path | None:
+    """Return the weights file of a package, or None where it is not installed."""
     folder = package.file.split("/")[0]
     spec = importlib.util.find_spec(folder)  # finds it without running it: it wants a torch of 2020
     if spec is None or not spec.submodule_search_locations:

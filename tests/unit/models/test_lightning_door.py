@@ -300,5 +300,5 @@ def test_classes_of_two_kinds_of_data_are_not_mixed_up(faces: Path, tmp_path: Pa
 
 def test_a_schedule_needs_to_know_when_training_ends(data: FaceDataModule, tmp_path: Path) -> None:
     trainer = new_trainer(tmp_path, enable_checkpointing=False, epochs=-1)
-    with pytest.raises(ConfigError, match="follows the length of the training; give the trainer max_epochs or max_steps"):
+    with pytest.raises(ConfigError, match="follows the length of the training; give the trainer max_epochs"):
         trainer.fit(new_model(), data)

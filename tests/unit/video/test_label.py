@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -50,8 +50,8 @@ class Grey(Source):
 class Keeps(Sink):
     """Keeps what it is given, where a test can look at it."""
 
-    seen: list[str] = []
-    handlers: list[object] = []
+    seen: ClassVar[list[str]] = []
+    handlers: ClassVar[list[object]] = []
 
     def begin(self, source: Source, folder: Path, say: Say) -> None:
         Keeps.seen = [source.name]
