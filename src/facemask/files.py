@@ -73,6 +73,3 @@ def to_jsonable(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-plain = to_jsonable  # until every caller says to_jsonable

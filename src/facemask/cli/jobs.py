@@ -4,7 +4,6 @@ What needs no torch is checked before torch is imported: a mistyped value is ans
 """
 
 import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from facemask.cli.messages import fail
+from facemask.config.arguments import command_line, program
 from facemask.errors import ConfigError
 from facemask.files import as_typed, remove_if_empty
 
@@ -44,7 +44,7 @@ def train(config: DictConfig) -> float:
         torch.set_num_threads(cores)
     console = Console()
     try:
-        run = command.train(typed, folder, sweep, command_line())
+        run = command.train(typed, folder, sweep, _command_line())
     except (KeyboardInterrupt, SystemExit):
         word = shlex.quote(f"resume={as_typed(folder)}")
         console.print(f"\ninterrupted; go on with: {program()} {word}", soft_wrap=True, markup=False)
@@ -72,7 +72,7 @@ def evaluate(config: DictConfig) -> None:
     typed = resolve_evaluation(config)
     from facemask.evaluation import command
 
-    command.show(command.evaluate(typed, output_folder(), command_line()), Console())
+    command.show(command.evaluate(typed, output_folder(), _command_line()), Console())
 
 
 def export(config: DictConfig) -> None:
@@ -121,15 +121,5 @@ def output_folder() -> Path:
     return Path(HydraConfig.get().runtime.output_dir)
 
 
-def command_line() -> str:
-    """Return the line that repeats this job: of a sweep, this job alone."""
-    from facemask.config.keys import SWEEP_ONLY_KEYS
-
-    words = [word for word in HydraConfig.get().overrides.task if word.partition("=")[0] not in SWEEP_ONLY_KEYS]
-    return f"{program()} {shlex.join(words)}".rstrip()
-
-
-def program() -> str:
-    """Return how this command is typed: ``python train.py``, or ``facemask train``."""
-    script, _, subcommand = sys.argv[0].partition(" ")
-    return f"{Path(script).name} {subcommand}" if subcommand else f"python {Path(script).name}"
+def _command_line() -> str:
+    return command_line(HydraConfig.get().overrides.task)

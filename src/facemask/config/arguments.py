@@ -1,8 +1,13 @@
 """What is typed, in the form that Hydra takes."""
 
 import re
+import shlex
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
+
+from facemask.config.keys import SWEEP_ONLY_KEYS
 
 MULTIRUN = ("-m", "--multirun")
 PLAIN = re.compile(r"[\w\-/%.+*@:?|,$(){}\[\]\\ ]*", re.ASCII)  # what Hydra takes without quotes
@@ -70,6 +75,18 @@ def imply(command: str, overrides: Iterable[str]) -> list[str]:
 def to_overrides(command: str, words: Sequence[str], keys: Mapping[str, object]) -> list[str]:
     """Return overrides and keyword arguments of a Python call as overrides: ``epochs=3`` is the same in both."""
     return imply(command, arrange([*words, *(f"{key}={_to_word(value)}" for key, value in keys.items())]))
+
+
+def program() -> str:
+    """Return how this command is typed: ``python train.py``, or ``facemask train``."""
+    script, _, subcommand = sys.argv[0].partition(" ")
+    return f"{Path(script).name} {subcommand}" if subcommand else f"python {Path(script).name}"
+
+
+def command_line(overrides: Iterable[str]) -> str:
+    """Return the line that repeats a job with these overrides: of a sweep, the job alone."""
+    words = [word for word in overrides if word.partition("=")[0] not in SWEEP_ONLY_KEYS]
+    return f"{program()} {shlex.join(words)}".rstrip()
 
 
 def _to_word(value: object) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -12,14 +11,12 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 import facemask
-from facemask.config.component import Component
 from facemask.config.resolvers import direction, folder_name, monitor_mode, run_folder
 from facemask.config.schemas import TASKS, EvaluateConfig, ExportConfig, InferVideoConfig, TrainConfig
 
 PACKAGE = Path(facemask.__file__).parent
 # In a wheel the groups lie inside the package, in a checkout beside the commands.
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
-Settings = dict[str, Any]  # a resolved configuration, or a node of one, as plain types
 
 
 def register() -> None:
@@ -64,8 +61,3 @@ def _hydra() -> Iterator[None]:
             yield
     finally:
         singleton.hydra = outer
-
-
-def build(settings: Settings, **facts: Any) -> Any:
-    """Instantiate a node, see :meth:`facemask.config.component.Component.build`."""
-    return Component.from_plain(settings).build(**facts)

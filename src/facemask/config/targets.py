@@ -9,7 +9,6 @@ from hydra.utils import get_object
 from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
 
 from facemask.config.component import TARGET
-from facemask.config.compose import Settings
 from facemask.config.typed import to_plain
 from facemask.errors import ConfigError, did_you_mean, first_line
 
@@ -32,7 +31,7 @@ def check_components(config: object) -> None:
     check_targets({key: node for key, node in nodes.items() if isinstance(node, dict)})
 
 
-def check_targets(settings: Settings) -> None:
+def check_targets(settings: Mapping[str, Any]) -> None:
     """Check every key and value against the signature of what it is handed to, which imports all of that.
 
     Raises:
@@ -44,17 +43,17 @@ def check_targets(settings: Settings) -> None:
         _check_arguments(path, node)
 
 
-def _targets(node: Any, path: str = "") -> Iterator[tuple[str, Settings]]:
+def _targets(node: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield every node with a ``_target_``, and its path."""
     if not isinstance(node, Mapping):
         return
     if TARGET in node:
-        yield path, dict(node)
+        yield path, node
     for key, value in node.items():
         yield from _targets(value, f"{path}.{key}" if path else str(key))
 
 
-def _check_arguments(path: str, node: Settings) -> None:
+def _check_arguments(path: str, node: Mapping[str, Any]) -> None:
     """Check a node's keys and values against its target's signature: the signature is the schema."""
     target = _import(f"{path}._target_", node[TARGET])
     hints = _hints(target)
@@ -71,7 +70,7 @@ def _check_arguments(path: str, node: Settings) -> None:
             _check_type(f"{path}.{key}", value, hints[key])
 
 
-def _network_hints(target: Callable[..., Any], node: Settings) -> dict[str, Any] | None:
+def _network_hints(target: Callable[..., Any], node: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return what a model's node takes beside its target's own arguments; None where that is not known."""
     if TARGET in (node.get("net") or {}):  # what is not the module's is the network's
         return _hints(_import("model.net._target_", node["net"][TARGET]))

@@ -8,12 +8,12 @@ from torch import nn
 
 from facemask.config.keys import ALL_FOLDS
 from facemask.config.schemas import EvaluateConfig
-from facemask.config.typed import to_plain
 from facemask.errors import ConfigError, FaceMaskError, RunError, did_you_mean
 from facemask.evaluation.cost import count_flops, measure_latency
 from facemask.evaluation.grad_cam import find_attention
 from facemask.evaluation.leakage import find_leakage
 from facemask.evaluation.result import Evaluation, ModelScores
+from facemask.evaluation.tracked import log_report
 from facemask.metrics.classification import Floats, Labels
 from facemask.models.fusing import fuse_conv_bn
 from facemask.models.predict import (
@@ -26,12 +26,10 @@ from facemask.models.size import count_parameters, file_size
 from facemask.reports.evaluated import Evaluated
 from facemask.reports.findings import Cost, Findings, Leakage, how_sure, missing_classes
 from facemask.reports.folder import in_one_sentence, write_reports
-from facemask.reports.sections import Section
 from facemask.runs.run_folder import RESULT, processor
 from facemask.runs.samples import Samples, open_training_data, read_samples
 from facemask.runs.trained import TrainedModel, open_folds, open_models, pick_folds
 from facemask.sweeps.ranking import summarise
-from facemask.tracking.wandb_report import log_report
 
 BATCHES = (1, 32)  # crops a call that latency is measured for
 
@@ -56,7 +54,7 @@ def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluat
     known: dict[tuple[str, int], Leakage] = {}  # runs on one data set have seen the same images
     all_findings = [_find(model, samples, config, positive, device, known) for model in models]
     sections = write_reports(folder, all_findings, samples, command)
-    _log(config, folder, all_findings, sections)
+    log_report(config, folder, all_findings, sections)
     return Evaluation(folder, all_findings[0].about, [_scores(f) for f in all_findings], _notes(all_findings))
 
 
@@ -154,11 +152,6 @@ def _about(samples: Samples) -> str:
     n, bad = len(samples.table), len(samples.unreadable)
     left_out = f" ({bad} more cannot be read)" if bad else ""
     return f"{samples.data}, {samples.part}, n = {n:,}{left_out}"
-
-
-def _log(config: EvaluateConfig, folder: Path, all_findings: Sequence[Findings], sections: Sequence[Section]) -> None:
-    """Log the report, if the command's loggers say so."""
-    log_report(to_plain(config), folder, all_findings, sections)
 
 
 def _scores(findings: Findings) -> ModelScores:

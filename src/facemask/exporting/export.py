@@ -19,7 +19,7 @@ from facemask.exporting.exported import Exported, ModelFacts
 from facemask.exporting.formats.format import ExportFormat
 from facemask.exporting.job import ExportJob
 from facemask.exporting.parity import Parity, check, compare
-from facemask.files import plain, write_atomically
+from facemask.files import to_jsonable, write_atomically
 from facemask.inference.backend import write_metadata
 from facemask.inference.predictor import Predictor
 from facemask.models.predict import predict_probabilities
@@ -93,7 +93,7 @@ def export_model(model: TrainedModel, samples: Samples | None, config: ExportCon
         "parity": parity and parity.to_dict(),
         "validated_on": samples.fingerprint if parity and samples else None,
     }
-    write_atomically(folder / f"{file.name}.json", json.dumps(plain(known), indent=2) + "\n")
+    write_atomically(folder / f"{file.name}.json", json.dumps(to_jsonable(known), indent=2) + "\n")
     about = f"{samples.data}, {samples.part}" if samples else ""
     return Exported(folder / file.name, n_bytes, parity, facts, weights_size(model.model), about, config)
 

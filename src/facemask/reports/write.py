@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
-from facemask.files import plain, replaced, write_atomically
+from facemask.files import replaced, to_jsonable, write_atomically
 from facemask.reports.page import render
 from facemask.reports.sections import Section
 
@@ -42,5 +42,5 @@ def write_report(
                 file.parent.mkdir(parents=True, exist_ok=True)
                 with replaced(file) as stream:
                     stream.write(content)
-    write_atomically(folder / JSON, json.dumps(plain({**facts, "tables": numbers}), indent=2) + "\n")
+    write_atomically(folder / JSON, json.dumps(to_jsonable({**facts, "tables": numbers}), indent=2) + "\n")
     write_atomically(folder / PAGE, render(title, lead, sections))

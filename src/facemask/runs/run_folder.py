@@ -3,12 +3,9 @@
 ``result.json`` is ``running`` from the first moment, so what was cut off can be told from what never began.
 """
 
-import hashlib
 import json
 import os
 import platform
-import secrets
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,28 +13,25 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter
 from yaml import YAMLError  # type: ignore[import-untyped]
 
-from facemask.config.compose import Settings
-from facemask.config.keys import NOT_COMPARED, SWEEP_ONLY_KEYS, differing_keys, setting
+from facemask.config.keys import differing_keys, setting
 from facemask.config.schemas import TrainConfig
 from facemask.config.typed import from_plain, to_plain
 from facemask.errors import RunError
-from facemask.files import plain, write_atomically
+from facemask.files import to_jsonable, write_atomically
 from facemask.runs.results import FORMAT, Environment, FoldResult, RunResult
 
 CONFIG, RESULT, LOCK = "config.yaml", "result.json", ".lock"
 BEST, LAST, METRICS, PREDICTIONS = "best.ckpt", "last.ckpt", "metrics.csv", "predictions.parquet"
-Result = dict[str, Any]
 T = TypeVar("T")
 RUN, FOLD = TypeAdapter(RunResult), TypeAdapter(FoldResult)
 
@@ -51,22 +45,6 @@ LIBRARIES = [
     "numpy",
     "facemask",
 ]
-
-
-def write_result(folder: Path, result: Result) -> None:
-    """Write ``result.json``. NaN, which JSON has no word for, becomes null."""
-    write_atomically(folder / RESULT, json.dumps(plain(result), indent=2) + "\n")
-
-
-def read_result(folder: Path) -> Result | None:
-    """Return ``result.json``, or None where there is none."""
-    try:
-        result: Result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise RunError(f"{folder / RESULT} is damaged; delete it to train {folder} from the start.") from error
-    return result
 
 
 def read_run(folder: Path) -> RunResult | None:
@@ -99,7 +77,7 @@ def _read(folder: Path, kind: TypeAdapter[T]) -> T | None:
 def write(folder: Path, result: RunResult | FoldResult) -> None:
     """Write ``result.json`` in the current format; NaN, which JSON does not have, becomes null."""
     result.format = FORMAT
-    write_result(folder, asdict(result))
+    write_atomically(folder / RESULT, json.dumps(to_jsonable(asdict(result)), indent=2) + "\n")
 
 
 def read_config(folder: Path) -> TrainConfig:
@@ -108,12 +86,7 @@ def read_config(folder: Path) -> TrainConfig:
     Raises:
         RunError: there is no run.
     """
-    return from_plain(TrainConfig, read_settings(folder))
-
-
-def is_complete(result: Result | None) -> bool:
-    """Return whether a result is of a run, or a fold, that ended well."""
-    return result is not None and result["status"] == "complete"
+    return from_plain(TrainConfig, _read_settings(folder))
 
 
 @contextmanager
@@ -158,12 +131,7 @@ def _check_same_experiment(previous: RunResult, folder: Path, config: TrainConfi
         )
 
 
-def read_settings(folder: Path) -> Settings:
-    """Return the resolved configuration of a run.
-
-    Raises:
-        RunError: there is no run.
-    """
+def _read_settings(folder: Path) -> dict[str, object]:
     try:
         settings = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
     except FileNotFoundError as error:
@@ -175,21 +143,6 @@ def read_settings(folder: Path) -> Settings:
     return {str(key): value for key, value in settings.items()}
 
 
-def config_hash(settings: Settings) -> str:
-    """Return a short hash of everything in a configuration that the numbers depend on."""
-    return hashlib.sha256(json.dumps(decisive(settings), sort_keys=True).encode()).hexdigest()[:16]
-
-
-def decisive(settings: Settings) -> Settings:
-    """Return everything in a configuration that the numbers depend on."""
-    kept = {key: value for key, value in settings.items() if key not in NOT_COMPARED}
-    for name in NOT_COMPARED:
-        group, _, key = name.partition(".")
-        if key and isinstance(kept.get(group), dict):
-            kept[group] = {k: v for k, v in kept[group].items() if k != key}
-    return kept
-
-
 def environment(device: str) -> Environment:
     """Return where and with what a run is made."""
     libraries = {name: version(name) for name in LIBRARIES}
@@ -197,36 +150,11 @@ def environment(device: str) -> Environment:
     return Environment(*system, device, libraries, _git_revision())
 
 
-def command() -> str:
-    """Return the line that repeats this run: of a sweep, this job alone."""
-    words = HydraConfig.get().overrides.task if HydraConfig.initialized() else sys.argv[1:]
-    words = [word for word in words if word.partition("=")[0] not in SWEEP_ONLY_KEYS]
-    return f"python {Path(sys.argv[0]).name} {shlex.join(words)}".rstrip()
-
-
-def record_failure(folder: Path, error: str) -> None:
+def record_failure(folder: Path, error: str, command: str) -> None:
     """Record a job that failed before it had a run folder: its folder then tells of the failure alone."""
-    if read_result(folder) is None:
+    if read_run(folder) is None:
         folder.mkdir(parents=True, exist_ok=True)
-        write_result(folder, {"status": "failed", "error": error, "command": command(), "folds": []})
-
-
-def is_wandb(logger: Settings) -> bool:
-    """Return whether a logger's node is of Weights & Biases."""
-    return str(logger["_target_"]).endswith("WandbLogger")
-
-
-def wandb_group(logger: Settings, settings: Settings) -> str:
-    """Return what the runs of a sweep are grouped by at W&B: what its logger says, else the sweep's name."""
-    return str(logger.get("group") or settings["name"])
-
-
-def wandb_id(folder: Path) -> str:
-    """Return the id of a folder's run at W&B, kept there so that what goes on goes on with the same curves."""
-    file = folder / "wandb_id"
-    if not file.is_file():
-        write_atomically(file, secrets.token_hex(4))
-    return file.read_text()
+        write(folder, RunResult("failed", error, command=command))
 
 
 def peak_memory() -> int | None:

@@ -51,12 +51,14 @@ class SweepSummary(Callback):
         """Record a job that failed before it had a run folder, and rebuild the summary."""
         if config.hydra.mode != RunMode.MULTIRUN or isinstance(job_return._return_value, JobNotStartedError):
             return
+        from facemask.config.arguments import command_line
         from facemask.runs.run_folder import record_failure
         from facemask.sweeps.page import rebuild
 
         if job_return.status == JobStatus.FAILED:
             (Path(config.hydra.sweep.dir) / FAILED).touch()
-            record_failure(Path(config.hydra.runtime.output_dir), str(job_return._return_value))
+            line = command_line(config.hydra.overrides.task)
+            record_failure(Path(config.hydra.runtime.output_dir), str(job_return._return_value), line)
         rebuild(Path(config.hydra.sweep.dir))
 
     @classmethod
@@ -69,7 +71,7 @@ class SweepSummary(Callback):
         from facemask.errors import RunError
         from facemask.sweeps.ranking import summarise
         from facemask.sweeps.terminal import print_summary
-        from facemask.tracking.wandb_summary import log_summary
+        from facemask.sweeps.tracked import log_summary
 
         try:
             summary = summarise(cls.folder)

@@ -1,40 +1,45 @@
-"""TensorBoard and Weights & Biases beside the run folder: opened before training, always closed."""
+"""TensorBoard, MLflow and Weights & Biases beside the run folder: opened before training, always closed."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from hydra.errors import InstantiationException
 from lightning.pytorch.loggers import Logger, WandbLogger
 
-from facemask.config.compose import Settings, build
+from facemask.config.component import Component
+from facemask.config.schemas import TrainConfig
+from facemask.config.typed import to_plain
 from facemask.errors import ConfigError, first_line
-from facemask.runs.run_folder import is_wandb, wandb_group, wandb_id
+from facemask.files import write_atomically
 from facemask.seeding import PICTURES, derive_seed
+from facemask.tracking.mlflow import MLFLOW_ID, is_mlflow, mlflow_facts
+from facemask.tracking.wandb import is_wandb, kept_id, wandb_group
 
+EXTRAS = {"TensorBoardLogger": "tensorboard", "MLFlowLogger": "mlflow"}  # the extra that each needs
 SAMPLES = 32  # pictures shown: half at random, half the most confident mistakes
 
 
 @contextmanager
-def opened_loggers(settings: Settings, fold: int, folder: Path) -> Iterator[list[Logger]]:
+def opened_loggers(config: TrainConfig, fold: int, folder: Path) -> Iterator[list[Logger]]:
     """Open the loggers of one fold, and close them whatever happens: else a crashed run would show as finished.
 
     Args:
-        settings: the whole configuration; ``logger`` maps names to logger nodes.
+        config: the whole configuration.
         fold: the fold.
         folder: the fold's.
 
     Raises:
-        ConfigError: Weights & Biases wants an account, or cannot be reached.
+        ConfigError: a logger's package is missing, or Weights & Biases wants an account or cannot be reached.
     """
     loggers: list[Logger] = []
     succeeded = False
     try:
-        for node in (settings["logger"] or {}).values():
-            loggers.append(_open(node, settings, fold, folder))  # noqa: PERF401  one by one: each must be closed
+        for node in (config.logger or {}).values():
+            loggers.append(_open(node, config, fold, folder))  # noqa: PERF401  one by one: each must be closed
         yield loggers
         succeeded = True
     finally:
@@ -42,14 +47,21 @@ def opened_loggers(settings: Settings, fold: int, folder: Path) -> Iterator[list
             _close(logger, succeeded)
 
 
-def _open(node: Settings, settings: Settings, fold: int, folder: Path) -> Logger:
-    facts: dict[str, Any] = {"save_dir": str(folder)}
+def _open(node: Component, config: TrainConfig, fold: int, folder: Path) -> Logger:
+    name = f"{'/'.join(folder.parent.parts[-2:])} fold {fold}"  # of a sweep's job: its model and values
+    facts: dict[str, object] = {"save_dir": str(folder)}
     if is_wandb(node):
-        run = "/".join(folder.parent.parts[-2:])  # of a sweep's job: its model and values
-        facts |= {"name": f"{run} fold {fold}", "group": wandb_group(node, settings), "id": wandb_id(folder)}
+        facts |= {"name": name, "group": wandb_group(node, config.name), "id": kept_id(folder)}
+    elif is_mlflow(node):
+        facts = mlflow_facts(node, folder, name, {"sweep": config.name, "fold": str(fold)})
     try:
-        logger: Logger = build(node, **facts)
-        logger.log_hyperparams(settings | {"fold": fold})  # which opens it
+        logger: Logger = node.build(**facts)
+        logger.log_hyperparams(to_plain(config) | {"fold": fold})  # which opens it
+    except (ModuleNotFoundError, InstantiationException) as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, ModuleNotFoundError) and (extra := EXTRAS.get(node.class_name)):
+            raise ConfigError(f"logger={extra} is not installed; type: pip install 'facemask[{extra}]'") from error
+        raise
     except Exception as error:
         if is_wandb(node):
             import wandb
@@ -61,6 +73,8 @@ def _open(node: Settings, settings: Settings, fold: int, folder: Path) -> Logger
                 "on this machine with logger.wandb.mode=offline."
             ) from error
         raise
+    if is_mlflow(node):
+        write_atomically(folder / MLFLOW_ID, str(logger.version))
     return logger
 
 

@@ -14,7 +14,6 @@ from lightning.pytorch.loggers import Logger
 from facemask.config.component import network_name
 from facemask.config.keys import ALL_FOLDS
 from facemask.config.schemas import TrainConfig
-from facemask.config.typed import to_plain
 from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
 from facemask.files import to_jsonable, write_atomically, write_table
@@ -113,7 +112,7 @@ def fit_fold(config: TrainConfig, fold: int, folder: Path) -> FoldResult:
             result.teacher = teacher.facts()
         _record_facts(result, data, model)
         write(folder, result)
-        with opened_loggers(to_plain(config), fold, folder) as loggers:
+        with opened_loggers(config, fold, folder) as loggers:
             _train(config, data, model, folder, result, loggers)
         _draw(folder, network_name(config.model), result)
     del data, model

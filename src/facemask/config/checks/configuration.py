@@ -7,36 +7,10 @@ from typing import Any, TypeVar
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from facemask.config.compose import Settings
 from facemask.config.typed import from_plain
 from facemask.errors import ConfigError, did_you_mean
 
 T = TypeVar("T")
-
-
-def resolve(config: DictConfig, schema: type, command: str) -> Settings:
-    """Return a configuration as plain types.
-
-    Args:
-        config: as composed.
-        schema: the keys it may have, and must.
-        command: whose keys these are.
-
-    Raises:
-        ConfigError: a key is unknown, or a value is missing.
-    """
-    known = {f.name for f in fields(schema)}
-    given = {str(key) for key in config}
-    for key in sorted(given - known):
-        raise ConfigError(f"{key} is no key of {command}{did_you_mean(key, known)}")
-    try:
-        missing = sorted(known - given) or sorted(OmegaConf.missing_keys(config))
-        if missing:
-            raise ConfigError(f"{missing[0]} has no value; give it one: {missing[0]}=…")
-        settings: Settings = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    except OmegaConfBaseException as error:
-        raise ConfigError(f"the configuration cannot be resolved: {str(error).splitlines()[0]}") from error
-    return settings
 
 
 def resolve_typed(config: DictConfig, schema: type[T], command: str) -> T:
@@ -50,7 +24,19 @@ def resolve_typed(config: DictConfig, schema: type[T], command: str) -> T:
     Raises:
         ConfigError: a key is unknown, or a value is missing.
     """
-    return from_plain(schema, resolve(config, schema, command))
+    known = {f.name for f in fields(schema)}  # type: ignore[arg-type]
+    given = {str(key) for key in config}
+    for key in sorted(given - known):
+        raise ConfigError(f"{key} is no key of {command}{did_you_mean(key, known)}")
+    try:
+        missing = sorted(known - given) or sorted(OmegaConf.missing_keys(config))
+        if missing:
+            raise ConfigError(f"{missing[0]} has no value; give it one: {missing[0]}=…")
+        values = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"the configuration cannot be resolved: {str(error).splitlines()[0]}") from error
+    assert isinstance(values, dict)
+    return from_plain(schema, {str(key): value for key, value in values.items()})
 
 
 def check_seeds(config: object) -> None:
@@ -59,10 +45,9 @@ def check_seeds(config: object) -> None:
     Raises:
         ConfigError: one is out of range.
     """
-    values = config if isinstance(config, dict) else vars(config)  # until every command is typed
-    for key in {"seed", "split_seed"} & values.keys():
-        if not 0 <= values[key] < 2**32:
-            raise ConfigError(f"{key}={values[key]} is not a seed; it must be 0 or more, and below 2**32.")
+    for key in {"seed", "split_seed"} & vars(config).keys():
+        if not 0 <= (value := vars(config)[key]) < 2**32:
+            raise ConfigError(f"{key}={value} is not a seed; it must be 0 or more, and below 2**32.")
 
 
 def check_margin(margin: Any) -> None:

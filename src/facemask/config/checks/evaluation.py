@@ -37,7 +37,7 @@ def resolve_evaluation(config: DictConfig) -> EvaluateConfig:
     for key, choice in (("top", resolved.top), ("fold", resolved.fold)):
         if isinstance(choice, str) and choice != ALL_FOLDS:
             raise ConfigError(f"{key}={choice} is neither a number nor '{ALL_FOLDS}'.")
-    check_seeds(to_plain(resolved))
+    check_seeds(resolved)
     least = {"draws": (resolved.draws, 100), "batch_size": (resolved.batch_size, 1)}
     least["report.pictures"] = resolved.report.pictures, 0
     if isinstance(resolved.top, int):

@@ -35,7 +35,7 @@ def resolve_export(config: DictConfig) -> ExportConfig:
         if getattr(typed, key) not in choices:
             raise ConfigError(f"{key}={getattr(typed, key)} is not one of {', '.join(choices)}.")
     _check_format(typed)
-    check_seeds(vars(typed))
+    check_seeds(typed)
     for key, least in {"draws": 100, "calibration": 1, "float_layers": 0}.items():
         value = getattr(typed, key)
         if value is not None and value < least:

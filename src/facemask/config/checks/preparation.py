@@ -8,8 +8,7 @@ from omegaconf import DictConfig
 
 from facemask.config.checks.configuration import check_margin, check_seeds, resolve_typed
 from facemask.config.schemas import TASKS, AuditConfig, CropConfig, ImportConfig, SplitConfig, TaskConfig
-from facemask.config.targets import check_targets
-from facemask.config.typed import to_plain
+from facemask.config.targets import check_components
 from facemask.errors import ConfigError
 
 FOLDER = re.compile(r"\w[\w-]*")
@@ -24,8 +23,7 @@ def resolve_preparation(config: DictConfig) -> TaskConfig:
         ConfigError: a key is unknown, a value is missing or out of range, or two of them contradict each other.
     """
     resolved = resolve_typed(config, TASKS[config.task], f"prepare_data.py task={config.task}")
-    plain = to_plain(resolved)
-    check_seeds(plain)
+    check_seeds(resolved)
     if isinstance(resolved, CropConfig | ImportConfig):
         _check_places(resolved)
         check_margin(resolved.crop.margin)
@@ -38,7 +36,7 @@ def resolve_preparation(config: DictConfig) -> TaskConfig:
         _check_split(resolved)
     if isinstance(resolved, AuditConfig):
         _check_audit(resolved)
-    check_targets(plain)
+    check_components(resolved)
     return resolved
 
 
