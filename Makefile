@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train study test check format format-check lint types
+.PHONY: help setup train study test check format format-check lint types imports
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,7 +35,7 @@ study: $(READY) ## repeat a study and write its tables: make study STUDY=three_c
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest
 
-check: format-check lint types test ## everything that must hold before a commit
+check: format-check lint types imports test ## everything that must hold before a commit
 
 format: $(READY) ## rewrite the code in the project's format
 	$(BIN)/ruff format .
@@ -49,3 +49,6 @@ lint: $(READY) ## ruff
 
 types: $(READY) ## mypy --strict on src
 	$(BIN)/mypy
+
+imports: $(READY) ## do imports only point down the layers?
+	$(BIN)/lint-imports

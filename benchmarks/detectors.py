@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from facemask.cli.main import fail
+from facemask.cli.messages import fail
 from facemask.config.checks.configuration import resolve_typed
 from facemask.config.compose import compose
 from facemask.config.schemas import EvaluateConfig

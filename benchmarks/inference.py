@@ -27,7 +27,7 @@ import pandas as pd
 import torch
 from rich.console import Console
 
-from facemask.cli.main import fail
+from facemask.cli.messages import fail
 from facemask.config.schemas import ExportConfig
 from facemask.data.pictures import read_image
 from facemask.errors import FaceMaskError

@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 from torchvision.transforms import v2
 
-from facemask.cli.main import fail
+from facemask.cli.messages import fail
 from facemask.config.checks.configuration import resolve_typed
 from facemask.config.compose import compose
 from facemask.config.schemas import EvaluateConfig, InferVideoConfig

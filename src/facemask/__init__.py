@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from facemask.data.datamodule import FaceDataModule
     from facemask.detection.find import find_faces
     from facemask.inference.predictor import Predictor
+    from facemask.inference.run import load_run
     from facemask.models.classifier import MaskClassifier
-    from facemask.runs.run import load_run
 
 _HOMES = {
     "train": "api",
@@ -28,7 +28,7 @@ _HOMES = {
     "prepare": "api",
     "label_video": "api",
     "compose": "api",
-    "load_run": "runs.run",
+    "load_run": "inference.run",
     "Predictor": "inference.predictor",
     "FaceDataModule": "data.datamodule",
     "MaskClassifier": "models.classifier",

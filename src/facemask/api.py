@@ -28,8 +28,8 @@ from facemask.errors import ConfigError, did_you_mean
 if TYPE_CHECKING:
     from facemask.evaluation.result import Evaluation, PhotoEvaluation
     from facemask.exporting.exported import Exported
+    from facemask.inference.run import Run
     from facemask.preparation.result import TaskResult
-    from facemask.runs.run import Run
     from facemask.video.tally import Tally
 
 AnyConfig = TrainConfig | EvaluateConfig | ExportConfig | InferVideoConfig | TaskConfig

@@ -10,11 +10,10 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-import facemask
 from facemask.config.resolvers import direction, folder_name, monitor_mode, run_folder
 from facemask.config.schemas import TASKS, EvaluateConfig, ExportConfig, InferVideoConfig, TrainConfig
 
-PACKAGE = Path(facemask.__file__).parent
+PACKAGE = Path(__file__).parents[1]
 # In a wheel the groups lie inside the package, in a checkout beside the commands.
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
 

@@ -9,8 +9,8 @@ from facemask.config.schemas import TrainConfig
 from facemask.config.targets import check_components
 from facemask.errors import ConfigError
 from facemask.files import as_typed
+from facemask.inference.run import Run, load_run
 from facemask.reports.run import print_result
-from facemask.runs.run import Run, load_run
 from facemask.runs.run_folder import read_run
 from facemask.training.distillation import check_teacher
 from facemask.training.fit import fit_folds

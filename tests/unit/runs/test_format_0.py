@@ -18,9 +18,9 @@ from facemask.data import datamodule
 from facemask.data.demo import make_demo
 from facemask.data.pictures import read_image
 from facemask.errors import RunError
+from facemask.inference.run import load_run
 from facemask.models.checkpoint import load_model
 from facemask.runs.results import FORMAT, RunResult, SampleCounts
-from facemask.runs.run import load_run
 from facemask.runs.run_folder import read_config, read_fold, read_run
 from facemask.runs.trained import open_models
 from facemask.training.fit import fit_folds

@@ -8,8 +8,8 @@ import pytest
 from lightning.pytorch import Trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from conftest import compose_settings
-from facemask.config.compose import Settings
+from conftest import compose_config
+from facemask.config.schemas import TrainConfig
 from facemask.errors import ConfigError
 from facemask.tracking.loggers import SAMPLES, _pick
 from facemask.training.fit import fit_folds
@@ -18,9 +18,9 @@ from wandb_reader import read_records
 TINY = ["model=cnn", "model.channels=[4]", "model.input_size=16", "data.store_size=16", "k=3", "epochs=2"]
 
 
-def configure(faces: Path, folder: Path, *overrides: str) -> Settings:
+def configure(faces: Path, folder: Path, *overrides: str) -> TrainConfig:
     common = ["data=folder", f"data.root={faces}", f"data.store_dir={folder}/store", "data.num_workers=0"]
-    return compose_settings(*common, *TINY, *overrides)
+    return compose_config(*common, *TINY, *overrides)
 
 
 def test_wandb_keeps_group_job_type_curves_pictures_and_exit_code(
@@ -98,3 +98,26 @@ def test_half_of_the_pictures_are_the_most_confident_mistakes() -> None:
     assert wrong[shown].all()
     assert confidence[shown].min() >= np.sort(confidence[wrong])[-SAMPLES // 2]
     assert _pick(truth[:5], probabilities[:5], seed=0) != []
+
+
+def test_mlflow_keeps_curves_tags_and_status_and_a_resumed_fold_its_run(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.tracking import MlflowClient
+
+    monkeypatch.chdir(tmp_path)
+    config = configure(faces, tmp_path, "logger=mlflow", "name=search")
+    with monkeypatch.context() as patched:
+        patched.setattr("facemask.training.fit._evaluate", lambda *_: (_ for _ in ()).throw(ZeroDivisionError()))
+        with pytest.raises(ZeroDivisionError):
+            fit_folds(config, tmp_path / "run")
+    client = MlflowClient(f"sqlite:///{tmp_path}/outputs/mlruns/mlflow.db")
+    (experiment,) = [one for one in client.search_experiments() if one.name == "facemask"]
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FAILED"
+    fit_folds(config, tmp_path / "run")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    assert (run.data.tags["sweep"], run.data.tags["fold"]) == ("search", "0")
+    assert {"val/auroc", "train/loss", "best/auroc"} <= set(run.data.metrics)
+    assert len(client.get_metric_history(run.info.run_id, "val/auroc")) == 2

@@ -5,17 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from facemask.config.schemas import TrainConfig
 from facemask.errors import RunError
+from facemask.inference.predictor import Predictor
 from facemask.runs.results import RunResult
 from facemask.runs.run_folder import METRICS, PREDICTIONS, read_config, read_run
-
-if TYPE_CHECKING:
-    from facemask.inference.predictor import Predictor
 
 CURVES = "learning_curves.png"
 SHOWN = {"accuracy": "accuracy", "f1": "macro F1", "auroc": "AUROC"}
@@ -63,7 +60,7 @@ class Run:
         """The folder of each complete fold, by its number."""
         return {fold.fold: self.folder / f"fold-{fold.fold}" for fold in self.result.folds if fold.is_complete}
 
-    def predictor(self, fold: int | None = None, device: str | None = None) -> "Predictor":
+    def predictor(self, fold: int | None = None, device: str | None = None) -> Predictor:
         """Return the model of the best epoch, ready to predict.
 
         Args:
@@ -73,8 +70,6 @@ class Run:
         Raises:
             FaceMaskError: there is no such model.
         """
-        from facemask import Predictor  # a layer above; imported when it is asked for
-
         return Predictor.load(self.folder, fold=fold, device=device)
 
     def _repr_html_(self) -> str:
