@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from facemask.cli import jobs
 from facemask.cli.messages import HYDRA_MESSAGES, explain, fail
-from facemask.config.arguments import MULTIRUN, arrange, imply
+from facemask.config.arguments import MULTIRUN, SHORT_OF, arrange, imply
 from facemask.config.compose import CONF, register
 from facemask.config.schemas import TASKS, EvaluateConfig, ExportConfig, InferVideoConfig, TrainConfig
 from facemask.errors import FaceMaskError, first_line
@@ -53,7 +53,6 @@ COMMANDS = {
     "infer_video": Command(jobs.infer_video, (InferVideoConfig,)),
     "prepare_data": Command(jobs.prepare_data, tuple(TASKS.values()), repeated="photos"),
 }
-SHORT = {"infer": "infer_video", "prepare": "prepare_data"}
 
 
 def facemask() -> None:
@@ -63,7 +62,7 @@ def facemask() -> None:
         from facemask.cli.doctor import doctor
 
         sys.exit(doctor())
-    name = SHORT.get(name, name)
+    name = next((whole for whole, short in SHORT_OF.items() if short == name), name)
     if name not in COMMANDS:
         print(USAGE, file=sys.stderr)
         sys.exit(0 if name in ("-h", "--help") else 2)

@@ -16,6 +16,8 @@ QUOTED = "'\"[{("  # a value that starts like this has been quoted, or is a list
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 # Groups that a class of the user's can be chosen in, and where its name goes in the file custom.yaml.
 CUSTOM = {"model": "model", "detector": "detector", "sink": "sink.custom"}
+# What the installed ``facemask`` calls two of the commands.
+SHORT_OF = {"infer_video": "infer", "prepare_data": "prepare"}
 EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
@@ -77,10 +79,12 @@ def to_overrides(command: str, words: Sequence[str], keys: Mapping[str, object])
     return imply(command, arrange([*words, *(f"{key}={_to_word(value)}" for key, value in keys.items())]))
 
 
-def program() -> str:
-    """Return how this command is typed: ``python train.py``, or ``facemask train``."""
-    script, _, subcommand = sys.argv[0].partition(" ")
-    return f"{Path(script).name} {subcommand}" if subcommand else f"python {Path(script).name}"
+def program(command: str = "") -> str:
+    """Return how this command, or another one, is typed: ``python train.py``, or ``facemask train``."""
+    script, _, subcommand = sys.argv[0].rpartition(" ")  # facemask.cli.main puts the two words together
+    if script and not subcommand.endswith(".py"):
+        return f"{Path(script).name} {SHORT_OF.get(command, command) or subcommand}"
+    return f"python {command or Path(sys.argv[0]).stem}.py"
 
 
 def command_line(overrides: Iterable[str]) -> str:

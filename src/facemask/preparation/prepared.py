@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
+from facemask.config.arguments import program
 from facemask.config.schemas import CropConfig, ImportConfig
 from facemask.data.index import MANIFEST, UNLABELLED, read_manifest
 from facemask.data.pictures import read_image
@@ -84,7 +85,7 @@ class Prepared(TaskResult):
         if self.sheet:
             yield f"Sheet: {where}/{self.sheet.name}"
         if UNLABELLED not in labels and len(labels) > 1:
-            yield f"To train on them: python train.py data=folder {shlex.quote(f'data.root={where}')}"
+            yield f"To train on them: {program('train')} data=folder {shlex.quote(f'data.root={where}')}"
 
 
 def finish(folder: Path, photos: pd.DataFrame, config: CropConfig | ImportConfig) -> Prepared:

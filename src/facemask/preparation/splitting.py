@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
+from facemask.config.arguments import program
 from facemask.config.schemas import SplitConfig
 from facemask.data.index import MANIFEST, SPLIT_OF_FOLDER, index, read_manifest
 from facemask.data.splits import deal_parts
@@ -48,7 +49,7 @@ class Parts(TaskResult):
             notes.append("The test part is the set's own, whatever test= and split_seed= say; again=true deals it too.")
         if self.has_val:
             notes.append("train.py deals its folds from train and val together.")
-        notes.append(f"To train on them: python train.py data=folder {shlex.quote(f'data.root={shown}')}")
+        notes.append(f"To train on them: {program('train')} data=folder {shlex.quote(f'data.root={shown}')}")
         console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)
 
 

@@ -8,6 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from facemask.config.arguments import program
 from facemask.runs.results import FoldResult, RunResult
 
 METRIC_COLUMNS = {"accuracy": "accuracy", "f1": "macro F1", "auroc": "AUROC"}
@@ -53,6 +54,6 @@ def _notes(result: RunResult, folder: Path) -> list[str]:
         f"The best epoch ({', '.join(str(fold.best_epoch) for fold in folds)}) was chosen by {result.monitor} on "
         "these same images; the test part was not touched.",
         f"First weights: {result.weights.source.partition(', SHA')[0]}. Training took {result.seconds:.0f} s.",
-        f"On the test part: python evaluate.py {shlex.quote(f'run={folder}')}",
+        f"On the test part: {program('evaluate')} {shlex.quote(f'run={folder}')}",
         f"Run folder: {folder} (pictures: {folder}/fold-{folds[0].fold}/learning_curves.png)",
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from lightning.pytorch import LightningModule
 
+from facemask.config.arguments import program
 from facemask.config.component import network_name
 from facemask.config.keys import ALL_FOLDS, flat_values, label_keys, setting, varied_keys
 from facemask.config.schemas import TrainConfig
@@ -143,7 +144,7 @@ def _folds_of(folder: Path) -> dict[int, Path]:
         state = (result.error or result.status) if result else "never begun"
         raise RunError(
             f"{folder} has no complete fold of {network_name(config.model)} to evaluate ({state}); go "
-            f"on with it: python train.py resume={folder}"
+            f"on with it: {program('train')} resume={folder}"
         )
     return folds
 

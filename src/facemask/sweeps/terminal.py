@@ -7,6 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from facemask.config.arguments import program
 from facemask.sweeps.page import caption, cells
 from facemask.sweeps.ranking import Summary
 
@@ -25,6 +26,6 @@ def print_summary(summary: Summary, folder: Path, console: Console) -> None:
     first = sorted({str(run.parent) for c in summary.configurations if c.rank == 1 for run in c.folders.values()})
     notes = [caption(summary), summary.verdict, *failed, *(f"First place: {run}" for run in first)]
     if first:
-        notes.append(f"On the test part: python evaluate.py {shlex.quote(f'sweep={folder}')}")
+        notes.append(f"On the test part: {program('evaluate')} {shlex.quote(f'sweep={folder}')}")
     notes.append(f"Summary: {folder / 'summary.html'}")
     console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)
