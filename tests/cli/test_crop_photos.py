@@ -112,7 +112,7 @@ def test_some_photos_by_name(photos: Path, tmp_path: Path) -> None:
         ("photos={}/mask out=x detector=yolo", "detector=yolo: there is no such detector; choose from: centerface"),
         ("photos={}/mask out=x detector.threshold=2", "detector.threshold=2 cannot be used: input should be less"),
         ("photos={}/mask out=x detector.weights=no.onnx", "no.onnx cannot be read as an ONNX model"),
-        ("photos={}/mask out=x data=demo", "data means nothing to this command, or to this task of it; leave it out."),
+        ("photos={}/mask out=x data=demo", "data is not a config group of this command or task; remove it."),
         ("photos={}/mask out=x --sheet", "--sheet is no flag; keys are set without dashes: sheet=VALUE"),
     ],
 )

@@ -50,7 +50,7 @@ def test_it_counts_draws_and_augments(tmp_path: Path, faces_on_disk: Path) -> No
 
 
 def test_the_demo_set_makes_itself(tmp_path: Path) -> None:
-    done = explore(tmp_path, f"data.root={tmp_path}/demo")
+    done = explore(tmp_path, "data=demo", f"data.root={tmp_path}/demo")
     assert done.code == 0, done.err
     assert "demo, n = 1,000 images in 100 groups" in done.out
 
@@ -65,7 +65,7 @@ def test_faces_are_embedded_when_asked_for(tmp_path: Path, faces_on_disk: Path) 
     ("words", "said"),
     [
         (["task=explain"], "task=explain: there is no such task; choose from: "),
-        (["detector=haar"], "detector means nothing to this command, or to this task of it; leave it out."),
+        (["detector=haar"], "detector is not a config group of this command or task; remove it."),
         (["data=folder"], "data.root has no value; give it one: data.root="),
         (["data=folder", "data.root=nowhere"], "data.root=nowhere is not a folder"),
         (["augment=keras", "augment.without=[shake]"], "augment.without names 'shake', which is no step"),

@@ -77,7 +77,7 @@ def test_boxes_become_faces_that_can_be_trained_on(photos: Path, tmp_path: Path)
         ("photos={}/..", "is inside photos="),
         ("photos=nowhere", "nowhere holds no Pascal VOC file (.xml); give the folder of the annotated photos."),
         ("photos={} photos={}", "task=import takes one folder of photos"),
-        ("photos={} detector=haar", "detector means nothing to this command, or to this task of it; leave it out."),
+        ("photos={} detector=haar", "detector is not a config group of this command or task; remove it."),
         ("photos={} labels=folder", "labels is no key"),
     ],
 )

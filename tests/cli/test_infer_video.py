@@ -163,7 +163,7 @@ WRONG = [
     ("source=http://127.0.0.1:9/live", "cannot be opened; check the address"),
     ("run=faces", "config.yaml"),
     ("run=missing", "missing does not exist"),
-    ("run=photos/one.png", "is no model file"),
+    ("run=photos/one.png", "is not a model file"),
     ("sink=screen", "there is no such sink; choose from: "),
     ("sink=file sink.file.codec=h267", "sink.file.codec=h267 is no video encoder"),
     ("sink=file sink.file.path=face.mp4", "is where the source lies"),

@@ -74,7 +74,7 @@ def test_there_is_a_file_for_everything_the_readme_names() -> None:
         "sweep": {"cv", "grid", "optuna"},
         "launcher": {"local", "joblib", "slurm", "ray"},
         "callbacks": {"default", "none"},
-        "logger": {"csv", "tensorboard", "wandb"},
+        "logger": {"csv", "tensorboard", "wandb", "mlflow"},
         "experiment": {"sfmask_study", "three_class_study", "augmentation"},
     }
     assert {choice for group, choice in FILES if group == "task"} == set(TASKS)

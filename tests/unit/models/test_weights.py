@@ -29,7 +29,7 @@ def test_the_installed_package_gives_what_torchvision_computes() -> None:
     from torchvision.models import mobilenet_v2
 
     network, initial = build_timm("mobilenetv2_100", pretrained=True)
-    file = weights._installed(PACKAGES["mobilenetv2_100"])
+    file = weights.installed_file(PACKAGES["mobilenetv2_100"])
     assert file is not None
     reference = mobilenet_v2()
     reference.load_state_dict(torch.load(file, weights_only=True))
@@ -47,7 +47,7 @@ def test_lite0_comes_with_its_own_mean_and_std() -> None:
     """With the file's own classifier on top it must know a cat, or its tensors are in the wrong places."""
     network, initial = build_timm("tf_efficientnet_lite0", pretrained=True)
     assert initial.mean == initial.std == (0.5, 0.5, 0.5)
-    file = weights._installed(PACKAGES["tf_efficientnet_lite0"])
+    file = weights.installed_file(PACKAGES["tf_efficientnet_lite0"])
     assert file is not None
     *_, weight, bias = torch.load(file, weights_only=True).values()
     cat = np.ascontiguousarray(skimage.data.chelsea()[:300, 75:375])
