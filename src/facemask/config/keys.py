@@ -52,7 +52,7 @@ def differing_keys(one: TrainConfig, other: TrainConfig) -> dict[str, tuple[obje
     return {
         key: pair
         for key in sorted(first.keys() | second.keys())
-        if (pair := (_value(key, first, second), _value(key, second, first)))[0] != pair[1]
+        if (pair := (_value(key, first), _value(key, second)))[0] != pair[1]
     }
 
 
@@ -65,8 +65,7 @@ def identities(configs: Sequence[TrainConfig], without: tuple[str, ...] = ("fold
     """
     flat = [_compared(config) for config in configs]
     keys = sorted(set().union(*flat) - set(without))
-    everything = {key: value for values in flat for key, value in values.items()}
-    rows = [[(key, _value(key, values, everything)) for key in keys] for values in flat]
+    rows = [[(key, _value(key, values)) for key in keys] for values in flat]
     return [hashlib.sha256(json.dumps(row, default=str).encode()).hexdigest()[:16] for row in rows]
 
 
@@ -74,10 +73,9 @@ def varied_keys(configs: Sequence[TrainConfig]) -> list[str]:
     """Return the compared keys in which configurations differ, without those that follow from a shorter key."""
     flat = [_compared(config) for config in configs]
     keys = sorted(set().union(*flat) - {"fold"}, key=lambda key: (key.count("."), key))
-    everything = {key: value for values in flat for key, value in values.items()}
     varied, partitions = [], set()
     for key in keys:
-        values = [_value(key, one, everything) for one in flat]
+        values = [_value(key, one) for one in flat]
         partition = _partition(values)
         if any(value != values[0] for value in values) and ("." not in key or partition not in partitions):
             varied.append(key)
@@ -95,21 +93,17 @@ def _compared(config: TrainConfig) -> Values:
     return {key: value for key, value in flat_values(config).items() if is_compared(key)}
 
 
-def _value(key: str, values: Values, others: Values) -> object:
+def _value(key: str, values: Values) -> object:
     """Return a setting; where it is absent, its default."""
-    return values[key] if key in values else _default(key, values, others)
+    return values[key] if key in values else _default(key, values)
 
 
-def _default(key: str, values: Values, others: Values) -> object:
+def _default(key: str, values: Values) -> object:
     """Return the default in the signature of the target that takes a key; the schema's own keys are never absent."""
     group, _, name = key.rpartition(".")
-    targets = [
-        target
-        for where in (f"{group}._target_", f"{group}.net._target_")
-        if isinstance(target := values.get(where), str) and target == others.get(where)
-    ]
-    for target in targets:
-        if (default := _signature_default(target, name)) is not inspect.Parameter.empty:
+    for where in (f"{group}._target_", f"{group}.net._target_"):
+        target = values.get(where)
+        if isinstance(target, str) and (default := _signature_default(target, name)) is not inspect.Parameter.empty:
             return list(default) if isinstance(default, tuple) else default
     return ABSENT
 

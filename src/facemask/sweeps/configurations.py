@@ -5,14 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from facemask.config import keys
-from facemask.config.keys import ALL_FOLDS, Values, flat_values, flatten, identities, label_keys, setting
+from facemask.config.keys import ALL_FOLDS, Values, flat_values, identities, label_keys, setting
 from facemask.config.schemas import TrainConfig
-from facemask.config.typed import to_plain
 from facemask.runs.results import FoldResult, RunResult, Spread
 from facemask.runs.run_folder import CONFIG, RESULT, mean_and_std, read_config, read_run
 
@@ -44,11 +42,6 @@ class Configuration:
     is_pruned: bool = False
     label: str = ""
     rank: int | None = None
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The settings as plain types, for facemask.tracking.wandb_summary until it takes plain arguments."""
-        return to_plain(self.config) if self.config else {}
 
     @property
     def values(self) -> Values:
@@ -173,18 +166,3 @@ def _merge(runs: Sequence[_Run]) -> Configuration:
 def _number(value: float | None) -> float:
     """Return a figure; NaN where it is not defined."""
     return math.nan if value is None else value
-
-
-# For runs/trained.py, reports/comparison.py and preparation/crops.py, until they use facemask.config.keys.
-__all__ = ["flatten", "identity", "telling_keys", "varied_keys"]
-telling_keys = label_keys
-
-
-def varied_keys(all_settings: Sequence[Any]) -> list[str]:
-    """See :func:`facemask.config.keys.varied_keys`."""
-    return keys.varied_keys(all_settings)
-
-
-def identity(settings: Any) -> str:
-    """See :func:`facemask.config.keys.identities`."""
-    return identities([settings])[0]

@@ -49,7 +49,6 @@ def test_folds_from_before_and_after_a_key_are_one_configuration(tmp_path: Path,
     assert sorted(found.folds) == [0, 1, 2]
 
 
-@pytest.mark.xfail(strict=True, reason="config/keys.py takes the defaults of one target only")
 def test_so_they_are_in_a_sweep_of_several_networks(tmp_path: Path) -> None:
     write_run(tmp_path / "other", SCORES, model=OTHER)
     write_folds_before_and_after(tmp_path, "model.label_smoothing")
