@@ -23,10 +23,11 @@ Application = Callable[[], object]
 
 def train(config: DictConfig) -> float:
     """Fit the fold or folds that the configuration asks for; return their mean score."""
-    from facemask.config.checks.training import resolve_training
+    from facemask.config.checks.training import check_race, resolve_training
 
     typed, runtime, folder = resolve_training(config), HydraConfig.get(), output_folder()
     sweep = Path(runtime.sweep.dir) if runtime.mode == RunMode.MULTIRUN else None
+    check_race(typed, is_sweep=sweep is not None)
     if typed.trainer.get("strategy") and sweep and not runtime.launcher._target_.endswith("BasicLauncher"):
         raise ConfigError(
             "trainer=ddp takes all devices for one run at a time; leave out the launcher, or trainer=ddp."

@@ -7,7 +7,6 @@ from rich.console import Console
 
 from facemask.config.schemas import TrainConfig
 from facemask.config.targets import check_components
-from facemask.errors import ConfigError
 from facemask.files import as_typed
 from facemask.inference.run import Run, load_run
 from facemask.reports.run import print_result
@@ -31,8 +30,6 @@ def train(config: TrainConfig, folder: Path, sweep: Path | None = None, command:
     """
     if not gc.get_freeze_count():
         gc.freeze()  # imported modules stay: a collection after each fold need not walk through them
-    if config.race and sweep is None:
-        raise ConfigError("race=true compares the configurations of a sweep, and this is a single run; add -m.")
     check_components(config)
     done = read_run(folder)
     if done is None or not done.is_complete:

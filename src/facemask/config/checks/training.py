@@ -39,6 +39,16 @@ def check_training(config: TrainConfig) -> None:
     _check_contradictions(config)
 
 
+def check_race(config: TrainConfig, is_sweep: bool) -> None:
+    """Check that a race is asked for in a sweep; a run of one that is resumed alone races no more.
+
+    Raises:
+        ConfigError: a single run is to race.
+    """
+    if config.race and not is_sweep:
+        raise ConfigError("race=true compares the configurations of a sweep, and this is a single run; add -m.")
+
+
 def _check_ranges(config: TrainConfig) -> None:
     for key, low in (("bs", 1), ("epochs", 1), ("k", 2)):
         if getattr(config, key) < low:
