@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
@@ -28,7 +27,8 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from facemask.config.checks.training import resolve_training
-from facemask.config.compose import build, register
+from facemask.config.compose import compose
+from facemask.config.schemas import TrainConfig
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.demo import make_demo
 from facemask.data.index import index
@@ -85,12 +85,10 @@ def ours(data: FaceDataModule, size: int) -> Callable[[], int]:
     return lambda: sum(len(record.normalise(images)) for images, _ in loader)
 
 
-def configure(root: Path, folder: Path, *overrides: str) -> dict[str, object]:
+def configure(root: Path, folder: Path, *overrides: str) -> TrainConfig:
     """Compose a training configuration for the set."""
-    register()
     words = ["data=folder", f"data.root='{root}'", f"data.store_dir={folder}/store", f"bs={BATCH}", *overrides]
-    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        return resolve_training(compose("train", words))
+    return resolve_training(compose("train", words))
 
 
 def measure(passes: dict[str, Callable[[], int]], rounds: int) -> dict[str, float]:
@@ -129,7 +127,7 @@ def main() -> None:
         prepared = prepare_224(root, folder / "prepared")
         passes: dict[str, Callable[[], int]] = {}
         for workers in (0, 1):
-            data = build(configure(root, folder, f"data.num_workers={workers}", "data.test_fraction=0")["data"])
+            data = configure(root, folder, f"data.num_workers={workers}", "data.test_fraction=0").data.build()
             data.prepare_data()
             data.train_samples = data.samples  # all images, as ImageFolder has
             passes[f"conventional, 224 px, {workers} workers"] = conventional(prepared, workers)

@@ -13,12 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
 from rich.console import Console
 from rich.table import Table
 
 from facemask.config.checks.training import resolve_training
-from facemask.config.compose import register
+from facemask.config.compose import compose
 from facemask.training.fit import fit_folds
 
 PROJECT = Path(__file__).parent.parent
@@ -48,11 +47,10 @@ def children() -> list[str]:
 
 def main() -> None:
     """Fit, and count."""
-    register()
     table = Table("fits", "resident MiB", "open files", "threads", "children")
     held = []
     before = set(os.listdir(tempfile.gettempdir()))
-    with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+    with tempfile.TemporaryDirectory() as folder:
         for i in range(RUNS):
             words = ["fold=all", f"k={FOLDS}", f"lr={1e-3 * (i + 1)}", f"data.store_dir={folder}/store"]
             fit_folds(resolve_training(compose("train", [*SMALL, *words, *sys.argv[1:]])), Path(folder, str(i)))

@@ -30,8 +30,9 @@ DETECTORS = {
     "retinaface": ("retinaface", "pip install retina-face"),
     "haar": ("cv2", "pip install opencv-python"),
 }
-# What each command imports before it can do anything.
+# What each command imports before it can do anything, and what a board needs for exported models.
 COMMANDS = {
+    "exported models": ("numpy", "cv2", "onnxruntime"),
     "train": ("torch", "lightning", "torchvision", "timm", "hydra", "albumentations", "torchmetrics", "cv2", "pandas"),
     "evaluate": ("torch", "lightning", "hydra", "sklearn", "matplotlib", "jinja2", "pytorch_grad_cam", "imagehash"),
     "export": ("torch", "onnx", "onnxscript", "onnxruntime"),

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from hydra.errors import InstantiationException
-from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.loggers import Logger, MLFlowLogger, WandbLogger
 
 from facemask.config.component import Component
 from facemask.config.schemas import TrainConfig
@@ -16,7 +16,7 @@ from facemask.config.typed import to_plain
 from facemask.errors import ConfigError, first_line
 from facemask.files import write_atomically
 from facemask.seeding import PICTURES, derive_seed
-from facemask.tracking.mlflow import MLFLOW_ID, is_mlflow, mlflow_facts
+from facemask.tracking.mlflow import MLFLOW_ID, continue_run, is_mlflow, mlflow_facts
 from facemask.tracking.wandb import is_wandb, kept_id, wandb_group
 
 EXTRAS = {"TensorBoardLogger": "tensorboard", "MLFlowLogger": "mlflow"}  # the extra that each needs
@@ -33,7 +33,7 @@ def opened_loggers(config: TrainConfig, fold: int, folder: Path) -> Iterator[lis
         folder: the fold's.
 
     Raises:
-        ConfigError: a logger's package is missing, or Weights & Biases wants an account or cannot be reached.
+        ConfigError: a logger's package is missing, Weights & Biases wants an account, or a service cannot be reached.
     """
     loggers: list[Logger] = []
     succeeded = False
@@ -56,7 +56,10 @@ def _open(node: Component, config: TrainConfig, fold: int, folder: Path) -> Logg
         facts = mlflow_facts(node, folder, name, {"sweep": config.name, "fold": str(fold)})
     try:
         logger: Logger = node.build(**facts)
-        logger.log_hyperparams(to_plain(config) | {"fold": fold})  # which opens it
+        if isinstance(logger, MLFlowLogger) and "run_id" in facts:
+            continue_run(logger)
+        else:
+            logger.log_hyperparams(to_plain(config) | {"fold": fold})  # which opens it
     except (ModuleNotFoundError, InstantiationException) as error:
         cause = error.__cause__ or error
         if isinstance(cause, ModuleNotFoundError) and (extra := EXTRAS.get(node.class_name)):
@@ -71,6 +74,11 @@ def _open(node: Component, config: TrainConfig, fold: int, folder: Path) -> Logg
             raise ConfigError(
                 f"Weights & Biases could not start ({first_line(error)}); log in with 'wandb login', or keep the run "
                 "on this machine with logger.wandb.mode=offline."
+            ) from error
+        if is_mlflow(node):
+            again = f", or delete {folder / MLFLOW_ID} to begin a new run there" if "run_id" in facts else ""
+            raise ConfigError(
+                f"MLflow could not start ({first_line(error)}); check logger.mlflow.tracking_uri{again}."
             ) from error
         raise
     if is_mlflow(node):

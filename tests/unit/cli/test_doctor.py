@@ -42,6 +42,7 @@ def test_without_torch_it_runs_and_says_what_cannot(
     out = capsys.readouterr().out
     assert "train: cannot run: missing torch, timm" in out
     assert "infer: ready" in out
+    assert "exported models: ready" in out
 
 
 def test_a_part_that_raises_hides_no_other(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,8 +93,8 @@ def test_a_wrong_format_raises(words: str, expected: str) -> None:
     ("name", "package", "extra"),
     [
         ("openvino", "openvino", "'facemask[openvino]'"),
-        ("openvino", "onnxscript", "'facemask[export]'"),
-        ("onnx", "onnxscript", "'facemask[export]'"),
+        ("openvino", "onnxscript", "onnxscript"),
+        ("onnx", "onnxscript", "onnxscript"),
     ],
 )
 def test_a_missing_package_is_named_with_its_extra(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,9 +116,30 @@ def test_mlflow_keeps_curves_tags_and_status_and_a_resumed_fold_its_run(
     (experiment,) = [one for one in client.search_experiments() if one.name == "facemask"]
     (run,) = client.search_runs([experiment.experiment_id])
     assert run.info.status == "FAILED"
-    fit_folds(config, tmp_path / "run")
+    seen = []
+    train = Trainer.fit
+
+    def watch(*args: Any, **options: Any) -> None:
+        seen.extend(run.info.status for run in client.search_runs([experiment.experiment_id]))
+        train(*args, **options)
+
+    monkeypatch.setattr(Trainer, "fit", watch)
+    workers = configure(faces, tmp_path, "logger=mlflow", "name=search", "data.num_workers=1")
+    fit_folds(workers, tmp_path / "run")
+    assert seen == ["RUNNING"]
     (run,) = client.search_runs([experiment.experiment_id])
     assert run.info.status == "FINISHED"
+    assert run.data.params["data/num_workers"] == "0"  # as it began
     assert (run.data.tags["sweep"], run.data.tags["fold"]) == ("search", "0")
     assert {"val/auroc", "train/loss", "best/auroc"} <= set(run.data.metrics)
     assert len(client.get_metric_history(run.info.run_id, "val/auroc")) == 2
+
+
+def test_a_run_that_mlflow_does_not_know_any_more_is_one_sentence(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run/fold-0").mkdir(parents=True)
+    (tmp_path / "run/fold-0/mlflow_id").write_text("0" * 32)
+    with pytest.raises(ConfigError, match=r"MLflow could not start .* delete .*fold-0/mlflow_id to begin a new run"):
+        fit_folds(configure(faces, tmp_path, "logger=mlflow"), tmp_path / "run")

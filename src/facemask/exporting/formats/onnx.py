@@ -16,7 +16,7 @@ class Onnx(ExportFormat):
 
     suffix = ".onnx"
     precisions = ("fp32", "fp16", "int8")
-    packages: ClassVar = {"onnxscript": "'facemask[export]'", "onnxruntime": "onnxruntime"}
+    packages: ClassVar = {"onnxscript": "onnxscript", "onnxruntime": "onnxruntime"}
     script = Path(__file__).parents[1] / "predict_template.py"
 
     def write(self, job: "ExportJob", file: Path) -> None:

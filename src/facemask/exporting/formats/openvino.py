@@ -16,7 +16,7 @@ class OpenVINO(ExportFormat):
 
     suffix = ".xml"
     precisions = ("fp32", "fp16", "int8")
-    packages: ClassVar = {"onnxscript": "'facemask[export]'", "openvino": "'facemask[openvino]'"}
+    packages: ClassVar = {"onnxscript": "onnxscript", "openvino": "'facemask[openvino]'"}
 
     def write(self, job: "ExportJob", file: Path) -> None:
         """Convert the ONNX graph; OpenVINO itself stores weights as float16 for ``precision=fp16``."""
