@@ -52,7 +52,7 @@ def differing_keys(one: TrainConfig, other: TrainConfig) -> dict[str, tuple[obje
     return {
         key: pair
         for key in sorted(first.keys() | second.keys())
-        if (pair := (_value(key, first), _value(key, second)))[0] != pair[1]
+        if _differ(*(pair := (_value(key, first), _value(key, second))))
     }
 
 
@@ -77,7 +77,7 @@ def varied_keys(configs: Sequence[TrainConfig]) -> list[str]:
     for key in keys:
         values = [_value(key, one) for one in flat]
         partition = _partition(values)
-        if any(value != values[0] for value in values) and ("." not in key or partition not in partitions):
+        if any(_differ(value, values[0]) for value in values) and ("." not in key or partition not in partitions):
             varied.append(key)
             partitions.add(partition)
     return varied
@@ -116,6 +116,11 @@ def _signature_default(target: str, name: str) -> object:
     except Exception:  # whatever importing somebody's module raises: then the two keys simply differ
         return inspect.Parameter.empty
     return parameters[name].default if name in parameters else inspect.Parameter.empty
+
+
+def _differ(one: object, other: object) -> bool:
+    """Return whether two values differ; 1 and 1.0 do: Lightning's ``limit_train_batches`` tells them apart."""
+    return repr(one) != repr(other)
 
 
 def _partition(values: Sequence[object]) -> str:
