@@ -12,6 +12,7 @@ from facemask.config.keys import SWEEP_ONLY_KEYS
 MULTIRUN = ("-m", "--multirun")
 PLAIN = re.compile(r"[\w\-/%.+*@:?|,$(){}\[\]\\ ]*", re.ASCII)  # what Hydra takes without quotes
 FUNCTION = re.compile(r"\w+\(.*\)")  # Hydra's: range(start=0,stop=3)
+STRUCTURE = ",()[]{}"  # has a meaning to Hydra, unless it is quoted
 QUOTED = "'\"[{("  # a value that starts like this has been quoted, or is a list, a mapping or a sweep
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 # Groups that a class of the user's can be chosen in, and where its name goes in the file custom.yaml.
@@ -36,7 +37,7 @@ def arrange(arguments: list[str], repeated: str = "", renamed: Mapping[str, str]
     arguments = [f"{renamed.get(key, key)}{sign}{value}" for key, sign, value in words]
     values = [word.partition("=")[2] for word in arguments if word.partition("=")[0] == repeated]
     if len(values) > 1 or any("," in value and value[:1] not in QUOTED for value in values):
-        quoted = ["'" + value.replace("'", r"\'") + "'" for value in values]
+        quoted = [_in_quotes(value) for value in values]
         arguments = [word for word in arguments if word.partition("=")[0] != repeated]
         arguments = [*arguments, f"{repeated}=[{','.join(quoted)}]"]
     overrides = [word for word in arguments if not word.startswith("-") and ("=" in word or word[:1] in "+~")]
@@ -50,8 +51,12 @@ def _quote(word: str, is_sweep: bool) -> str:
     if PLAIN.fullmatch(value) or value[0] in QUOTED or FUNCTION.fullmatch(value):
         return word
     parts = value.split(",") if is_sweep else [value]
-    escaped = [part.replace("'", r"\'") for part in parts]
-    return f"{key}=" + ",".join(part if PLAIN.fullmatch(part) else f"'{part}'" for part in escaped)
+    return f"{key}=" + ",".join(part if PLAIN.fullmatch(part) else _in_quotes(part) for part in parts)
+
+
+def _in_quotes(word: str) -> str:
+    """Return a word in Hydra's quotes, where backslashes count only before a quote."""
+    return "'" + re.sub(r"(\\*)('|\Z)", lambda m: m[1] * 2 + (r"\'" if m[2] else ""), word) + "'"
 
 
 def imply(command: str, overrides: Iterable[str]) -> list[str]:
@@ -102,11 +107,11 @@ def _to_word(value: object) -> str:
         return "{" + ",".join(f"{key}:{_to_item(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(_to_item, value)) + "]"
-    return str(value)
+    word = str(value)
+    is_spelled = isinstance(value, str) and word[:1] in QUOTED  # as on the command line
+    return word if is_spelled or not any(letter in word for letter in STRUCTURE) else _in_quotes(word)
 
 
 def _to_item(value: object) -> str:
     """Return a value inside a list or a mapping, where words need quotes."""
-    word = _to_word(value)
-    is_nested = isinstance(value, Mapping | list | tuple)
-    return word if is_nested or not isinstance(value, str) else "'" + word.replace("'", r"\'") + "'"
+    return _in_quotes(str(value)) if isinstance(value, str | Path) else _to_word(value)

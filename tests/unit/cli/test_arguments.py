@@ -1,8 +1,16 @@
 """The command line is taken as people type it."""
 
-import pytest
+from pathlib import Path
 
-from facemask.config.arguments import arrange
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import QuotedString
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from facemask.config.arguments import arrange, imply, to_overrides
+from facemask.config.compose import compose
 
 
 def test_a_key_given_twice_is_a_list_and_a_word_for_a_key_is_that_key() -> None:
@@ -35,3 +43,93 @@ def test_a_key_given_twice_is_a_list_and_a_word_for_a_key_is_that_key() -> None:
 )
 def test_flags_go_first_and_values_with_equals_signs_are_quoted(typed: str, taken: str) -> None:
     assert arrange(typed.split()) == taken.split()
+
+
+@pytest.mark.parametrize(
+    ("command", "typed", "implied"),
+    [
+        ("train", "data.root=faces", "data=folder data.root=faces"),
+        ("train", "lr=1 data.root=a,b", "data=folder lr=1 data.root=a,b"),
+        ("train", "data.root=x data=demo", "data.root=x data=demo"),
+        ("train", "+data=mine data.root=x", "+data=mine data.root=x"),
+        ("train", "data.fraction=0.5", "data.fraction=0.5"),
+        ("prepare_data", "task=explore data.root=x", "data=folder task=explore data.root=x"),
+        ("prepare_data", "task=split data.root=x", "task=split data.root=x"),  # whose data are not a choice
+        ("evaluate", "run=r data.root=x", "run=r data.root=x"),
+        ("train", "model=my_nets.Net lr=1", "model=custom model._target_=my_nets.Net lr=1"),
+        ("infer_video", "detector=a.b.C", "detector=custom detector._target_=a.b.C"),
+        ("infer_video", "sink=mine.Sink", "sink=custom sink.custom._target_=mine.Sink"),
+        ("train", "model=cnn model.name=a.b", "model=cnn model.name=a.b"),
+        ("train", "teacher=outputs/a.b data.name=c.d", "teacher=outputs/a.b data.name=c.d"),
+        ("train", "model=cnn,my.Net -m", "model=cnn,my.Net -m"),
+    ],
+)
+def test_what_overrides_imply_is_spelled_out(command: str, typed: str, implied: str) -> None:
+    assert imply(command, typed.split()) == implied.split()
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+WORDS = st.text(st.sampled_from("ab/ .,()[]{}'\"\\=&#ü-"), min_size=1, max_size=8).map(lambda word: f"/{word}/x")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("epochs", 3),
+        ("lr", 1e-5),
+        ("race", True),
+        ("race", False),
+        ("teacher", None),
+        ("fold", "all"),
+        ("resume", "outputs/sweeps/x/bs=16,lr=0.01"),
+        ("resume", Path("outputs/bs=16,lr=0.01")),
+        ("data.root", "/my faces/a, b"),
+        ("data.root", Path("/photos (1)/[x]/{y}")),
+        ("data.hint", "it's \\'here\\'"),
+        ("model.channels", [4, 8]),
+        ("model.channels", (4, 8)),
+        ("augment.without", ["flip", "a,b", "it's", "null", "3"]),
+        ("augment.without", []),
+        ("callbacks.early_stopping.patience", 4),
+    ],
+)
+def test_a_value_of_python_arrives_as_it_is(key: str, value: object) -> None:
+    found = OmegaConf.select(compose("train", to_overrides("train", ["model=cnn"], {key: value})), key)
+    expected = str(value) if isinstance(value, Path) else value
+    if isinstance(value, list | tuple):
+        found, expected = list(found), list(value)
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+@given(st.lists(SCALARS | WORDS | WORDS.map(Path), max_size=3))
+@settings(max_examples=50, deadline=None)
+def test_so_does_every_list(values: list[object]) -> None:
+    overrides = to_overrides("train", [], {"augment.without": values})
+    (parsed,) = OverridesParser.create().parse_overrides(overrides)
+    found = [value.text if isinstance(value, QuotedString) else value for value in parsed.value()]
+    assert found == [str(value) if isinstance(value, Path) else value for value in values]
+
+
+@given(WORDS, st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_so_does_every_path(path: str, is_text: bool) -> None:
+    overrides = to_overrides("train", [], {"teacher": path if is_text else Path(path)})
+    (parsed,) = OverridesParser.create().parse_overrides(overrides)
+    assert not parsed.is_sweep_override()
+    assert parsed.value() == (path if is_text else str(Path(path)))
+
+
+def test_a_mapping_arrives_with_its_names() -> None:
+    overrides = to_overrides(
+        "evaluate", ["run=[x]"], {"data.labels": {"with mask": "mask", "bare": "a,b", "none": None}}
+    )
+    labels = compose("evaluate", overrides).data.labels
+    assert labels == {"with mask": "mask", "bare": "a,b", "none": None}
+
+
+def test_python_values_mean_what_their_words_mean() -> None:
+    keys = {"data.root": Path("faces"), "model": "my_nets.Net", "k": 3}
+    words = ["data.root=faces", "model=my_nets.Net", "k=3"]
+    assert to_overrides("train", ["lr=1"], keys) == to_overrides("train", ["lr=1", *words], {})
+    assert to_overrides("train", [], {"model.channels": "[4,8]"}) == ["model.channels=[4,8]"]  # spelled as typed
