@@ -125,8 +125,11 @@ def _check_same_experiment(previous: RunResult, folder: Path, config: TrainConfi
     known = read_config(folder) if (folder / CONFIG).is_file() else None
     differing = differing_keys(known, config) if known else {"its configuration": ("unknown", "given")}
     for key, (theirs, ours) in differing.items():
+        there, here = setting(key, theirs), setting(key, ours)
+        if there == here:  # 1 and 1.0
+            there, here = f"{key}={theirs!r}", f"{key}={ours!r}"
         raise RunError(
-            f"{folder} holds a run of another configuration: {setting(key, theirs)} there, {setting(key, ours)} here; "
+            f"{folder} holds a run of another configuration: {there} there, {here} here; "
             "choose another folder (hydra.run.dir=FOLDER), or delete it."
         )
 

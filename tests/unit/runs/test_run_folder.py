@@ -181,3 +181,14 @@ def test_the_environment_names_what_numbers_may_depend_on() -> None:
     assert found.device == "cpu"
     assert {"torch", "lightning", "timm", "numpy"} <= found.libraries.keys()
     assert (peak_memory() or 0) > 50e6
+
+
+def test_a_refusal_tells_one_from_one_point_zero(tmp_path: Path) -> None:
+    batches, share = (
+        replace(CONFIG, trainer=CONFIG.trainer.with_arguments(limit_train_batches=limit)) for limit in (1, 1.0)
+    )
+    with open_run(tmp_path, batches):
+        write(tmp_path, RunResult("complete", folds=[COMPLETE]))
+    expected = r"trainer\.limit_train_batches=1 there, trainer\.limit_train_batches=1\.0 here"
+    with pytest.raises(RunError, match=expected), open_run(tmp_path, share):
+        pass
