@@ -12,7 +12,7 @@ from facemask.config.keys import SWEEP_ONLY_KEYS
 MULTIRUN = ("-m", "--multirun")
 PLAIN = re.compile(r"[\w\-/%.+*@:?|,$(){}\[\]\\ ]*", re.ASCII)  # what Hydra takes without quotes
 FUNCTION = re.compile(r"\w+\(.*\)")  # Hydra's: range(start=0,stop=3)
-STRUCTURE = ",()[]{}"  # has a meaning to Hydra, unless it is quoted
+SPECIAL = frozenset(",()[]{}\\")  # has a meaning to Hydra, unless it is quoted
 QUOTED = "'\"[{("  # a value that starts like this has been quoted, or is a list, a mapping or a sweep
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 # Groups that a class of the user's can be chosen in, and where its name goes in the file custom.yaml.
@@ -109,7 +109,8 @@ def _to_word(value: object) -> str:
         return "[" + ",".join(map(_to_item, value)) + "]"
     word = str(value)
     is_spelled = isinstance(value, str) and word[:1] in QUOTED  # as on the command line
-    return word if is_spelled or not any(letter in word for letter in STRUCTURE) else _in_quotes(word)
+    is_plain = SPECIAL.isdisjoint(word) and word == word.strip()
+    return word if is_spelled or is_plain else _in_quotes(word)
 
 
 def _to_item(value: object) -> str:

@@ -85,6 +85,8 @@ WORDS = st.text(st.sampled_from("ab/ .,()[]{}'\"\\=&#ü-"), min_size=1, max_size
         ("resume", Path("outputs/bs=16,lr=0.01")),
         ("data.root", "/my faces/a, b"),
         ("data.root", Path("/photos (1)/[x]/{y}")),
+        ("data.root", Path("/my\\ faces")),  # a backslash is part of a name, not Hydra's escape
+        ("data.root", "faces "),
         ("data.hint", "it's \\'here\\'"),
         ("model.channels", [4, 8]),
         ("model.channels", (4, 8)),
