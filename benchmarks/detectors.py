@@ -30,7 +30,7 @@ from facemask.detection.matching import average_precision, match
 from facemask.errors import FaceMaskError
 
 DETECTORS = ("centerface", "retinaface", "mtcnn", "haar")
-SMALLEST, OVERLAP, DRAWS = 24, 0.4, 1000
+SMALLEST, OVERLAP, N_BOOTSTRAPS = 24, 0.4, 1000
 CLASSES = {"with_mask": "masked", "without_mask": "bare"}  # all else is worn wrong
 
 
@@ -76,7 +76,7 @@ def share(part: np.ndarray, whole: np.ndarray) -> str:
     """Return a share with its interval, drawing photos."""
     if not whole.sum():
         return "–"
-    drawn = np.random.default_rng(0).multinomial(len(whole), np.full(len(whole), 1 / len(whole)), size=DRAWS)
+    drawn = np.random.default_rng(0).multinomial(len(whole), np.full(len(whole), 1 / len(whole)), size=N_BOOTSTRAPS)
     with np.errstate(invalid="ignore", divide="ignore"):
         low, high = np.nanquantile((drawn @ part) / (drawn @ whole), [0.025, 0.975])
     return f"{part.sum() / whole.sum():.2f}\n{low:.2f}-{high:.2f}"

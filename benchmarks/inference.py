@@ -33,7 +33,7 @@ from facemask.data.pictures import read_image
 from facemask.errors import FaceMaskError
 from facemask.evaluation.cost import count_flops
 from facemask.exporting.export import export_model
-from facemask.metrics.bootstrap import metric_draws, metric_intervals, percentile_intervals
+from facemask.metrics.bootstrap import bootstrap_metrics, metric_intervals, percentile_intervals
 from facemask.metrics.classification import classification_metrics
 from facemask.models.size import weights_size
 from facemask.reports.figures import draw_pareto
@@ -44,7 +44,7 @@ from facemask.runs.trained import TrainedModel, open_models
 from inference_worker import SIDE, STUDIES
 
 WORKER = Path(__file__).with_name("inference_worker.py")
-BATCHES, DRAWS = (1, 8, 32), 2000
+BATCHES, N_BOOTSTRAPS = (1, 8, 32), 2000
 LEAST = {0.9: 10, 0.99: 100}  # calls from which on the slowest in ten, or in a hundred, can be told
 WAYS = {  # kind of the worker, format and precision of the export
     "torch eager": ("runtime", None, None),
@@ -133,7 +133,7 @@ def called(models: Sequence[TrainedModel], sizes: Sequence[int]) -> list[str]:
 
 def ways_of(model: TrainedModel, label: str, names: Sequence[str], folder: Path) -> list[Way]:
     """Export a model into a folder, and return the ways to run it."""
-    flops, found = count_flops(model.model, model.record.input_size), []
+    flops, found = count_flops(model.model, model.preprocessing.input_size), []
     validation = own_samples([model], "val")
     for name in names:
         kind, format_, precision = WAYS[name]
@@ -141,7 +141,7 @@ def ways_of(model: TrainedModel, label: str, names: Sequence[str], folder: Path)
         if format_ is not None:
             target = folder / f"{format_}-{precision}"
             target.mkdir(parents=True, exist_ok=True)
-            chosen = ExportConfig(format=format_, precision=precision, max_drop=1.0, draws=100)
+            chosen = ExportConfig(format=format_, precision=precision, max_drop=1.0, n_bootstraps=100)
             exported = export_model(model, validation, chosen, target)
             file, size = exported.file, exported.size
         found.append(Way(label, name, kind, file, size, flops))
@@ -192,16 +192,16 @@ def scores(ways: Sequence[Way], samples: Samples, class_names: Sequence[str], th
     rows: list[dict[str, Any]] = []
     for way in ways:
         metrics = classification_metrics(labels, way.probabilities, class_names)
-        draws = metric_draws(labels, way.probabilities, class_names, groups, DRAWS)
-        guesses = way.probabilities.argmax(axis=1)
-        intervals = metric_intervals(draws, metrics, labels, guesses, class_names, groups)
+        resampled = bootstrap_metrics(labels, way.probabilities, class_names, groups, N_BOOTSTRAPS)
+        predicted = way.probabilities.argmax(axis=1)
+        intervals = metric_intervals(resampled, metrics, labels, predicted, class_names, groups)
         row: dict[str, Any] = {"model": way.model, "way": way.name}
         for name in ("accuracy", "auroc"):
             low, high = intervals[name]
             row |= {name: metrics[name], f"{name}_low": low, f"{name}_high": high}
         if not rows:
-            first, first_draws = metrics["accuracy"], draws["accuracy"]
-        low, high = percentile_intervals({"gain": draws["accuracy"] - first_draws}, len(set(groups)))["gain"]
+            first, first_resampled = metrics["accuracy"], resampled["accuracy"]
+        low, high = percentile_intervals({"gain": resampled["accuracy"] - first_resampled}, len(set(groups)))["gain"]
         row |= {"gain": metrics["accuracy"] - first, "gain_low": low, "gain_high": high}
         row |= {"file MB": way.size / 1e6, "memory MB": way.memory[threads] / 1e6, "cold start s": way.cold[threads]}
         rows.append(row | {"MFLOPs": way.flops / 1e6})
@@ -226,7 +226,7 @@ def main() -> None:
         (conventional,) = open_models([reference])
         samples = own_samples([*models, conventional], "test")
         folders = [options.out / "files" / f"{i}-{model.name}" for i, model in enumerate(models)]
-        sizes = [model.record.input_size for model in models]
+        sizes = [model.preprocessing.input_size for model in models]
         about, *labels = called([conventional, *models], [STUDIES, *sizes])
         ways = [
             way
@@ -235,15 +235,15 @@ def main() -> None:
         ]
     except FaceMaskError as error:
         fail(str(error), 2)
-    if conventional.record.input_size != STUDIES:
-        about += f" (trained at {conventional.record.input_size})"
+    if conventional.preprocessing.input_size != STUDIES:
+        about += f" (trained at {conventional.preprocessing.input_size})"
     flops = count_flops(conventional.model, STUDIES)
     gemm = Way("", "multiplication", "gemm", Path(), 0, 0)
     options.out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as temporary:
         faces, network = Path(temporary, "faces.pickle"), Path(temporary, "network.pt")
         ways.insert(0, Way(about, "conventional", "conventional", network, weights_size(conventional.model), flops))
-        record, net = conventional.record, getattr(conventional.model, "net", conventional.model)
+        record, net = conventional.preprocessing, getattr(conventional.model, "net", conventional.model)
         torch.save({"net": net, "mean": record.mean, "std": record.std}, network)
         crops = [read_image(samples.root / path) for path in samples.table["path"]]
         faces.write_bytes(pickle.dumps(crops[0]) + pickle.dumps(crops))

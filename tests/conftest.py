@@ -29,17 +29,17 @@ Run = Callable[..., Outcome]
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def workdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder where commands are typed, so that they share one demo set and one store."""
-    return tmp_path_factory.mktemp("shop")
+    return tmp_path_factory.mktemp("workdir")
 
 
 @pytest.fixture(scope="session")
-def train(shop: Path) -> Run:
+def train(workdir: Path) -> Run:
     """Return a function that types ``python train.py ...``."""
 
     def run(*words: str, script: str = "train.py", **environment: str) -> Outcome:
-        return type_command(PROJECT / script, words, shop, environment)
+        return type_command(PROJECT / script, words, workdir, environment)
 
     return run
 

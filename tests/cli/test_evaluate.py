@@ -48,7 +48,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def evaluate(place: Path, *words: str, **environment: str) -> Outcome:
-    more = [f"data.store_dir={place}/store", "draws=200"]
+    more = [f"data.store_dir={place}/store", "n_bootstraps=200"]
     return type_command(PROJECT / "evaluate.py", [*words, *more], place, environment)
 
 
@@ -318,7 +318,7 @@ WRONG = [
     ("run=c positive=mask", nothing, "positive=mask is for models of two classes; this one knows mask, no_mask"),
     ("run=a recalls=[2]", nothing, "recalls holds 2.0, which is no share of the positives"),
     ("run=a costs.missed=0", nothing, "costs.missed=0.0 is not a cost"),
-    ("run=a draws=1", nothing, "draws=1 is too small; it must be 100 or more."),
+    ("run=a n_bootstraps=1", nothing, "n_bootstraps=1 is too small; it must be 100 or more."),
     ("run=a data.labels={mask:no_mask}", nothing, "data.labels is for another folder's classes"),
     ("run=a hydra.run.dir=b/fold-0", nothing, "b/fold-0 is a run's own folder, which is only read"),
     ("run=two/manifest.csv", nothing, "two/manifest.csv is a file; give the folder of a run, or a checkpoint (.ckpt)."),
@@ -332,11 +332,11 @@ WRONG = [
 @pytest.mark.parametrize(("typed", "prepare", "said"), WRONG, ids=[words or "nothing" for words, _, _ in WRONG])
 def test_one_sentence_and_exit_code_two(place: Path, typed: str, prepare: Any, said: str) -> None:
     prepare(place)
-    words = [word for word in typed.split() if not word.startswith("draws")]
-    own = [word for word in typed.split() if word.startswith("draws")]
+    words = [word for word in typed.split() if not word.startswith("n_bootstraps")]
+    own = [word for word in typed.split() if word.startswith("n_bootstraps")]
     more = [
         f"data.store_dir={place}/store",
-        *(own or ["draws=200"]),
+        *(own or ["n_bootstraps=200"]),
         *([] if "run.dir" in typed else ["hydra.run.dir=wrong"]),
     ]
     done = type_command(PROJECT / "evaluate.py", [*words, *more], place, {})

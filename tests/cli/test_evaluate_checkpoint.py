@@ -55,7 +55,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def evaluate(place: Path, *words: str) -> Outcome:
-    return type_command(PROJECT / "evaluate.py", [*words, f"data.store_dir={place}/store", "draws=200"], place, {})
+    return type_command(
+        PROJECT / "evaluate.py", [*words, f"data.store_dir={place}/store", "n_bootstraps=200"], place, {}
+    )
 
 
 def report(place: Path, name: str) -> dict[str, Any]:

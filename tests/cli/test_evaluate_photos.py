@@ -38,7 +38,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def evaluate(place: Path, *words: str) -> Outcome:
-    more = [f"data.store_dir={place}/store", "draws=200", "classes=three"]
+    more = [f"data.store_dir={place}/store", "n_bootstraps=200", "classes=three"]
     return type_command(PROJECT / "evaluate.py", [*words, *more], place, {})
 
 

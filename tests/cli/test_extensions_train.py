@@ -83,7 +83,7 @@ def test_a_network_of_the_users_is_trained_by_our_module_and_read_back(faces: Pa
     assert result["status"] == "complete"
     assert result["model"] == "Tiny"
     assert result["weights"]["parameters"] == 3 * 6 * 9 + 6 + 6 * 2 + 2  # type: ignore[index]
-    report = ["run=run", "hydra.run.dir=report", "draws=100"]
+    report = ["run=run", "hydra.run.dir=report", "n_bootstraps=100"]
     evaluated = type_command(PROJECT / "evaluate.py", report, tmp_path, {})
     assert evaluated.code == 0, evaluated.err
     assert (tmp_path / "report/report.html").is_file()

@@ -42,8 +42,8 @@ def test_the_four_commands_run_without_resource_fcntl_and_fork(faces: Path, else
     tiny = ["model=cnn", "model.channels=[4,8]", "data.store_size=16", "k=3", "bs=8"]
     lines = {
         "train.py": ["trainer=smoke", *tiny, f"data.root={faces}", "data.num_workers=1", "hydra.run.dir=run"],
-        "evaluate.py": ["run=run", "draws=100", "hydra.run.dir=report"],
-        "export.py": ["run=run", "draws=100", "hydra.run.dir=exported"],
+        "evaluate.py": ["run=run", "n_bootstraps=100", "hydra.run.dir=report"],
+        "export.py": ["run=run", "n_bootstraps=100", "hydra.run.dir=exported"],
         "infer_video.py": ["run=exported/CNN-fp32.onnx", "source=photo.png", "sink=events", "detector=haar"],
     }
     for script, words in lines.items():

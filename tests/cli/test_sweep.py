@@ -23,14 +23,14 @@ def result_of(run: Path) -> RunResult:
     return result
 
 
-def test_the_cards_line_as_it_is_written(shop: Path) -> None:
-    done = type_fresh_command(PROJECT / "train.py", [*CARD.split(), "trainer=smoke", "name=card"], shop)
+def test_the_cards_line_as_it_is_written(workdir: Path) -> None:
+    done = type_fresh_command(PROJECT / "train.py", [*CARD.split(), "trainer=smoke", "name=card"], workdir)
     assert done.code == 0, done.err
     found = sorted(
-        path.parent for path in (shop / "outputs/sweeps/card").rglob("result.json") if "fold-" not in str(path)
+        path.parent for path in (workdir / "outputs/sweeps/card").rglob("result.json") if "fold-" not in str(path)
     )
     assert len(found) == 12
-    table = pd.read_csv(shop / "outputs/sweeps/card/summary.csv")
+    table = pd.read_csv(workdir / "outputs/sweeps/card/summary.csv")
     assert sorted(table["rank"]) == list(range(1, 13))
     assert {tuple(row) for row in table[["lr", "bs"]].to_numpy()} == {
         (lr, bs) for lr in (1e-2, 1e-3, 1e-4, 1e-5) for bs in (16, 32, 64)
@@ -47,13 +47,13 @@ def test_the_cards_line_as_it_is_written(shop: Path) -> None:
         assert float(config.split("lr: ")[1].split()[0]) == float(values["lr"])
 
 
-def test_a_failing_job_does_not_stop_a_sweep(train: Run, shop: Path) -> None:
+def test_a_failing_job_does_not_stop_a_sweep(train: Run, workdir: Path) -> None:
     done = train(*SMALL, "-m", "fold=0,9,1", "name=failing")
     assert done.code == 1
     assert "error: fold=9 does not exist with k=5" in done.err
     assert "error: not every job of the sweep succeeded; the reasons are above." in done.err
     assert "Traceback" not in done.err
-    sweep = shop / "outputs/sweeps/failing"
+    sweep = workdir / "outputs/sweeps/failing"
     complete = [path for path in sweep.glob("*/*/result.json") if result_of(path.parent).is_complete]
     assert len(complete) == 2
     assert "not complete: python train.py" in done.out
@@ -63,14 +63,14 @@ def test_a_failing_job_does_not_stop_a_sweep(train: Run, shop: Path) -> None:
 
 
 def test_what_diverges_and_what_raises_is_named_and_the_rest_is_ranked_here_and_at_wandb(
-    train: Run, shop: Path
+    train: Run, workdir: Path
 ) -> None:
     words = [*SMALL, "optim=sgd", "schedule=none", "logger=wandb", "logger.wandb.mode=offline"]
     grid = ["-m", "lr=1e-3,1e30", "bs=7,8", "name=grid"]
     done = train("error", *words, *grid, script="tests/cli/sabotage.py", WANDB_MODE="offline")
     assert done.code == 1, done.err
     assert "ZeroDivisionError: nobody foresaw this" in done.err
-    sweep = shop / "outputs/sweeps/grid"
+    sweep = workdir / "outputs/sweeps/grid"
     table = pd.read_csv(sweep / "summary.csv").set_index(["lr", "bs"])
     assert table["rank"].notna().sum() == 1
     assert table.loc[(1e-3, 8), "rank"] == 1
@@ -99,11 +99,11 @@ def test_what_diverges_and_what_raises_is_named_and_the_rest_is_ranked_here_and_
     assert codes == {name: [0 if values == (8, "0.001") else 1] for values, name in names.items()}
 
 
-def test_fail_fast_begins_no_job_after_one_has_failed(train: Run, shop: Path) -> None:
+def test_fail_fast_begins_no_job_after_one_has_failed(train: Run, workdir: Path) -> None:
     line = [*SMALL, "trainer=smoke", "-m", "fold=0,9,1", "name=fast"]
     done = train(*line, "fail_fast=true")
     assert done.code == 1
-    sweep = shop / "outputs/sweeps/fast"
+    sweep = workdir / "outputs/sweeps/fast"
     results = [result_of(file.parent) for file in sweep.glob("*/*/result.json")]
     assert sorted(job.status for job in results) == ["complete", "failed"]
     assert len(list(sweep.glob("*/*"))) == 2
@@ -112,44 +112,44 @@ def test_fail_fast_begins_no_job_after_one_has_failed(train: Run, shop: Path) ->
     assert len(list(sweep.glob("*/*/predictions.parquet"))) == 2
 
 
-def test_one_run_of_a_race_can_be_gone_on_with_alone(train: Run, shop: Path) -> None:
+def test_one_run_of_a_race_can_be_gone_on_with_alone(train: Run, workdir: Path) -> None:
     words = [*SMALL, "-m", "fold=0", "race=true", "name=race"]
     assert train("epoch", *words, script="tests/cli/sabotage.py").code == -signal.SIGKILL
-    (run,) = (shop / "outputs/sweeps/race").glob("*/*/")
+    (run,) = (workdir / "outputs/sweeps/race").glob("*/*/")
     done = train(f"resume={run}")
     assert done.code == 0, done.err
     assert result_of(run).is_complete
     assert result_of(run).command.endswith("fold=0 name=race")  # by itself it is no race
 
 
-def test_a_sweep_that_was_killed_goes_on_when_its_line_is_typed_again(train: Run, shop: Path) -> None:
+def test_a_sweep_that_was_killed_goes_on_when_its_line_is_typed_again(train: Run, workdir: Path) -> None:
     line = [*SMALL, "-m", "fold=0,1"]
     assert train(*line, "name=whole").code == 0
     assert train("-m", *SMALL, "fold=0", "name=cut").code == 0
-    done = {file: file.stat().st_mtime_ns for file in (shop / "outputs/sweeps/cut").rglob("*.ckpt")}
+    done = {file: file.stat().st_mtime_ns for file in (workdir / "outputs/sweeps/cut").rglob("*.ckpt")}
     assert len(done) == 2
     assert train("epoch", *line, "name=cut", script="tests/cli/sabotage.py").code == -signal.SIGKILL
     assert train(*line, "name=cut").code == 0
     assert done == {file: file.stat().st_mtime_ns for file in done}
-    tables = [pd.read_csv(shop / f"outputs/sweeps/{name}/summary.csv") for name in ("whole", "cut")]
+    tables = [pd.read_csv(workdir / f"outputs/sweeps/{name}/summary.csv") for name in ("whole", "cut")]
     pd.testing.assert_frame_equal(*(table.drop(columns=VARYING) for table in tables), check_exact=True)
 
 
-def test_jobs_side_by_side_come_out_as_one_after_the_other(shop: Path) -> None:
+def test_jobs_side_by_side_come_out_as_one_after_the_other(workdir: Path) -> None:
     words = [*SMALL, "trainer=smoke", "k=2", "fold=all", "-m", "lr=1e-2,1e-3"]
     slurm = ["launcher=slurm", "hydra/launcher=submitit_local", "hydra.launcher.cpus_per_task=1"]
     launchers = {"local": ["launcher=local"], "joblib": ["launcher=joblib"], "slurm": slurm}
     for name, launcher in launchers.items():
         line = [*words, *launcher, f"name={name}"]
-        done = type_fresh_command(PROJECT / "train.py", line, shop, OMP_NUM_THREADS="1")
+        done = type_fresh_command(PROJECT / "train.py", line, workdir, OMP_NUM_THREADS="1")
         assert done.code == 0, done.err
         assert "2 of 2" in done.out
-    table, *others = (pd.read_csv(shop / f"outputs/sweeps/{name}/summary.csv") for name in launchers)
+    table, *others = (pd.read_csv(workdir / f"outputs/sweeps/{name}/summary.csv") for name in launchers)
     for other in others:
         pd.testing.assert_frame_equal(table.drop(columns=VARYING), other.drop(columns=VARYING), check_exact=True)
 
 
-def test_a_search_without_one_success_ends_in_its_summary(train: Run, shop: Path) -> None:
+def test_a_search_without_one_success_ends_in_its_summary(train: Run, workdir: Path) -> None:
     done = train(*SMALL, "sweep=optuna", "hydra.sweeper.n_trials=2", "data.fraction=0.001", "name=hopeless")
     assert done.code == 1
     assert "error: the sweep broke off (" in done.err
@@ -158,7 +158,7 @@ def test_a_search_without_one_success_ends_in_its_summary(train: Run, shop: Path
     assert "No configuration is complete" in done.out
 
 
-def test_a_study_goes_on_where_it_was_killed(train: Run, shop: Path) -> None:
+def test_a_study_goes_on_where_it_was_killed(train: Run, workdir: Path) -> None:
     line = [*SMALL, "sweep=optuna", "fold=0", "name=study"]
     killed = train("epoch", *line, "hydra.sweeper.n_trials=1", script="tests/cli/sabotage.py")
     assert killed.code == -signal.SIGKILL, killed.err

@@ -37,37 +37,37 @@ def assert_same_run(one: Path, other: Path) -> None:
     assert result_of(one).metrics == result_of(other).metrics
 
 
-def test_the_first_command_ends_in_a_table_and_a_run_folder(shop: Path) -> None:
-    done = type_fresh_command(PROJECT / "train.py", ["trainer=smoke"], shop)
+def test_the_first_command_ends_in_a_table_and_a_run_folder(workdir: Path) -> None:
+    done = type_fresh_command(PROJECT / "train.py", ["trainer=smoke"], workdir)
     assert done.code == 0, done.err
     for words in ("set", "split", "n", "accuracy", "macro F1", "AUROC", "demo", "validation", "160", "Ranges: 95 %"):
         assert words in done.out
     assert "epoch 1/1" in done.out
     assert done.err.strip() == "" or "Decoding" in done.err
-    folder = shop / done.out.split("Run folder: ")[1].split()[0]
+    folder = workdir / done.out.split("Run folder: ")[1].split()[0]
     for name in ("config.yaml", "result.json", "predictions.parquet", "fold-0/best.ckpt", "fold-0/learning_curves.png"):
         assert (folder / name).is_file()
-    assert folder.parent.parent == shop / "outputs"
+    assert folder.parent.parent == workdir / "outputs"
 
 
-def test_a_student_is_taught_by_a_run(shop: Path) -> None:
-    assert type_command(PROJECT / "train.py", [*SMALL, "hydra.run.dir=teacher"], shop, {}).code == 0
+def test_a_student_is_taught_by_a_run(workdir: Path) -> None:
+    assert type_command(PROJECT / "train.py", [*SMALL, "hydra.run.dir=teacher"], workdir, {}).code == 0
     words = [*SMALL, "model.channels=[4]", "teacher=teacher"]
-    done = type_command(PROJECT / "train.py", [*words, "hydra.run.dir=student"], shop, {})
+    done = type_command(PROJECT / "train.py", [*words, "hydra.run.dir=student"], workdir, {})
     assert done.code == 0, done.err
-    fold = fold_of(shop / "student")
+    fold = fold_of(workdir / "student")
     assert fold.teacher is not None
     assert fold.teacher.run == "teacher/fold-0"
     assert fold.teacher.parameters > fold.weights.parameters
-    wrong = type_command(PROJECT / "train.py", [*words, "split_seed=1", "hydra.run.dir=wrong"], shop, {})
+    wrong = type_command(PROJECT / "train.py", [*words, "split_seed=1", "hydra.run.dir=wrong"], workdir, {})
     assert wrong.code == 2
     assert "teacher=teacher was trained with split_seed=0, so it may have seen the images" in wrong.err
-    assert not (shop / "wrong").exists()
+    assert not (workdir / "wrong").exists()
 
 
 @pytest.mark.parametrize("where", ["store", "epoch", "checkpoint"])
 def test_after_a_kill_the_next_start_works_and_ends_where_a_whole_run_ends(
-    train: Run, shop: Path, tmp_path: Path, where: str
+    train: Run, workdir: Path, tmp_path: Path, where: str
 ) -> None:
     words = [*SMALL, f"data.store_dir={tmp_path}/store"]
     killed = train(where, *words, f"hydra.run.dir={tmp_path}/cut", script="tests/cli/sabotage.py")
@@ -85,12 +85,12 @@ def test_after_a_kill_the_next_start_works_and_ends_where_a_whole_run_ends(
     assert not list((tmp_path / "cut").rglob("*.partial"))
 
 
-def test_control_c_tells_how_to_go_on(shop: Path, tmp_path: Path) -> None:
+def test_control_c_tells_how_to_go_on(workdir: Path, tmp_path: Path) -> None:
     folder = tmp_path / "bs=8,lr=1"
     words = ["model=cnn", "epochs=500", f"hydra.run.dir={folder}", "callbacks=none"]
     process = subprocess.Popen(
         [sys.executable, str(PROJECT / "train.py"), *words],
-        cwd=shop,
+        cwd=workdir,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -109,7 +109,7 @@ def test_control_c_tells_how_to_go_on(shop: Path, tmp_path: Path) -> None:
     assert result_of(folder).status == "interrupted"
 
 
-def test_two_processes_come_out_as_one(shop: Path, tmp_path: Path) -> None:
+def test_two_processes_come_out_as_one(workdir: Path, tmp_path: Path) -> None:
     root = write_faces(tmp_path / "faces", {"mask": 18, "no_mask": 15})
     words = ["data=folder", f"data.root={root}", f"data.store_dir={tmp_path}/store", "k=3", "bs=8", "epochs=2"]
     words += ["data.test_fraction=0"]
@@ -117,7 +117,7 @@ def test_two_processes_come_out_as_one(shop: Path, tmp_path: Path) -> None:
     words += ["model.freeze=backbone", "augment.views=0", "model.dropout=0", "model.input_size=32", "lr=0.1"]
     ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     for name, trainer in (("one", ["trainer.accelerator=cpu"]), ("two", ddp)):
-        done = type_fresh_command(PROJECT / "train.py", [*words, *trainer, f"hydra.run.dir={tmp_path}/{name}"], shop)
+        done = type_fresh_command(PROJECT / "train.py", [*words, *trainer, f"hydra.run.dir={tmp_path}/{name}"], workdir)
         assert done.code == 0, done.err
         assert done.out.count("epoch 1/2") == 1
         assert "sync_dist" not in done.err
@@ -128,9 +128,9 @@ def test_two_processes_come_out_as_one(shop: Path, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(*tables, check_exact=False, atol=1e-4)
 
 
-def test_the_checkpoint_of_two_processes_is_what_they_validated(shop: Path, tmp_path: Path) -> None:
+def test_the_checkpoint_of_two_processes_is_what_they_validated(workdir: Path, tmp_path: Path) -> None:
     ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", f"hydra.run.dir={tmp_path}/run"]
-    done = type_fresh_command(PROJECT / "train.py", [*SMALL, *ddp, "logger=tensorboard"], shop)
+    done = type_fresh_command(PROJECT / "train.py", [*SMALL, *ddp, "logger=tensorboard"], workdir)
     assert done.code == 0, done.err
     fold = fold_of(tmp_path / "run")
     history = pd.read_csv(tmp_path / "run/fold-0/metrics.csv").set_index("epoch")
@@ -139,16 +139,16 @@ def test_the_checkpoint_of_two_processes_is_what_they_validated(shop: Path, tmp_
     assert list((tmp_path / "run/fold-0/tensorboard").iterdir())
 
 
-def test_two_processes_tell_a_user_what_one_would(shop: Path, tmp_path: Path) -> None:
+def test_two_processes_tell_a_user_what_one_would(workdir: Path, tmp_path: Path) -> None:
     ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     diverging = ["lr=1e30", "optim=sgd", "schedule=none", f"hydra.run.dir={tmp_path}/run"]
-    done = type_fresh_command(PROJECT / "train.py", [*SMALL, *ddp, *diverging], shop)
+    done = type_fresh_command(PROJECT / "train.py", [*SMALL, *ddp, *diverging], workdir)
     assert done.code == 2, done.err
     assert "error: training diverged: " in done.err
     assert result_of(tmp_path / "run").status == "failed"
 
 
-def test_a_folder_of_ones_own_with_ones_own_module(shop: Path, tmp_path: Path, faces: Path) -> None:
+def test_a_folder_of_ones_own_with_ones_own_module(workdir: Path, tmp_path: Path, faces: Path) -> None:
     shutil.copytree(faces, tmp_path / "my faces/für alle")
     (tmp_path / "mine.py").write_text(
         """
@@ -183,7 +183,7 @@ class Mine(LightningModule):
     ]
     words += ["epochs=2", "monitor=val/error", f"hydra.run.dir={tmp_path}/run"]
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    done = type_fresh_command(PROJECT / "train.py", words, shop, PYTHONPATH=path)
+    done = type_fresh_command(PROJECT / "train.py", words, workdir, PYTHONPATH=path)
     assert done.code == 0, done.err
     result = result_of(tmp_path / "run")
     assert result.model == "Mine"

@@ -145,7 +145,7 @@ WRONG: list[tuple[str, Prepare, str]] = [
 
 @pytest.mark.parametrize(("typed", "prepare", "said"), WRONG, ids=[words for words, _, _ in WRONG])
 def test_one_sentence_exit_code_two_and_no_trace(
-    train: Run, shop: Path, tmp_path: Path, typed: str, prepare: Prepare, said: str
+    train: Run, workdir: Path, tmp_path: Path, typed: str, prepare: Prepare, said: str
 ) -> None:
     prepare(tmp_path)
     words = typed.replace("{}", str(tmp_path)).split()

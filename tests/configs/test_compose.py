@@ -103,8 +103,8 @@ SMOKE = [
 
 
 @pytest.mark.parametrize("overrides", SMOKE, ids=" ".join)
-def test_it_trains_a_few_batches(overrides: list[str], shop: Path, tmp_path: Path) -> None:
-    where = [f"data.root={shop}/demo", f"data.store_dir={shop}/store", "data.num_workers=0"]
+def test_it_trains_a_few_batches(overrides: list[str], workdir: Path, tmp_path: Path) -> None:
+    where = [f"data.root={workdir}/demo", f"data.store_dir={workdir}/store", "data.num_workers=0"]
     config = compose_config("trainer=smoke", *where, *overrides)
     check_components(config)
     result = fit_folds(config, tmp_path / "run")

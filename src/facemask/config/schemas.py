@@ -103,7 +103,7 @@ class EvaluateConfig:
     split: str = "test"  # test, val, or all images of another data.root
     positive: str | None = None  # of two classes, the one to find; null is the second
     recalls: list[float] = field(default_factory=lambda: [0.9, 0.95, 0.99])  # operating points
-    draws: int = 2000  # of the bootstrap
+    n_bootstraps: int = 2000  # of the bootstrap
     seed: int = 0  # of the bootstrap and the galleries
     device: str = "auto"  # auto, cpu, cuda
     batch_size: int = 32  # images at a time; on a GPU, more are faster
@@ -132,7 +132,7 @@ class ExportConfig:
     )
     calibration: int = 128  # int8 only: maximum number of validation images to calibrate on
     float_layers: int | None = None  # int8 only: number of leading convolutions kept in float; null is 1/12 of them
-    draws: int = 2000  # of the bootstrap
+    n_bootstraps: int = 2000  # of the bootstrap
     seed: int = 0  # of the bootstrap and of the choice of calibration images
     store_dir: str | None = None  # folder of decoded images; null is the run's own
 

@@ -11,7 +11,7 @@ from facemask.data.preprocessing import Pixels
 Hashes = npt.NDArray[np.uint64]
 BITS = 12  # of the 64 of a perceptual hash, which near-duplicates may differ in
 CORRELATION = 0.95  # of their grey values, at least: small faces have like hashes by chance
-AT_ONCE = 512  # images compared with all others: bounds memory
+CHUNK_SIZE = 512  # images compared with all others: bounds memory
 
 
 def perceptual_hashes(images: Pixels) -> Hashes:
@@ -39,9 +39,9 @@ def near_duplicates(first: Pixels, second: Pixels | None = None) -> pd.DataFrame
     hashes = perceptual_hashes(first)
     others = hashes if is_one_set else perceptual_hashes(second)
     found: list[tuple[int, int, int, float]] = []
-    for start in range(0, len(hashes), AT_ONCE):
+    for start in range(0, len(hashes), CHUNK_SIZE):
         before = start if is_one_set else 0  # pairs with these have been looked at
-        bits = np.bitwise_count(hashes[start : start + AT_ONCE, None] ^ others[None, before:])
+        bits = np.bitwise_count(hashes[start : start + CHUNK_SIZE, None] ^ others[None, before:])
         for i, j in np.argwhere(bits <= BITS) + (start, before):
             if is_one_set and j <= i:
                 continue

@@ -24,7 +24,7 @@ Boxes = npt.NDArray[np.float32]
 SIDES = ("left", "top", "right", "bottom")  # of a box, in its order
 Scores = npt.NDArray[np.float32]
 Landmarks = npt.NDArray[np.float32]
-Share = Annotated[float, Field(ge=0, le=1)]
+UnitInterval = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=1)]
 
 
@@ -65,7 +65,7 @@ class Detector(ABC):
         longest_side: pictures with a longer side are scaled down to it, and the boxes mapped back; None for never.
     """
 
-    def __init__(self, threshold: Share = 0.5, min_face: Side = 8, longest_side: Side | None = 640) -> None:
+    def __init__(self, threshold: UnitInterval = 0.5, min_face: Side = 8, longest_side: Side | None = 640) -> None:
         self.threshold, self.min_face, self.longest_side = threshold, min_face, longest_side
 
     def detect(self, image: Pixels) -> Faces:
@@ -118,10 +118,10 @@ class CenterFace(Detector):
 
     def __init__(
         self,
-        threshold: Share = 0.5,
+        threshold: UnitInterval = 0.5,
         min_face: Side = 8,
         longest_side: Side | None = 640,
-        overlap: Share = 0.3,
+        overlap: UnitInterval = 0.3,
         weights: str | None = None,
         threads: Side | None = None,
     ) -> None:
@@ -199,7 +199,7 @@ class Haar(Detector):
 
     def __init__(
         self,
-        threshold: Share = 0.5,
+        threshold: UnitInterval = 0.5,
         min_face: Side = 24,
         longest_side: Side | None = 640,
         neighbours: Annotated[int, Field(ge=0)] = 4,
@@ -229,7 +229,7 @@ class Mtcnn(Detector):
         longest_side: as in :class:`Detector`.
     """
 
-    def __init__(self, threshold: Share = 0.9, min_face: Side = 20, longest_side: Side | None = 640) -> None:
+    def __init__(self, threshold: UnitInterval = 0.9, min_face: Side = 20, longest_side: Side | None = 640) -> None:
         super().__init__(threshold, min_face, longest_side)
         if find_spec("facenet_pytorch") is None:
             raise WeightsError(  # with its dependencies it would bring an old torch in place of this one
@@ -263,7 +263,7 @@ class RetinaFace(Detector):
 
     def __init__(
         self,
-        threshold: Share = 0.9,
+        threshold: UnitInterval = 0.9,
         min_face: Side = 8,
         longest_side: Side | None = 1280,
         network: Any = None,

@@ -11,7 +11,7 @@ Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 
-def overlaps(first: Boxes, second: Boxes) -> Floats:
+def box_iou(first: Boxes, second: Boxes) -> Floats:
     """Return intersection over union, float64[N, M], of float[N, 4] and float[M, 4] boxes."""
     a, b = first[:, None].astype(np.float64), second[None].astype(np.float64)
     sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
@@ -31,7 +31,7 @@ def match(found: Boxes, truth: Boxes, at_least: float = 0.4) -> Indices:
     Returns:
         int64[N], positions in ``truth``; -1 for a box without a match.
     """
-    shares = overlaps(found, truth)
+    shares = box_iou(found, truth)
     matched = np.full(len(found), -1, dtype=np.int64)
     for i in range(len(found)):
         if shares.shape[1] and shares[i].max() >= at_least:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy.optimize import linear_sum_assignment
 
-from facemask.detection.detectors import Boxes, Faces, Share
-from facemask.detection.matching import overlaps
+from facemask.detection.detectors import Boxes, Faces, UnitInterval
+from facemask.detection.matching import box_iou
 
 # Of a face's side: how far off a detector's box is, and how fast a head changes its pace, in sides per second squared.
 BOX_NOISE, ACCELERATION = 0.05, 4.0
@@ -96,7 +96,7 @@ class Tracker:
         patience: seconds a face may go undetected and still come back as the same one.
     """
 
-    def __init__(self, overlap: Share = 0.3, patience: Seconds = 1.0) -> None:
+    def __init__(self, overlap: UnitInterval = 0.3, patience: Seconds = 1.0) -> None:
         self.overlap, self.patience = overlap, patience
         self.tracks: list[Track] = []
         self.n_begun = 0  # since the tracker was made
@@ -109,7 +109,7 @@ class Tracker:
     def update(self, faces: Faces) -> None:
         """Give each detected face its track: an old one that it overlaps, the most together, or a new one."""
         carried = np.array([track.box for track in self.tracks], dtype=np.float32).reshape(-1, 4)
-        shares = overlaps(_buffered(carried), _buffered(faces.boxes))
+        shares = box_iou(_buffered(carried), _buffered(faces.boxes))
         pairs = {int(f): int(t) for t, f in zip(*linear_sum_assignment(-shares), strict=True)}
         pairs = {f: t for f, t in pairs.items() if shares[t, f] >= self.overlap}
         for track in self.tracks:

@@ -95,18 +95,21 @@ def _find(
     known: dict[tuple[str, int], Leakage],
 ) -> Findings:
     """Predict and measure one model."""
-    network, images = fuse_conv_bn(model.model.to(device)), samples.images(model.record.store_size)
-    probabilities = predict_probabilities(network, model.record, images, config.batch_size)
+    network, images = fuse_conv_bn(model.model.to(device)), samples.images(model.preprocessing.store_size)
+    probabilities = predict_probabilities(network, model.preprocessing, images, config.batch_size)
     predictions = prediction_table(samples.table, probabilities, model.class_names)
-    evaluated = Evaluated(model, predictions, positive, config.draws, config.seed)
+    evaluated = Evaluated(model, predictions, positive, config.n_bootstraps, config.seed)
     cost = Cost(
         count_parameters(model.model),
-        count_flops(model.model, model.record.input_size),
+        count_flops(model.model, model.preprocessing.input_size),
         file_size(model.checkpoint),
-        [measure_latency(network, model.record, images, batch) for batch in BATCHES],
+        [measure_latency(network, model.preprocessing, images, batch) for batch in BATCHES],
         _hardware(device),
     )
-    seen = (model.result.data.fingerprint if model.result.data else str(model.checkpoint), model.record.store_size)
+    seen = (
+        model.result.data.fingerprint if model.result.data else str(model.checkpoint),
+        model.preprocessing.store_size,
+    )
     known[seen] = known.get(seen) or find_leakage(model, samples, config.split)
     shown = (config.report.pictures // 2 or 1) if config.report.faces and config.report.pictures else 0
     return Findings(
@@ -136,7 +139,7 @@ def _validation(
         except FaceMaskError:
             return None
         images = data.images(data.val_samples)
-        probabilities = predict_probabilities(network, model.record, images, batch_size)
+        probabilities = predict_probabilities(network, model.preprocessing, images, batch_size)
         predictions = prediction_table(data.val_samples, probabilities, model.class_names)
     return truth_and_probabilities(predictions, model.class_names)
 

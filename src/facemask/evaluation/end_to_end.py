@@ -74,13 +74,13 @@ def _side(box: npt.NDArray[np.float32]) -> float:
     return float(min(box[2] - box[0], box[3] - box[1]))
 
 
-def outcome_table(faces: pd.DataFrame, class_names: Sequence[str], draws: int, seed: int) -> pd.DataFrame:
+def outcome_table(faces: pd.DataFrame, class_names: Sequence[str], n_bootstraps: int, seed: int) -> pd.DataFrame:
     """Return what came of the faces of each class, and of all.
 
     Args:
         faces: rows of :func:`look_at`.
         class_names: of the classifier.
-        draws: of the bootstrap over photos.
+        n_bootstraps: of the bootstrap over photos.
         seed: of the same.
 
     Returns:
@@ -101,17 +101,17 @@ def outcome_table(faces: pd.DataFrame, class_names: Sequence[str], draws: int, s
             "found_and_right": (is_right * of_class, of_class),
         }
         row = {"class": name, "faces": int(of_class.sum()), "photos": int(photos)}
-        rows.append(row | _with_intervals(shares, known["photo"], draws, seed))
+        rows.append(row | _with_intervals(shares, known["photo"], n_bootstraps, seed))
     return pd.DataFrame(rows)
 
 
-def find_table(faces: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
+def find_table(faces: pd.DataFrame, n_bootstraps: int, seed: int) -> pd.DataFrame:
     """Return how many finds are faces: ``finds`` and ``precision``, with its 95 % interval over photos."""
     finds = faces[faces["predicted"].notna()]
     is_face = finds["label"].notna().to_numpy().astype(np.float64)
     precision = {"precision": (is_face, np.ones(len(finds)))}
     row = {"finds": len(finds), "photos": int(finds["photo"].nunique())}
-    return pd.DataFrame([row | _with_intervals(precision, finds["photo"], draws, seed)])
+    return pd.DataFrame([row | _with_intervals(precision, finds["photo"], n_bootstraps, seed)])
 
 
 def confusion(faces: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
@@ -123,12 +123,12 @@ def confusion(faces: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
 
 
 def _with_intervals(
-    shares: Mapping[str, tuple[Floats, Floats]], photos: pd.Series, draws: int, seed: int
+    shares: Mapping[str, tuple[Floats, Floats]], photos: pd.Series, n_bootstraps: int, seed: int
 ) -> dict[str, float]:
     """Return each share, part over whole, with the ends of its interval."""
     if photos.empty:
         return {f"{name}{end}": np.nan for name in shares for end in ("", "_low", "_high")}
-    weights = np.concatenate(list(bootstrap_weights(photos.tolist(), draws, seed)))
+    weights = np.concatenate(list(bootstrap_weights(photos.tolist(), n_bootstraps, seed)))
     found: dict[str, float] = {}
     for name, (part, whole) in shares.items():
         n_photos = photos[whole > 0].nunique()

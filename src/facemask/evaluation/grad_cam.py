@@ -27,20 +27,20 @@ def find_attention(evaluated: Evaluated, images: Pixels, seed: int, shown: int) 
     Returns:
         None for a network without convolutions.
     """
-    model, record = evaluated.model.model, evaluated.model.record
+    model, preprocessing = evaluated.model.model, evaluated.model.preprocessing
     rng = np.random.default_rng(derive_seed(PICTURES, seed, 1))
     means: dict[str, tuple[int, Floats]] = {}
     for c, name in enumerate(evaluated.class_names):
-        rows = rng.permutation(np.flatnonzero(evaluated.guesses == c))[:MAPPED]
+        rows = rng.permutation(np.flatnonzero(evaluated.predicted == c))[:MAPPED]
         if len(rows):
-            maps = activation_maps(model, record, np.asarray(images[np.sort(rows)]), np.full(len(rows), c))
+            maps = activation_maps(model, preprocessing, np.asarray(images[np.sort(rows)]), np.full(len(rows), c))
             if maps is None:
                 return None
             means[name] = len(rows), maps.mean(axis=0)
     order = np.lexsort((-evaluated.probabilities.max(axis=1), evaluated.right))[:shown]
     if not shown:
         return Attention(means)
-    maps = activation_maps(model, record, np.asarray(images[order]), evaluated.guesses[order])
+    maps = activation_maps(model, preprocessing, np.asarray(images[order]), evaluated.predicted[order])
     return None if maps is None else Attention(means, order, maps)
 
 

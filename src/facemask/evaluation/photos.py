@@ -97,16 +97,16 @@ def _find(
     is_seen = np.array([trained_on.holds(name) for name in faces["photo"]], dtype=bool)
     new, of_new = faces[~is_seen], None
     if not reason and is_seen.any() and new["label"].notna().any():
-        of_new = outcome_table(new, class_names, config.draws, config.seed)
+        of_new = outcome_table(new, class_names, config.n_bootstraps, config.seed)
     return PhotoFindings(
         about=about,
         faces=faces,
-        outcome=outcome_table(faces, class_names, config.draws, config.seed),
+        outcome=outcome_table(faces, class_names, config.n_bootstraps, config.seed),
         outcome_of_new=of_new,
-        finds=find_table(faces, config.draws, config.seed),
+        finds=find_table(faces, config.n_bootstraps, config.seed),
         confusion=confusion(faces, class_names),
         is_seen=is_seen,
         reason=reason,
         overlap=OVERLAP,
-        draws=config.draws,
+        n_bootstraps=config.n_bootstraps,
     )

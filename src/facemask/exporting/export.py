@@ -67,10 +67,10 @@ def export_model(model: TrainedModel, samples: Samples | None, config: ExportCon
     file_format: ExportFormat = import_format(config.format)()
     _check_script(file_format, folder)
     facts = _facts(model, config)
-    metadata = write_metadata(model.record, facts.to_dict())
-    size = model.record.store_size
+    metadata = write_metadata(model.preprocessing, facts.to_dict())
+    size = model.preprocessing.store_size
     images = samples.images(size) if samples else np.empty((0, size, size, 3), np.uint8)
-    job = ExportJob(model.model, model.record, config, metadata, images)
+    job = ExportJob(model.model, model.preprocessing, config, metadata, images)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
         file = Path(aside, f"{model.name}-{config.precision}{file_format.suffix}")
         with _explain(model, config), _quiet():
@@ -133,7 +133,7 @@ def _compare(model: TrainedModel, samples: Samples, job: ExportJob, file_format:
     before = predict_probabilities(job.model, job.preprocessing, job.images)
     after = Predictor(backend).predict_squares(np.asarray(job.images))
     labels, groups = samples.labels(model.class_names), samples.table["group"].tolist()
-    return compare(labels, before, after, groups, job.config.draws, job.config.seed)
+    return compare(labels, before, after, groups, job.config.n_bootstraps, job.config.seed)
 
 
 @contextmanager

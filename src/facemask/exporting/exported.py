@@ -112,7 +112,7 @@ def _notes(parity: Parity, config: ExportConfig) -> list[str]:
         f"{parity.largest:.2g} at most.",
         f"Accuracy changed by {gain:+.2f} points (95 %: {low:+.2f} to {high:+.2f}); max_drop={max_drop:g} "
         f"allows a loss of {100 * max_drop:.2f}{', or of one image' if max_drop else ''}.",
-        f"Ranges: 95 %, bootstrap over the {parity.groups:,} groups, {config.draws:,} draws.",
+        f"Ranges: 95 %, bootstrap over the {parity.groups:,} groups, {config.n_bootstraps:,} resamples.",
     ]
     if config.precision == "int8":
         n = min(config.calibration, parity.n)

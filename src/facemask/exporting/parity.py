@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from facemask.errors import ModelError
-from facemask.metrics.bootstrap import metric_draws, metric_intervals, percentile_intervals
+from facemask.metrics.bootstrap import bootstrap_metrics, metric_intervals, percentile_intervals
 from facemask.metrics.classification import Labels, Probabilities, classification_metrics
 
 TOLERANCE = 1e-4  # of a probability, in float32: a larger difference is not rounding
@@ -49,7 +49,7 @@ def compare(
     before: Probabilities,
     after: Probabilities,
     groups: Sequence[str],
-    draws: int,
+    n_bootstraps: int,
     seed: int,
 ) -> Parity:
     """Compare two models.
@@ -59,14 +59,14 @@ def compare(
         before: probabilities of the trained model, float[N, C].
         after: probabilities of the exported one, float[N, C].
         groups: group of each sample, N names.
-        draws: number of bootstrap resamples.
+        n_bootstraps: number of bootstrap resamples.
         seed: of the bootstrap.
     """
     names = [str(c) for c in range(before.shape[1])]
     figures, all_draws = [], []
     for probabilities in (before, after):
         metrics = classification_metrics(labels, probabilities, names)
-        drawn = {"accuracy": metric_draws(labels, probabilities, names, groups, draws, seed)["accuracy"]}
+        drawn = {"accuracy": bootstrap_metrics(labels, probabilities, names, groups, n_bootstraps, seed)["accuracy"]}
         low, high = metric_intervals(drawn, metrics, labels, probabilities.argmax(axis=1), names, groups)["accuracy"]
         figures.append((metrics["accuracy"], low, high))
         all_draws.append(drawn["accuracy"])

@@ -9,20 +9,20 @@ from scipy.stats import t as student_t
 from facemask.metrics.classification import Floats, Labels, Probabilities, weighted_metrics
 from facemask.seeding import BOOTSTRAP, derive_seed
 
-DRAWS = 1000
+N_BOOTSTRAPS = 1000
 CHUNK_SIZE = 50  # resamples that are computed together; memory grows with it times the number of samples
 
 
-def metric_draws(
+def bootstrap_metrics(
     labels: Labels,
     probabilities: Probabilities,
     class_names: Sequence[str],
     groups: Sequence[str],
-    draws: int = DRAWS,
+    n_bootstraps: int = N_BOOTSTRAPS,
     seed: int = 0,
     positive: int = 1,
 ) -> dict[str, Floats]:
-    """Return every metric, float64[draws], of bootstrap resamples of the groups; NaN where it is not defined.
+    """Return every metric, float64[n_bootstraps], of bootstrap resamples of the groups; NaN where it is not defined.
 
     Faces of one photo resemble each other, so whole groups are drawn with replacement (the cluster bootstrap,
     Davison & Hinkley 1997, section 3.8). The same groups and seed give the same resamples, so the metrics of two
@@ -33,39 +33,39 @@ def metric_draws(
         probabilities: float[N, C].
         class_names: C names.
         groups: N group names; all different where the groups are unknown.
-        draws: number of resamples.
+        n_bootstraps: number of resamples.
         seed: of the resamples.
         positive: as in :func:`facemask.metrics.classification.classification_metrics`.
     """
-    weights = bootstrap_weights(groups, draws, seed)
+    weights = bootstrap_weights(groups, n_bootstraps, seed)
     chunks = [weighted_metrics(labels, probabilities, class_names, w, positive, undefined=np.nan) for w in weights]
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
-def bootstrap_weights(groups: Sequence[str], draws: int, seed: int) -> Iterator[Floats]:
-    """Yield how often each sample is drawn, float64[b, N], in chunks of resamples that sum up to ``draws``."""
+def bootstrap_weights(groups: Sequence[str], n_bootstraps: int, seed: int) -> Iterator[Floats]:
+    """Yield how often each sample is drawn, float64[b, N], in chunks of resamples that sum up to ``n_bootstraps``."""
     members, group_of = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     rng = np.random.default_rng(derive_seed(BOOTSTRAP, seed))
-    for start in range(0, draws, CHUNK_SIZE):
-        size = min(CHUNK_SIZE, draws - start)
+    for start in range(0, n_bootstraps, CHUNK_SIZE):
+        size = min(CHUNK_SIZE, n_bootstraps - start)
         drawn = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), size=size)
         yield drawn[:, group_of].astype(np.float64)
 
 
-def percentile_intervals(draws: Mapping[str, Floats], groups: int, level: float = 0.95) -> dict[str, list[float]]:
+def percentile_intervals(resampled: Mapping[str, Floats], groups: int, level: float = 0.95) -> dict[str, list[float]]:
     """Return the expanded percentile interval of each metric, without the resamples in which it is not defined.
 
     Plain percentile intervals are too narrow if there are few groups. The expanded interval moves the percentiles
     outwards by the ratio of Student's t to the normal distribution (Hesterberg 2015, The American Statistician 69).
 
     Args:
-        draws: each metric of the resamples, from :func:`metric_draws`.
+        resampled: each metric of the resamples, from :func:`bootstrap_metrics`.
         groups: number of groups that were resampled; one group has no spread, and its intervals are NaN.
         level: nominal coverage.
     """
     tail = expanded_tail(groups, level)
     intervals = {}
-    for name, values in draws.items():
+    for name, values in resampled.items():
         defined = values[np.isfinite(values)]
         low, high = np.quantile(defined, [tail, 1 - tail]) if len(defined) and groups > 1 else (np.nan, np.nan)
         intervals[name] = [float(low), float(high)]
@@ -73,10 +73,10 @@ def percentile_intervals(draws: Mapping[str, Floats], groups: int, level: float 
 
 
 def metric_intervals(
-    draws: Mapping[str, Floats],
+    resampled: Mapping[str, Floats],
     metrics: Mapping[str, float],
     labels: Labels,
-    guesses: Labels,
+    predicted: Labels,
     class_names: Sequence[str],
     groups: Sequence[str],
 ) -> dict[str, list[float]]:
@@ -89,18 +89,18 @@ def metric_intervals(
     resample, the interval is NaN.
 
     Args:
-        draws: from :func:`metric_draws`.
+        resampled: from :func:`bootstrap_metrics`.
         metrics: from :func:`facemask.metrics.classification.classification_metrics`.
         labels: int64[N].
-        guesses: int64[N], the predicted classes.
+        predicted: int64[N], the predicted classes.
         class_names: C names.
         groups: N group names.
     """
     names = np.asarray(groups, dtype=str)
-    concerned: dict[str, int] = dict.fromkeys(draws, len(set(groups)))
+    concerned: dict[str, int] = dict.fromkeys(resampled, len(set(groups)))
     trials: dict[str, int] = {"accuracy": len(set(groups))}
     for c, label in enumerate(class_names):
-        for kind, rows in (("precision", guesses == c), ("recall", labels == c), ("f1", labels == c)):
+        for kind, rows in (("precision", predicted == c), ("recall", labels == c), ("f1", labels == c)):
             concerned[f"{kind}_{label}"] = len(set(names[rows]))
             trials[f"{kind}_{label}"] = concerned[f"{kind}_{label}"]
         pairs = min(len(set(names[labels == c])), len(set(names[labels != c])))
@@ -110,7 +110,7 @@ def metric_intervals(
     for kind, whole in (("f1", "f1"), ("f1", "weighted_f1"), ("auroc", "auroc"), ("auroc", "average_precision")):
         trials[whole] = min((trials[f"{kind}_{label}"] for c, label in enumerate(class_names) if (labels == c).any()))
     intervals: dict[str, list[float]] = {}
-    for name, values in draws.items():
+    for name, values in resampled.items():
         n = concerned[name]
         intervals |= percentile_intervals({name: values}, n)
         defined = values[np.isfinite(values)]
@@ -120,11 +120,11 @@ def metric_intervals(
     return intervals
 
 
-def share_interval(share: float, draws: Floats, groups: int) -> list[float]:
+def share_interval(share: float, resampled: Floats, groups: int) -> list[float]:
     """Return the 95 % interval of a share: by its resamples, or the exact one of a share of exactly 0 or 1."""
     if share in (0.0, 1.0) and groups > 1:
         return exact_interval(share, groups)
-    return percentile_intervals({"share": draws}, groups)["share"]
+    return percentile_intervals({"share": resampled}, groups)["share"]
 
 
 def exact_interval(share: float, groups: int) -> list[float]:

@@ -50,7 +50,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def agreement(guesses: Sequence[Labels]) -> Floats:
+def agreement(predicted: Sequence[Labels]) -> Floats:
     """Return the share of samples, float64[M, M], that each two of M models call the same."""
-    stacked = np.stack(guesses)
+    stacked = np.stack(predicted)
     return np.asarray((stacked[:, None] == stacked[None]).mean(axis=2), dtype=np.float64)

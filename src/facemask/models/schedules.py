@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR, OneCycleLR, ReduceLROnPlateau
 from facemask.errors import ConfigError
 
 Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(gt=0, lt=1)]
+OpenUnitInterval = Annotated[float, Field(gt=0, lt=1)]
 
 
 def none(optimizer: Optimizer, trainer: Trainer) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def plateau(
     trainer: Trainer,
     monitor: str,
     mode: str,
-    factor: Share = 0.1,
+    factor: OpenUnitInterval = 0.1,
     patience: Annotated[int, Field(ge=0)] = 2,
     min_lr: Annotated[float, Field(ge=0)] = 0.0,
 ) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def cosine(optimizer: Optimizer, trainer: Trainer, warmup: Annotated[float, Fiel
 def onecycle(
     optimizer: Optimizer,
     trainer: Trainer,
-    pct_start: Share = 0.25,
+    pct_start: OpenUnitInterval = 0.25,
     div_factor: Positive = 25.0,
     final_div_factor: Positive = 1e4,
 ) -> dict[str, Any]:

@@ -127,12 +127,12 @@ def pairs(every: Sequence[Evaluated]) -> list[tuple[Evaluated, Evaluated]]:
 
 
 def difference_table(every: Sequence[Evaluated]) -> pd.DataFrame:
-    """Return, for each pair and metric, the difference with its interval over the same bootstrap draws."""
+    """Return, for each pair and metric, the difference with its interval over the same bootstrap resamples."""
     rows = []
     for first, second in pairs(every):
         for name in COMPARED:
-            draws = {name: first.metric_draws[name] - second.metric_draws[name]}
-            low, high = percentile_intervals(draws, first.n_groups)[name]
+            resampled = {name: first.bootstrap_metrics[name] - second.bootstrap_metrics[name]}
+            low, high = percentile_intervals(resampled, first.n_groups)[name]
             row = {"first": first.model.label, "second": second.model.label, "metric": HEADLINE[name]}
             difference = first.metrics[name] - second.metrics[name]
             rows.append({**row, "difference": difference, "difference_low": low, "difference_high": high})
@@ -160,7 +160,7 @@ def _differences(all_findings: Sequence[Findings]) -> Section:
     every, about = [findings.evaluated for findings in all_findings], all_findings[0].about
     table = difference_table(every)
     notes = [
-        "Differences are first minus second, on the same images and the same bootstrap draws. Where an interval leaves "
+        "Differences are first minus second, on the same images and the same resamples. Where an interval leaves "
         "out 0, other images of this kind would likely show the difference too. With many pairs some do by chance: the "
         "intervals are each for itself.",
         "McNemar's exact test asks whether the two err equally often; p is adjusted, after Holm, for several pairs. It "
@@ -177,7 +177,7 @@ def _differences(all_findings: Sequence[Findings]) -> Section:
 
 
 def _agreement(every: Sequence[Evaluated], about: str) -> Section:
-    shares, names = agreement([e.guesses for e in every]), [e.model.label for e in every]
+    shares, names = agreement([e.predicted for e in every]), [e.model.label for e in every]
     table = pd.DataFrame(shares, columns=names)
     table.insert(0, "model", names)
     return Section(

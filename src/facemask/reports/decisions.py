@@ -46,7 +46,9 @@ def calibration_section(findings: Findings, validation: tuple[Labels, Floats]) -
         [note],
         [
             Table("calibration", f"“Here”: {findings.about}", table),
-            Table("reliability", "Bins of confidence, and how often the model was right in them", bins, is_folded=True),
+            Table(
+                "reliability", "Bins of confidence, and how often the model was right in them", bins, is_collapsed=True
+            ),
         ],
         [
             Drawing(

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from facemask.metrics.bootstrap import metric_draws, metric_intervals
+from facemask.metrics.bootstrap import bootstrap_metrics, metric_intervals
 from facemask.metrics.classification import Floats, Labels, classification_metrics
 from facemask.models.predict import truth_and_probabilities
 from facemask.runs.trained import TrainedModel
@@ -30,14 +30,14 @@ class Evaluated:
         model: the model.
         predictions: one row a sample: ``path``, ``group``, ``label``, ``width``, ``height``, ``probability_CLASS``.
         positive: of two classes, the one to find.
-        draws: of the bootstrap.
+        n_bootstraps: of the bootstrap.
         seed: of the bootstrap.
     """
 
     model: TrainedModel
     predictions: pd.DataFrame
     positive: int
-    draws: int
+    n_bootstraps: int
     seed: int
 
     @property
@@ -60,14 +60,14 @@ class Evaluated:
         return self._arrays[1]
 
     @property
-    def guesses(self) -> Labels:
+    def predicted(self) -> Labels:
         """The most probable class, int64[N]."""
         return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
         """Whether that is the truth, bool[N]."""
-        return np.asarray(self.guesses == self.labels)
+        return np.asarray(self.predicted == self.labels)
 
     @cached_property
     def metrics(self) -> dict[str, float]:
@@ -75,18 +75,26 @@ class Evaluated:
         return classification_metrics(self.labels, self.probabilities, self.class_names, self.positive)
 
     @cached_property
-    def metric_draws(self) -> dict[str, Floats]:
+    def bootstrap_metrics(self) -> dict[str, Floats]:
         """The same under the bootstrap, float64[B] each."""
         groups = self.predictions["group"].tolist()
-        arguments = (self.labels, self.probabilities, self.class_names, groups, self.draws, self.seed, self.positive)
-        return metric_draws(*arguments)
+        arguments = (
+            self.labels,
+            self.probabilities,
+            self.class_names,
+            groups,
+            self.n_bootstraps,
+            self.seed,
+            self.positive,
+        )
+        return bootstrap_metrics(*arguments)
 
     @cached_property
     def intervals(self) -> dict[str, list[float]]:
         """95 % of each metric; NaN where a single group tells nothing of the spread."""
         groups = self.predictions["group"].tolist()
-        arguments = (self.metrics, self.labels, self.guesses, self.class_names, groups)
-        return metric_intervals(self.metric_draws, *arguments)
+        arguments = (self.metrics, self.labels, self.predicted, self.class_names, groups)
+        return metric_intervals(self.bootstrap_metrics, *arguments)
 
     @property
     def n_groups(self) -> int:
@@ -96,7 +104,7 @@ class Evaluated:
     def only(self, rows: npt.NDArray[np.bool_]) -> "Evaluated":
         """Return the same of some of the samples, bool[N]."""
         return Evaluated(
-            self.model, self.predictions[rows].reset_index(drop=True), self.positive, self.draws, self.seed
+            self.model, self.predictions[rows].reset_index(drop=True), self.positive, self.n_bootstraps, self.seed
         )
 
     def cells(self, name: str, column: str = "") -> dict[str, float]:

@@ -108,9 +108,8 @@ def how_sure(evaluated: Evaluated) -> str:
     if groups < 2:
         return "There are no intervals: a single group of samples tells nothing of the spread."
     kind = f"over the {groups:,} groups (faces of one photo)" if groups < n else f"over the {n:,} images"
-    return (
-        f"In brackets: 95 % intervals, from a bootstrap {kind}, {evaluated.draws:,} draws; exact for figures of 0 or 1."
-    )
+    resamples = f"{evaluated.n_bootstraps:,} resamples"
+    return f"In brackets: 95 % intervals, from a bootstrap {kind}, {resamples}; exact for figures of 0 or 1."
 
 
 def missing_classes(evaluated: Evaluated) -> list[str]:

@@ -127,7 +127,7 @@ def _facts(all_findings: Sequence[Findings], samples: Samples, command: str) -> 
         "intervals": {
             "method": "expanded percentile interval of a bootstrap over groups",
             "level": 0.95,
-            "draws": first.draws,
+            "n_bootstraps": first.n_bootstraps,
         },
         "command": command,
         "environment": to_plain(environment(str(next(first.model.model.parameters()).device))),

@@ -100,7 +100,7 @@ def curve_section(every: Sequence[Evaluated], about: str) -> Section:
 
 def _confusion(findings: Findings) -> Section:
     e = findings.evaluated
-    matrix = confusion_matrix(e.labels, e.guesses, labels=range(len(e.class_names)))
+    matrix = confusion_matrix(e.labels, e.predicted, labels=range(len(e.class_names)))
     figure = figures.draw_confusion(matrix, e.class_names)
     return Section(
         "confusion",
@@ -133,7 +133,7 @@ def _training(findings: Findings) -> Section:
     return Section(
         "training",
         "Learning curves",
-        tables=[Table("epochs", f"Every epoch of {about}", model.history(), is_folded=True)],
+        tables=[Table("epochs", f"Every epoch of {about}", model.history(), is_collapsed=True)],
         drawings=[Drawing("learning_curves", f"Training and validation, {about}.", figure)],
     )
 
@@ -172,7 +172,7 @@ def _cost(findings: Findings) -> Section:
                 "parameters": cost.parameters,
                 "MFLOPs_per_image": cost.flops / 1e6,
                 "checkpoint_MB": cost.checkpoint_bytes / 1e6,
-                "input_px": findings.evaluated.model.record.input_size,
+                "input_px": findings.evaluated.model.preprocessing.input_size,
             }
         ]
     )
@@ -195,7 +195,8 @@ def _cost(findings: Findings) -> Section:
 
 
 def _provenance(findings: Findings) -> Section:
-    model, record = findings.evaluated.model, findings.evaluated.model.record
+    model = findings.evaluated.model
+    prepared = model.preprocessing
     result, environment = model.result, model.result.environment
     trained_on = f"{result.data.name}, fingerprint {result.data.fingerprint}" if result.data else UNKNOWN
     facts = {
@@ -205,7 +206,7 @@ def _provenance(findings: Findings) -> Section:
         "trained on": f"{trained_on}, {result.n.train:,} images",
         "first weights": result.weights.source,
         "seed, split seed": f"{model.config.seed}, {model.config.split_seed}",
-        "input": f"{record.input_size} px, {record.padding}, mean {record.mean}, std {record.std}",
+        "input": f"{prepared.input_size} px, {prepared.padding}, mean {prepared.mean}, std {prepared.std}",
         "trained with": ", ".join(f"{name} {v}" for name, v in environment.libraries.items()),
         "trained where": f"{environment.processor or '?'}, {environment.device or '?'}",
         "code revision": environment.git or "not known",

@@ -33,7 +33,7 @@ class PhotoFindings:
         is_seen: bool[N], the rows of photos that the model was trained on.
         reason: why that is not known; empty where it is.
         overlap: least intersection over union of a find and a face.
-        draws: of the bootstrap over photos.
+        n_bootstraps: of the bootstrap over photos.
     """
 
     about: str
@@ -45,14 +45,14 @@ class PhotoFindings:
     is_seen: npt.NDArray[np.bool_]
     reason: str
     overlap: float
-    draws: int
+    n_bootstraps: int
 
     @property
     def notes(self) -> list[str]:
         """What to know about the numbers, as sentences."""
         notes = [
             f"A find is a face where they overlap by {self.overlap} or more (intersection over union).",
-            f"Ranges: 95 %, bootstrap over photos, {self.draws:,} draws.",
+            f"Ranges: 95 %, bootstrap over photos, {self.n_bootstraps:,} resamples.",
         ]
         if self.reason:
             notes.append(f"Whether the model was trained on these photos is not known: {self.reason}.")
@@ -66,7 +66,7 @@ class PhotoFindings:
 
 def photo_sections(findings: PhotoFindings) -> list[Section]:
     """Return the report."""
-    faces = Table("faces", "", findings.faces, {"photo"}, is_folded=True, at_most=200)
+    faces = Table("faces", "", findings.faces, {"photo"}, is_collapsed=True, at_most=200)
     return [outcome_section(findings), finds_section(findings), Section("faces", "Faces", [], [faces])]
 
 

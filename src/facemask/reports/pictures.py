@@ -38,7 +38,7 @@ def random_section(findings: Findings) -> Section:
     drawings = []
     if config.report.faces and len(rows):
         drawings.append(Drawing("random_predictions", note, _gallery(findings, rows), is_photo=True))
-    table = Table("random_predictions", note, tables.sample_table(e, rows), {"file"}, is_folded=True)
+    table = Table("random_predictions", note, tables.sample_table(e, rows), {"file"}, is_collapsed=True)
     return Section("random", "Random predictions", tables=[table], drawings=drawings)
 
 
@@ -75,7 +75,7 @@ def _faces_with_maps(findings: Findings, attention: Attention) -> Drawing:
         picture = np.asarray(findings.images[row])
         images += [picture, overlay(picture, activation)]
         verdict = "right" if e.right[row] else f"is {names[e.labels[row]]}"
-        captions += [f"called {names[e.guesses[row]]}\n{confidence[row]:.2f}, {verdict}", ""]
+        captions += [f"called {names[e.predicted[row]]}\n{confidence[row]:.2f}, {verdict}", ""]
     caption = "Faces, and what in them speaks for the predicted class; the most confident mistakes first."
     return Drawing("grad_cam_faces", caption, figures.draw_gallery(images, captions), is_photo=True)
 

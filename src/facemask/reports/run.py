@@ -50,7 +50,7 @@ def _notes(result: RunResult, folder: Path) -> list[str]:
     groups = " / ".join(str(fold.n.val_groups) for fold in folds)
     spread = "; ± is the standard deviation over folds" if len(folds) > 1 else ""
     return [
-        f"Ranges: 95 %, bootstrap over the {groups} groups of a fold, {folds[0].draws:,} draws{spread}.",
+        f"Ranges: 95 %, bootstrap over the {groups} groups of a fold, {folds[0].n_bootstraps:,} resamples{spread}.",
         f"The best epoch ({', '.join(str(fold.best_epoch) for fold in folds)}) was chosen by {result.monitor} on "
         "these same images; the test part was not touched.",
         f"First weights: {result.weights.source.partition(', SHA')[0]}. Training took {result.seconds:.0f} s.",

@@ -23,7 +23,7 @@ class Table:
         caption: on what data, which split, how many samples its figures are, as far as the section does not say.
         rows: the figures, at full precision.
         wrapped: columns of words that may take several lines; ``command`` is set as code.
-        is_folded: whether it is shown only when asked for.
+        is_collapsed: whether it is shown only when asked for.
         at_most: rows shown on the page; the file has all.
     """
 
@@ -31,7 +31,7 @@ class Table:
     caption: str
     rows: pd.DataFrame
     wrapped: Collection[str] = ()
-    is_folded: bool = False
+    is_collapsed: bool = False
     at_most: int | None = None
 
 

@@ -27,7 +27,7 @@ def report_table(evaluated: Evaluated) -> pd.DataFrame:
     names = evaluated.class_names
     report = classification_report(
         evaluated.labels,
-        evaluated.guesses,
+        evaluated.predicted,
         labels=range(len(names)),
         target_names=names,
         output_dict=True,
@@ -63,7 +63,7 @@ def one_against_rest_table(evaluated: Evaluated) -> pd.DataFrame:
 def confusion_table(evaluated: Evaluated) -> pd.DataFrame:
     """Return the counts, a row a true class, and each row's shares."""
     names = evaluated.class_names
-    counts = confusion_matrix(evaluated.labels, evaluated.guesses, labels=range(len(names)))
+    counts = confusion_matrix(evaluated.labels, evaluated.predicted, labels=range(len(names)))
     table = pd.DataFrame({"true": names})
     for c, name in enumerate(names):
         table[f"predicted {name}"] = counts[:, c]
@@ -156,7 +156,7 @@ def _threshold_intervals(
     is_positive = evaluated.labels == evaluated.positive
     for kind, rows in (("recall", is_positive), ("false_alarm_rate", ~is_positive)):
         parts = []
-        for weights in bootstrap_weights(groups.tolist(), evaluated.draws, evaluated.seed):
+        for weights in bootstrap_weights(groups.tolist(), evaluated.n_bootstraps, evaluated.seed):
             drawn = weights[:, rows]
             with np.errstate(invalid="ignore", divide="ignore"):
                 parts.append((drawn @ called[rows]) / drawn.sum(axis=1, keepdims=True))
@@ -179,7 +179,7 @@ def sample_table(evaluated: Evaluated, rows: Labels) -> pd.DataFrame:
         {
             "file": part["path"].to_numpy(),
             "truth": names[evaluated.labels[rows]],
-            "predicted": names[evaluated.guesses[rows]],
+            "predicted": names[evaluated.predicted[rows]],
             "probability": evaluated.probabilities[rows].max(axis=1),
             "probability_of_truth": evaluated.probabilities[rows, evaluated.labels[rows]],
             "width": part["width"].to_numpy(),

@@ -5,12 +5,13 @@ gets its default here, and what a newer one has beyond that is left alone.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, with_config
+from pydantic import AliasChoices, ConfigDict, Field, with_config
 
 FORMAT = 1  # 0: results without a format number
 Status = Literal["running", "complete", "failed", "interrupted", "pruned"]
+Bootstraps = Annotated[int, Field(validation_alias=AliasChoices("n_bootstraps", "draws"))]  # draws: format 0
 LENIENT = ConfigDict(extra="ignore", ser_json_inf_nan="null")
 
 
@@ -99,7 +100,7 @@ class FoldResult:
         score: the monitored metric of that epoch.
         metrics: of that epoch, by part (``val``) and name; None where a metric is not defined.
         intervals: 95 % interval of each validation metric.
-        draws: bootstrap resamples behind the intervals.
+        n_bootstraps: bootstrap resamples behind the intervals.
         epochs: that were trained.
         seconds: of training.
         data_seconds: of these, waiting for data.
@@ -118,7 +119,7 @@ class FoldResult:
     score: float | None = None
     metrics: dict[str, dict[str, float | None]] = field(default_factory=dict)
     intervals: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
-    draws: int = 0
+    n_bootstraps: Bootstraps = 0
     epochs: int = 0
     seconds: float = 0.0
     data_seconds: float = 0.0

@@ -80,7 +80,7 @@ def read_samples(models: Sequence[TrainedModel], data: EvaluationData, split: st
                 )
     table = rename_classes(table, data.labels or {}, models[0].class_names)
     paths = table["path"].tolist()
-    store = open_store(root, paths, models[0].record.store_size, store_dir)
+    store = open_store(root, paths, models[0].preprocessing.store_size, store_dir)
     if (store.samples["error"] != "").all():
         raise DataError(f"none of the {len(paths)} images of {root} can be read; the first is {paths[0]}.")
     unreadable = check_readable(store, data.max_unreadable)

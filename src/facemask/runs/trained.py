@@ -29,7 +29,7 @@ class TrainedModel:
         config: the run's; of any other checkpoint, the keys that it records.
         result: the fold's, likewise.
         model: the network in evaluation mode, on the CPU.
-        record: how its input is prepared.
+        preprocessing: how its input is prepared.
         checkpoint: the file that it was read from.
     """
 
@@ -38,7 +38,7 @@ class TrainedModel:
     config: TrainConfig
     result: FoldResult
     model: LightningModule
-    record: Preprocessing
+    preprocessing: Preprocessing
     checkpoint: Path
 
     @property
@@ -54,7 +54,7 @@ class TrainedModel:
     @property
     def class_names(self) -> list[str]:
         """In the order of the probabilities."""
-        return list(self.record.class_names)
+        return list(self.preprocessing.class_names)
 
     @property
     def is_of_run(self) -> bool:

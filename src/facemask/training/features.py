@@ -76,18 +76,18 @@ class Extractor:
     Args:
         data: its tables read.
         model: the model whose backbone is meant.
-        record: how it wants to be fed.
+        preprocessing: how it wants to be fed.
         device: where to compute.
     """
 
-    def __init__(self, data: FaceDataModule, model: MaskClassifier, record: Preprocessing, device: str) -> None:
-        self.data, self.model, self.record, self.device = data, model, record, device
+    def __init__(self, data: FaceDataModule, model: MaskClassifier, preprocessing: Preprocessing, device: str) -> None:
+        self.data, self.model, self.preprocessing, self.device = data, model, preprocessing, device
         self.folder = data.store_dir / "features"
         self.facts = {
             "format": FORMAT,
             "images": data.store.digest,
             "backbone": [type(model.net.backbone).__name__, state_digest(model.net.get_submodule("backbone"))],
-            "input": [record.input_size, *record.mean, *record.std],
+            "input": [preprocessing.input_size, *preprocessing.mean, *preprocessing.std],
         }
 
     def check(self) -> None:
@@ -157,6 +157,6 @@ class Extractor:
 
     def _run(self, batch: Pixels) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the network's input of some stored images, uint8[B, S, S, 3], and what its backbone makes of it."""
-        inputs = self.record.normalise(torch.from_numpy(batch).to(self.device))
+        inputs = self.preprocessing.normalise(torch.from_numpy(batch).to(self.device))
         inputs = inputs.contiguous(memory_format=self.model.memory_format)
         return inputs, self.model.net.get_submodule("backbone")(inputs)

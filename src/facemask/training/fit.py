@@ -17,7 +17,7 @@ from facemask.config.schemas import TrainConfig
 from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
 from facemask.files import to_jsonable, write_atomically, write_table
-from facemask.metrics.bootstrap import DRAWS, metric_draws, metric_intervals
+from facemask.metrics.bootstrap import N_BOOTSTRAPS, bootstrap_metrics, metric_intervals
 from facemask.metrics.classification import classification_metrics
 from facemask.models.checkpoint import load_model, read_checkpoint
 from facemask.models.predict import predict_probabilities, prediction_table, truth_and_probabilities
@@ -192,11 +192,11 @@ def _evaluate(
     truth, _ = truth_and_probabilities(predictions, names)
     metrics = classification_metrics(truth, probabilities, names)
     groups = predictions["group"].tolist()
-    draws = metric_draws(truth, probabilities, names, groups)
+    resampled = bootstrap_metrics(truth, probabilities, names, groups)
     log_best(loggers, metrics, predictions, data.images(data.val_samples), names, seed)
-    intervals = metric_intervals(draws, metrics, truth, probabilities.argmax(axis=1), names, groups)
+    intervals = metric_intervals(resampled, metrics, truth, probabilities.argmax(axis=1), names, groups)
     history = pd.read_csv(folder / METRICS)
-    result.metrics, result.draws = {"val": dict(metrics)}, DRAWS
+    result.metrics, result.n_bootstraps = {"val": dict(metrics)}, N_BOOTSTRAPS
     result.intervals = {name: (low, high) for name, (low, high) in to_jsonable(intervals).items()}
     result.epochs, result.peak_memory_bytes = len(history), peak_memory()
     result.seconds, result.data_seconds = float(history["seconds"].sum()), float(history["data_seconds"].sum())

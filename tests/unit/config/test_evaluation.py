@@ -9,7 +9,17 @@ from facemask.config.schemas import EvaluateConfig
 from facemask.config.typed import to_plain
 from facemask.errors import ConfigError
 
-USED_BY_BOTH = {"run", "fold", "draws", "seed", "device", "photos", "data.store_dir", "report.faces", "report.title"}
+USED_BY_BOTH = {
+    "run",
+    "fold",
+    "n_bootstraps",
+    "seed",
+    "device",
+    "photos",
+    "data.store_dir",
+    "report.faces",
+    "report.title",
+}
 REFUSED_ELSEWHERE = {"sweep_folder", "top", "split", "data.root"}  # with photos=, by checks of their own
 
 
@@ -57,7 +67,15 @@ def test_face_crops_refuse_what_they_would_not_use(words: str, said: str) -> Non
 
 
 def test_what_is_used_passes() -> None:
-    words = ["fold=1", "draws=200", "seed=3", "device=cpu", "data.store_dir=s", "report.faces=true", "report.title=T"]
+    words = [
+        "fold=1",
+        "n_bootstraps=200",
+        "seed=3",
+        "device=cpu",
+        "data.store_dir=s",
+        "report.faces=true",
+        "report.title=T",
+    ]
     faces = ["positive=b", "recalls=[0.5]", "costs.missed=2", "batch_size=8", "report.pictures=3", "logger=wandb"]
     faces += ["data.root=x", "split=all", "data.labels={compliant: mask}", "data.max_unreadable=0.5"]
     photos = ["boxes=b.json", "classes=binary", "detector=haar", "crop.margin=[0,0.1,0,0]", "crop.min_side=9"]

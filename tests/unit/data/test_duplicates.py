@@ -43,7 +43,7 @@ def test_a_copy_is_found_and_others_are_not(pictures: list[Pixels]) -> None:
 def test_within_one_set_each_pair_is_found_once(pictures: list[Pixels], monkeypatch: pytest.MonkeyPatch) -> None:
     copies = [square(again(picture, 90, 0.9), 64) for picture in pictures[:20]]
     both = np.stack([*(square(picture, 64) for picture in pictures), *copies])
-    monkeypatch.setattr("facemask.data.duplicates.AT_ONCE", 7)
+    monkeypatch.setattr("facemask.data.duplicates.CHUNK_SIZE", 7)
     within, whole = near_duplicates(both), near_duplicates(both, both)
     pairs = set(zip(within["first"], within["second"], strict=True))
     assert len(pairs & {(i, len(pictures) + i) for i in range(20)}) >= 18

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from facemask.detection.annotations import read_voc
-from facemask.detection.matching import average_precision, match, overlaps
+from facemask.detection.matching import average_precision, box_iou, match
 from facemask.errors import DataError
 
 VOC = """<annotation><object><name>with_mask</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>11</xmax><ymax>22</ymax>
@@ -18,8 +18,8 @@ VOC = """<annotation><object><name>with_mask</name><bndbox><xmin>1</xmin><ymin>2
 def test_overlap_is_intersection_over_union() -> None:
     first = np.array([[0, 0, 10, 10], [5, 5, 5, 9]], np.float32)
     second = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]], np.float32)
-    assert np.allclose(overlaps(first, second), [[1, 1 / 3, 0], [0, 0, 0]])
-    assert overlaps(first[:0], second).shape == (0, 3)
+    assert np.allclose(box_iou(first, second), [[1, 1 / 3, 0], [0, 0, 0]])
+    assert box_iou(first[:0], second).shape == (0, 3)
 
 
 def test_the_surest_takes_its_face_and_no_face_is_taken_twice() -> None:

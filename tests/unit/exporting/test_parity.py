@@ -23,7 +23,7 @@ def samples(seed: int, n: int = 60) -> tuple[Labels, Probabilities, Probabilitie
 @settings(max_examples=15, deadline=None)
 def test_figures_are_those_of_the_two_models(seed: int) -> None:
     labels, before, after, groups = samples(seed)
-    parity = compare(labels, before, after, groups, draws=200, seed=0)
+    parity = compare(labels, before, after, groups, n_bootstraps=200, seed=0)
     assert (parity.n, parity.groups) == (60, 12)
     assert parity.changed == (before.argmax(axis=1) != after.argmax(axis=1)).sum()
     assert parity.largest == np.abs(before - after).max() >= parity.mean > 0
@@ -36,7 +36,7 @@ def test_figures_are_those_of_the_two_models(seed: int) -> None:
 
 def test_a_model_does_not_differ_from_itself() -> None:
     labels, before, _, groups = samples(0)
-    parity = compare(labels, before, before, groups, draws=200, seed=0)
+    parity = compare(labels, before, before, groups, n_bootstraps=200, seed=0)
     assert (parity.changed, parity.largest, parity.gain) == (0, 0.0, (0.0, 0.0, 0.0))
     check(parity, "fp32", max_drop=0.0)
 
@@ -59,13 +59,13 @@ def test_a_loss_of_just_what_is_allowed_is_none_too_many() -> None:
     labels, right = np.zeros(200, np.int64), np.tile([0.9, 0.1], (200, 1))
     before, after = right.copy(), right.copy()
     before[:5], after[:6] = (0.1, 0.9), (0.1, 0.9)
-    parity = compare(labels, before, after, [str(i) for i in range(200)], draws=200, seed=0)
+    parity = compare(labels, before, after, [str(i) for i in range(200)], n_bootstraps=200, seed=0)
     check(parity, "int8", max_drop=0.005)
     check(parity, "int8", max_drop=0.001)  # one image
     with pytest.raises(ModelError, match=r"int8 lost 0\.50 points of accuracy \(95 %: 0\.00 to [\d.]+\) on the 200"):
         check(parity, "int8", max_drop=0.0)
     after[6] = 0.1, 0.9
-    two = compare(labels, before, after, [str(i) for i in range(200)], draws=200, seed=0)
+    two = compare(labels, before, after, [str(i) for i in range(200)], n_bootstraps=200, seed=0)
     check(two, "int8", max_drop=0.01)
     with pytest.raises(ModelError, match=r"int8 lost 1\.00 points of accuracy"):
         check(two, "int8", max_drop=0.0099)
@@ -81,4 +81,4 @@ def test_what_is_no_number_is_no_probability() -> None:
     labels, before, after, groups = samples(0)
     after[[3, 5]] = np.nan
     with pytest.raises(ModelError, match="fp16 gives no numbers for 2 of the 60 validation images"):
-        check(compare(labels, before, after, groups, draws=200, seed=0), "fp16", max_drop=1.0)
+        check(compare(labels, before, after, groups, n_bootstraps=200, seed=0), "fp16", max_drop=1.0)

@@ -7,9 +7,9 @@ from scipy.stats import bootstrap
 from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 
 from facemask.metrics.bootstrap import (
+    bootstrap_metrics,
     bootstrap_weights,
     expanded_tail,
-    metric_draws,
     metric_intervals,
     percentile_intervals,
 )
@@ -22,10 +22,12 @@ def intervals(
     labels: npt.NDArray[np.int64],
     probabilities: npt.NDArray[np.float64],
     groups: list[str],
-    draws: int = 1000,
+    n_bootstraps: int = 1000,
     seed: int = 0,
 ) -> dict[str, list[float]]:
-    return percentile_intervals(metric_draws(labels, probabilities, ["a", "b"], groups, draws, seed), len(set(groups)))
+    return percentile_intervals(
+        bootstrap_metrics(labels, probabilities, ["a", "b"], groups, n_bootstraps, seed), len(set(groups))
+    )
 
 
 def test_intervals_surround_the_estimate_and_repeat_themselves() -> None:
@@ -62,7 +64,7 @@ def test_each_draw_equals_scikit_learn_on_the_drawn_samples() -> None:
     probabilities = rng.dirichlet(np.ones(3), 60).round(1) + 0.01  # with ties
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     groups = [f"g{i // 4}" for i in range(60)]
-    found = metric_draws(labels, probabilities, ["a", "b", "c"], groups, draws=120)
+    found = bootstrap_metrics(labels, probabilities, ["a", "b", "c"], groups, n_bootstraps=120)
     weights = np.concatenate(list(bootstrap_weights(groups, 120, 0)))
     assert np.array_equal(weights.reshape(120, 15, 4).max(axis=2), weights.reshape(120, 15, 4).min(axis=2))
     assert (weights.sum(axis=1) == 60).all()
@@ -79,12 +81,12 @@ def test_ungrouped_intervals_agree_with_scipys_bootstrap() -> None:
     rng = np.random.default_rng(4)
     labels = rng.integers(0, 2, 250)
     guess = np.where(rng.random(250) < 0.8, labels, 1 - labels)
-    found = intervals(labels, np.eye(2)[guess] * 0.8 + 0.1, [str(i) for i in range(250)], draws=4000)["accuracy"]
+    found = intervals(labels, np.eye(2)[guess] * 0.8 + 0.1, [str(i) for i in range(250)], n_bootstraps=4000)["accuracy"]
     right, level = ((guess == labels).astype(float),), 1 - 2 * expanded_tail(250)
     theirs = bootstrap(right, np.mean, n_resamples=4000, method="percentile", confidence_level=level, rng=0)
     assert found == pytest.approx(
         list(theirs.confidence_interval), abs=0.0081
-    )  # two images: what draws leave to chance
+    )  # two images: what resampling leaves to chance
 
 
 @pytest.mark.parametrize(("groups", "tail"), [(10, 0.0086), (20, 0.0159), (10**6, 0.025)])
@@ -98,9 +100,9 @@ def test_a_share_of_one_is_not_certain() -> None:
     probabilities = np.eye(2)[labels] * 0.8 + 0.1
     groups = ["a", "b", "c"] * 10
     metrics = classification_metrics(labels, probabilities, ["x", "y"])
-    draws = metric_draws(labels, probabilities, ["x", "y"], groups)
-    assert percentile_intervals(draws, 3)["accuracy"] == [1, 1]
-    found = metric_intervals(draws, metrics, labels, probabilities.argmax(axis=1), ["x", "y"], groups)
+    resampled = bootstrap_metrics(labels, probabilities, ["x", "y"], groups)
+    assert percentile_intervals(resampled, 3)["accuracy"] == [1, 1]
+    found = metric_intervals(resampled, metrics, labels, probabilities.argmax(axis=1), ["x", "y"], groups)
     assert found["accuracy"] == pytest.approx([0.025 ** (1 / 3), 1])
     assert found["recall_y"] == pytest.approx([0.025 ** (1 / 2), 1])
     assert np.isnan(found["recall_x"]).all()  # of one photo
@@ -113,8 +115,8 @@ def test_areas_and_means_of_one_are_no_more_certain_than_the_rarest_class() -> N
     rare, common = (len({g for g in groups if g[0] == c}) for c in "01")
     assert (rare, common) == (3, 6)
     metrics = classification_metrics(labels, probabilities, ["x", "y"])
-    draws = metric_draws(labels, probabilities, ["x", "y"], groups)
-    found = metric_intervals(draws, metrics, labels, probabilities.argmax(axis=1), ["x", "y"], groups)
+    resampled = bootstrap_metrics(labels, probabilities, ["x", "y"], groups)
+    found = metric_intervals(resampled, metrics, labels, probabilities.argmax(axis=1), ["x", "y"], groups)
     for name in ("f1", "weighted_f1", "auroc", "average_precision", "auroc_x", "auroc_y", "f1_x"):
         assert found[name] == pytest.approx([0.025 ** (1 / rare), 1]), name
     assert found["f1_y"] == pytest.approx([0.025 ** (1 / common), 1])
@@ -128,8 +130,8 @@ def test_of_a_class_in_one_group_no_mean_is_certain(names: list[str]) -> None:
     probabilities = np.eye(len(names))[labels] * 0.7 + 0.1
     groups = [str(i) for i in range(21)]
     metrics = classification_metrics(labels, probabilities, names)
-    draws = metric_draws(labels, probabilities, names, groups)
-    found = metric_intervals(draws, metrics, labels, probabilities.argmax(axis=1), names, groups)
+    resampled = bootstrap_metrics(labels, probabilities, names, groups)
+    found = metric_intervals(resampled, metrics, labels, probabilities.argmax(axis=1), names, groups)
     for name in ("f1", "auroc", "average_precision", "f1_y"):
         assert np.isnan(found[name]).all(), name
     assert found["accuracy"] == pytest.approx([0.025 ** (1 / 21), 1])
@@ -139,13 +141,13 @@ def test_a_class_of_few_groups_is_not_called_missed_in_draws_without_it() -> Non
     labels = np.array([1, 1] + [0] * 58)
     probabilities = np.eye(2)[labels] * 0.8 + 0.1
     probabilities[5] = [0.2, 0.8]
-    draws = metric_draws(labels, probabilities, ["a", "b"], [str(i) for i in range(60)])
-    lacks = np.isnan(draws["recall_b"])
+    resampled = bootstrap_metrics(labels, probabilities, ["a", "b"], [str(i) for i in range(60)])
+    lacks = np.isnan(resampled["recall_b"])
     assert 0.08 < lacks.mean() < 0.2  # (58/60)**60
-    assert (draws["recall_b"][~lacks] == 1).all()
-    assert np.isnan(draws["f1"])[lacks].all()
-    assert np.isfinite(draws["accuracy"]).all()
-    assert np.isfinite(draws["weighted_f1"]).all()
+    assert (resampled["recall_b"][~lacks] == 1).all()
+    assert np.isnan(resampled["f1"])[lacks].all()
+    assert np.isfinite(resampled["accuracy"]).all()
+    assert np.isfinite(resampled["weighted_f1"]).all()
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say() -> None:

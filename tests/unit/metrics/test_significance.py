@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, bootstrap
 
-from facemask.metrics.bootstrap import expanded_tail, metric_draws, percentile_intervals
+from facemask.metrics.bootstrap import bootstrap_metrics, expanded_tail, percentile_intervals
 from facemask.metrics.significance import agreement, holm, mcnemar
 
 
@@ -46,18 +46,20 @@ def test_the_paired_bootstrap_agrees_with_scipys() -> None:
     difficulty = rng.random(300)  # which both models feel
     noise = [rng.normal(0, 0.05, 300) for _ in range(2)]
     shares = zip((0.9, 0.85), noise, strict=True)
-    guesses = [np.where(difficulty + more < share, labels, 1 - labels) for share, more in shares]
+    predicted = [np.where(difficulty + more < share, labels, 1 - labels) for share, more in shares]
     groups = [str(i) for i in range(300)]
-    draws = [metric_draws(labels, np.eye(2)[g] * 0.8 + 0.1, ["a", "b"], groups, 4000)["accuracy"] for g in guesses]
-    found = percentile_intervals({"difference": draws[0] - draws[1]}, 300)["difference"]
-    right = [(guess == labels).astype(float) for guess in guesses]
+    resampled = [
+        bootstrap_metrics(labels, np.eye(2)[g] * 0.8 + 0.1, ["a", "b"], groups, 4000)["accuracy"] for g in predicted
+    ]
+    found = percentile_intervals({"difference": resampled[0] - resampled[1]}, 300)["difference"]
+    right = [(guess == labels).astype(float) for guess in predicted]
     theirs = bootstrap(
         right, lambda a, b, axis: a.mean(axis=axis) - b.mean(axis=axis), paired=True, n_resamples=4000,
         method="percentile", confidence_level=1 - 2 * expanded_tail(300), vectorized=True, rng=1,
     ).confidence_interval  # fmt: skip
     assert found == pytest.approx([theirs.low, theirs.high], abs=0.0081)
-    apart = [values.std() for values in draws]
-    assert (draws[0] - draws[1]).std() < np.hypot(*apart)  # paired draws share what makes a sample easy
+    apart = [values.std() for values in resampled]
+    assert (resampled[0] - resampled[1]).std() < np.hypot(*apart)  # paired resamples share what makes a sample easy
 
 
 def test_agreement_is_the_share_of_equal_calls() -> None:

@@ -77,7 +77,7 @@ def test_no_false_alarm_among_a_few_photos_is_not_certain() -> None:
         positive=1,
         labels=labels,
         predictions=groups,
-        draws=200,
+        n_bootstraps=200,
         seed=0,
         class_names=("mask", "no_mask"),
     )

@@ -20,7 +20,7 @@ def make_fold(number: int, interval: tuple[float | None, float | None]) -> FoldR
         best_epoch=3,
         metrics={"val": METRICS},
         intervals=dict.fromkeys(METRICS, interval),
-        draws=1000,
+        n_bootstraps=1000,
     )
 
 
@@ -63,4 +63,4 @@ def test_several_folds_end_in_their_mean_and_deviation(title: str) -> None:
     assert title in text
     assert "mean of 2 folds" in text
     assert "0.950 ± 0.010" in text
-    assert "groups of a fold, 1,000 draws; ± is the standard deviation over folds." in text
+    assert "groups of a fold, 1,000 resamples; ± is the standard deviation over folds." in text

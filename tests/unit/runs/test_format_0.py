@@ -184,7 +184,7 @@ def test_its_model_predicts_what_it_predicted() -> None:
 def test_its_checkpoint_is_opened_as_a_trained_model() -> None:
     (model,) = open_models([COMPLETE])
     assert model.class_names == ["mask", "no_mask", "wrong_mask"]
-    assert (model.record.input_size, model.record.store_size) == (24, 24)
+    assert (model.preprocessing.input_size, model.preprocessing.store_size) == (24, 24)
     pd.testing.assert_frame_equal(model.history(), pd.read_csv(COMPLETE / "fold-0/metrics.csv"))
     module, _ = load_model(COMPLETE / "fold-0/last.ckpt")
     state = module.state_dict()

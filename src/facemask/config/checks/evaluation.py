@@ -38,7 +38,7 @@ def resolve_evaluation(config: DictConfig) -> EvaluateConfig:
         if isinstance(choice, str) and choice != ALL_FOLDS:
             raise ConfigError(f"{key}={choice} is neither a number nor '{ALL_FOLDS}'.")
     check_seeds(resolved)
-    least = {"draws": (resolved.draws, 100), "batch_size": (resolved.batch_size, 1)}
+    least = {"n_bootstraps": (resolved.n_bootstraps, 100), "batch_size": (resolved.batch_size, 1)}
     least["report.pictures"] = resolved.report.pictures, 0
     if isinstance(resolved.top, int):
         least["top"] = resolved.top, 1

@@ -36,7 +36,7 @@ def resolve_export(config: DictConfig) -> ExportConfig:
             raise ConfigError(f"{key}={getattr(typed, key)} is not one of {', '.join(choices)}.")
     _check_format(typed)
     check_seeds(typed)
-    for key, least in {"draws": 100, "calibration": 1, "float_layers": 0}.items():
+    for key, least in {"n_bootstraps": 100, "calibration": 1, "float_layers": 0}.items():
         value = getattr(typed, key)
         if value is not None and value < least:
             raise ConfigError(f"{key}={value} is too small; it must be {least} or more.")

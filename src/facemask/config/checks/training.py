@@ -12,7 +12,7 @@ from facemask.config.schemas import TrainConfig
 from facemask.errors import ConfigError
 
 # Arguments of the trainer that the program gives it.
-BUILT = ("callbacks", "default_root_dir", "logger", "plugins", "profiler")
+RESERVED_TRAINER_ARGS = ("callbacks", "default_root_dir", "logger", "plugins", "profiler")
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
@@ -76,7 +76,7 @@ def _check_fold(fold: Any, k: int) -> None:
 
 
 def _check_trainer(trainer: Component) -> None:
-    for key in BUILT:
+    for key in RESERVED_TRAINER_ARGS:
         if key in trainer.arguments:
             raise ConfigError(f"trainer.{key} is built by the program; leave it out (callbacks and logger are groups).")
     if trainer.get("fast_dev_run"):
