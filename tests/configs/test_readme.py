@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -15,7 +16,8 @@ from facemask.config.checks.video import resolve_video
 from facemask.config.compose import compose
 from facemask.config.targets import check_components
 
-README = (PROJECT / "README.md").read_text()
+PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").glob("*.md"))]
+README = "\n".join(page.read_text() for page in PAGES)
 COMMANDS = sorted(set(re.findall(r"python train\.py[^`\n]*", README)))
 OTHERS = sorted(set(re.findall(r"python (?:evaluate|export|prepare_data|infer_video)\.py[^`\n]*", README)))
 TARGETS = sorted(set(re.findall(r"\bmake ([a-z-]+)`|^make ([a-z-]+)$", README, re.MULTILINE)))
@@ -64,3 +66,24 @@ def test_make_knows_the_target(target: str) -> None:
 )
 def test_the_file_exists(path: str) -> None:
     assert (PROJECT / path).exists()
+
+
+def test_the_readme_is_short() -> None:
+    assert len(PAGES[0].read_text().splitlines()) <= 200
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+LINKS = [(page, link) for page in PAGES for link in re.findall(r"\]\((?!http)([^)]+)\)", page.read_text())]
+
+
+@pytest.mark.parametrize(("page", "link"), LINKS, ids=[f"{page.name}-{link}" for page, link in LINKS])
+def test_a_link_leads_somewhere(page: Path, link: str) -> None:
+    name, _, anchor = link.partition("#")
+    target = page.parent / name if name else page
+    assert target.exists()
+    assert not anchor or anchor in anchors(target)
