@@ -12,7 +12,7 @@ import pandas as pd
 
 
 @contextmanager
-def replaced(path: Path) -> Iterator[BinaryIO]:
+def open_atomically(path: Path) -> Iterator[BinaryIO]:
     """Yield a stream whose content takes the place of a file: a reader, or a crash, finds the old or the new one."""
     partial = path.with_name(path.name + ".partial")
     try:
@@ -28,17 +28,17 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
-    with replaced(path) as stream:
+    with open_atomically(path) as stream:
         stream.write(text.encode())
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a Parquet table, whole or not at all."""
-    with replaced(path) as stream:
+    with open_atomically(path) as stream:
         table.to_parquet(stream, index=False)
 
 
-def same_file(original: Path, other: Path) -> None:
+def link_or_copy(original: Path, other: Path) -> None:
     """Have a second name for a file take the place of another file; where there are no links, a copy of it."""
     partial = other.with_name(other.name + ".partial")
     partial.unlink(missing_ok=True)
@@ -58,7 +58,7 @@ def remove_if_empty(folder: Path) -> None:
         folder.parent.rmdir()
 
 
-def as_typed(path: Path) -> Path:
+def relative_to_cwd(path: Path) -> Path:
     """Return a path as a user would type it from here."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path

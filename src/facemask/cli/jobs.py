@@ -15,7 +15,7 @@ from rich.console import Console
 from facemask.cli.messages import fail
 from facemask.config.arguments import command_line, program
 from facemask.errors import ConfigError
-from facemask.files import as_typed, remove_if_empty
+from facemask.files import relative_to_cwd, remove_if_empty
 
 Job = Callable[[DictConfig], float | None]
 Application = Callable[[], object]
@@ -47,7 +47,7 @@ def train(config: DictConfig) -> float:
     try:
         run = command.train(typed, folder, sweep, _command_line())
     except (KeyboardInterrupt, SystemExit):
-        word = shlex.quote(f"resume={as_typed(folder)}")
+        word = shlex.quote(f"resume={relative_to_cwd(folder)}")
         console.print(f"\ninterrupted; go on with: {program()} {word}", soft_wrap=True, markup=False)
         raise KeyboardInterrupt from None
     command.show(run, console)

@@ -35,7 +35,7 @@ def flat_values(config: object) -> Values:
     return dict(flatten(to_plain(config)))
 
 
-def setting(key: str, value: object, digits: int = 12) -> str:
+def format_setting(key: str, value: object, digits: int = 12) -> str:
     """Return ``key=value`` as one would type it, a float with at most ``digits`` significant digits."""
     if isinstance(value, list):
         return f"{key}=[{','.join(map(str, value))}]"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from facemask.config.keys import is_compared, setting
+from facemask.config.keys import format_setting, is_compared
 
 NAME_LENGTH = 150  # characters of a folder's name; file systems allow 255 bytes
 
@@ -32,7 +32,7 @@ def folder_name(overrides: Iterable[str]) -> str:
     """
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     values = {o.key_or_group: o.value() for o in parsed if o.key_or_group != "model" and is_compared(o.key_or_group)}
-    name = ",".join(sorted(setting(key, value) for key, value in values.items())) or "default"
+    name = ",".join(sorted(format_setting(key, value) for key, value in values.items())) or "default"
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "=.,+-_") else "-" for c in name)[:NAME_LENGTH]
     if safe == name:
         return name

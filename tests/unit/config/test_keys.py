@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facemask.config.component import Component
-from facemask.config.keys import ABSENT, differing_keys, flat_values, identities, label_keys, setting, varied_keys
+from facemask.config.keys import (
+    ABSENT,
+    differing_keys,
+    flat_values,
+    format_setting,
+    identities,
+    label_keys,
+    varied_keys,
+)
 from facemask.config.schemas import TrainConfig
 from facemask.config.typed import from_plain, to_plain
 from runs_on_disk import configuration
@@ -130,8 +138,8 @@ def test_values_are_flat_under_dotted_keys_as_they_are_typed() -> None:
     values = flat_values(OF_A_NETWORK)
     assert values["lr"] == 0.1
     assert values["model.net._target_"] == CNN["_target_"]
-    assert setting("model.channels", [4, 8]) == "model.channels=[4,8]"
-    assert setting("lr", 0.1 + 0.2) == "lr=0.3"
-    assert setting("lr", 1e-4) == "lr=0.0001"
-    assert setting("lr", 0.123456, digits=4) == "lr=0.1235"
-    assert setting("fold", "all") == "fold=all"
+    assert format_setting("model.channels", [4, 8]) == "model.channels=[4,8]"
+    assert format_setting("lr", 0.1 + 0.2) == "lr=0.3"
+    assert format_setting("lr", 1e-4) == "lr=0.0001"
+    assert format_setting("lr", 0.123456, digits=4) == "lr=0.1235"
+    assert format_setting("fold", "all") == "fold=all"

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from facemask.config.checks.configuration import check_margin, check_seeds, resolve_typed
 from facemask.config.checks.preparation import check_classes
 from facemask.config.compose import CONF
-from facemask.config.keys import ALL_FOLDS, Values, flat_values, flatten, setting
+from facemask.config.keys import ALL_FOLDS, Values, flat_values, flatten, format_setting
 from facemask.config.schemas import EvaluateConfig
 from facemask.config.targets import check_targets
 from facemask.config.typed import to_plain
@@ -77,7 +77,7 @@ def _check_unused(config: EvaluateConfig) -> None:
 def _refuse(keys: Sequence[str], changed: set[str], values: Values, reason: str) -> None:
     for key in keys:
         if any(other == key or other.startswith(f"{key}.") for other in changed):
-            raise ConfigError(f"{setting(key, values[key]) if key in values else f'{key}='} {reason}")
+            raise ConfigError(f"{format_setting(key, values[key]) if key in values else f'{key}='} {reason}")
 
 
 def _defaults() -> Values:
