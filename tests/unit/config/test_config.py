@@ -1,4 +1,4 @@
-"""What cannot be meant is refused before anything runs; what is the same experiment gets the same name."""
+"""Invalid configurations raise before any work starts; equal experiments get equal folder names."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from facemask.training.parts import dry_run
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "expected"),
     [
         (["+unknown=1"], "unknown is not a key of train.py"),
         (["+dat=1"], "did you mean data"),
@@ -65,8 +65,8 @@ from facemask.training.parts import dry_run
         (["+trainer.fast_dev_run=true"], "for a quick test, type trainer=smoke"),
     ],
 )
-def test_what_cannot_be_meant_is_one_sentence(overrides: list[str], said: str) -> None:
-    with pytest.raises(ConfigError, match=said) as caught:
+def test_invalid_configuration_raises_one_sentence(overrides: list[str], expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected) as caught:
         check_components(compose_config(*overrides))
     assert "\n" not in str(caught.value)
 
@@ -86,11 +86,11 @@ def test_what_cannot_be_meant_is_one_sentence(overrides: list[str], said: str) -
         ["trainer.precision=bf16-mixed", "trainer.gradient_clip_val=1.0"],
     ],
 )
-def test_what_can_be_meant_passes(overrides: list[str]) -> None:
+def test_valid_configuration_passes_the_checks(overrides: list[str]) -> None:
     check_components(compose_config(*overrides))
 
 
-def test_building_reports_what_a_constructor_refuses() -> None:
+def test_build_reports_arguments_that_a_constructor_rejects() -> None:
     sgd = Component("torch.optim.SGD", {"lr": -1.0})
     with pytest.raises(
         ConfigError, match=r"torch.optim.SGD does not accept its arguments: Invalid learning rate: -1.0\."
@@ -98,23 +98,23 @@ def test_building_reports_what_a_constructor_refuses() -> None:
         sgd.build(params=[torch.zeros(1)])
 
 
-def test_building_reports_what_a_library_refuses() -> None:
+def test_build_reports_arguments_that_a_library_rejects() -> None:
     with pytest.raises(ConfigError, match="does not accept its arguments"):
         compose_config("augment.steps.flip.p=often").augment.build()
 
 
-def test_losses_are_minimised_and_all_else_maximised() -> None:
+def test_losses_and_errors_are_minimised_and_other_metrics_maximised() -> None:
     assert monitor_mode("val/loss") == monitor_mode("val/error") == "min"
     assert monitor_mode("val/auroc") == monitor_mode("val/recall_mask") == "max"
 
 
-def test_a_job_is_named_by_its_values_however_they_were_typed() -> None:
+def test_job_folder_name_depends_on_values_not_on_spelling_or_order() -> None:
     assert folder_name(["lr=1e-2", "bs=16"]) == folder_name(["bs=16", "lr=0.01"]) == "bs=16,lr=0.01"
     assert folder_name(["model=cnn", "name=x"]) == "default"
     assert folder_name(["data.root='/a b/ü'", "lr=1e-4"]).startswith("data.root=-a-b--,lr=0.0001-")
 
 
-def test_jobs_that_differ_have_folders_that_differ() -> None:
+def test_different_jobs_get_different_folder_names() -> None:
     long = [f"key{i}=1" for i in range(99)]
     jobs = [["data.root=/a/b"], ["data.root=/a-b"], ["lr=0.12345678"], ["lr=0.12345679"], [*long, "seed=0"], long]
     names = [folder_name(job) for job in jobs]
@@ -123,7 +123,7 @@ def test_jobs_that_differ_have_folders_that_differ() -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "expected"),
     [
         (["model=cnn", "model.input_size=8"], "the model cannot be trained with bs=32 and 8 pixels: .* try a larger"),
         (["model.pretrained=false", "bs=1", "model.input_size=32"], "with bs=1 and 32 pixels: Expected more than 1"),
@@ -132,18 +132,18 @@ def test_jobs_that_differ_have_folders_that_differ() -> None:
         (["model=timm", "model.name=mobilenetv9"], "model.name=mobilenetv9 is no network that timm knows"),
     ],
 )
-def test_a_dry_run_finds_what_cannot_work_before_any_data_are_touched(overrides: list[str], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_dry_run_reports_errors_before_any_data_are_read(overrides: list[str], expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
         dry_run(compose_config(*overrides))
 
 
-def test_a_dry_run_wants_logits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dry_run_rejects_a_model_that_does_not_return_logits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facemask.models.classifier.MaskClassifier.forward", lambda self, images: images.mean((2, 3)))
     with pytest.raises(ConfigError, match=r"the model returns \(2, 3\) for 2 images of 2 classes"):
         dry_run(compose_config("model=cnn"))
 
 
-def test_suggestions_are_short() -> None:
+def test_suggestions_name_the_closest_choice_or_a_short_list() -> None:
     assert did_you_mean("modle", ["model", "data"]) == "; did you mean model?"
     assert did_you_mean("x", ["model", "data"]) == "; choose from: data, model."
     assert did_you_mean("x", map(str, range(99))).endswith(", ….")

@@ -1,4 +1,4 @@
-"""``evaluate.py`` uses every key that it is given, or refuses it in one sentence."""
+"""``evaluate.py`` uses every key that is set, or rejects it with one sentence."""
 
 import pytest
 
@@ -20,11 +20,11 @@ USED_BY_BOTH = {
     "report.faces",
     "report.title",
 }
-REFUSED_ELSEWHERE = {"sweep_folder", "top", "split", "data.root"}  # with photos=, by checks of their own
+REJECTED_BY_OTHER_CHECKS = {"sweep_folder", "top", "split", "data.root"}  # with photos=
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         ("positive=mask", "positive=mask only applies to face crops and is not used with photos=; remove it."),
         ("recalls=[0.5]", "recalls=[0.5] only applies to face crops"),
@@ -40,14 +40,14 @@ REFUSED_ELSEWHERE = {"sweep_folder", "top", "split", "data.root"}  # with photos
         ("top=2", "top=2 only applies to the ranking of a sweep"),
     ],
 )
-def test_photos_refuse_what_they_would_not_use(words: str, said: str) -> None:
+def test_evaluating_photos_rejects_keys_of_face_crops(words: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         resolve_evaluation(compose("evaluate", ["run=a", "photos=photos", words]))
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         ("boxes=boxes.json", "boxes=boxes.json only applies to annotated photos; add photos=FOLDER"),
         ("classes=binary", "classes= only applies to annotated photos"),
@@ -60,13 +60,13 @@ def test_photos_refuse_what_they_would_not_use(words: str, said: str) -> None:
         ("top=all", "top=all only applies to the ranking of a sweep; add sweep=FOLDER"),
     ],
 )
-def test_face_crops_refuse_what_they_would_not_use(words: str, said: str) -> None:
+def test_evaluating_face_crops_rejects_keys_of_photos(words: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         resolve_evaluation(compose("evaluate", ["run=a", words]))
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
 
 
-def test_what_is_used_passes() -> None:
+def test_used_keys_pass_the_checks() -> None:
     words = [
         "fold=1",
         "n_bootstraps=200",
@@ -89,7 +89,7 @@ def test_what_is_used_passes() -> None:
     assert (config.run, config.top) == ([], 3)
 
 
-def test_no_key_is_forgotten() -> None:
+def test_every_key_is_classified_as_used_or_rejected() -> None:
     plain = to_plain(EvaluateConfig())
-    keys = {key for key, _ in flatten(plain)} | {"classes", "logger"}  # mappings, empty by default
-    assert keys == USED_BY_BOTH | REFUSED_ELSEWHERE | {*CROPS_ONLY} | {*PHOTOS_ONLY}
+    keys = {key for key, _ in flatten(plain)} | {"classes", "logger"}  # mappings that are empty by default
+    assert keys == USED_BY_BOTH | REJECTED_BY_OTHER_CHECKS | {*CROPS_ONLY} | {*PHOTOS_ONLY}
