@@ -325,7 +325,7 @@ WRONG = [
     ("run=a device=meta", nothing, "device=meta cannot be used here"),
     ("run=a device=abc", nothing, "device=abc cannot be used here"),
     ("run=a report.face=true", nothing, "report.face is not a key; did you mean report.faces?"),
-    ("-m run=a", nothing, "-m is only supported by train.py; remove it; to pass several values: run=A run=B."),
+    ("-m run=a", nothing, "-m is only supported by train.py; remove it. To pass several values: run=A run=B"),
 ]
 
 

@@ -7,7 +7,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from conftest import PROJECT, compose_config
-from facemask.config.arguments import MULTIRUN, arrange, imply
+from facemask.config.arguments import MULTIRUN, expand_shorthands, normalise_arguments
 from facemask.config.checks.evaluation import resolve_evaluation
 from facemask.config.checks.export import resolve_export
 from facemask.config.checks.preparation import resolve_preparation
@@ -31,7 +31,7 @@ def test_readme_contains_commands() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_training_command_composes_and_passes_the_checks(command: str) -> None:
-    typed = imply("train", arrange(shlex.split(command)[2:]))
+    typed = expand_shorthands("train", normalise_arguments(shlex.split(command)[2:]))
     words = [word for word in typed if word not in {*MULTIRUN, *FLAGS, *USER_FILES}]
     chosen = []
     for override in OverridesParser.create().parse_overrides(words):
@@ -49,7 +49,8 @@ def test_other_command_composes_and_passes_the_checks(command: str) -> None:
         "export.py": ("export", resolve_export, ""),
         "infer_video.py": ("infer_video", resolve_video, ""),
     }[script]
-    chosen = [word for word in imply(name, arrange(words, repeated, {"sweep": "sweep_folder"})) if word not in FLAGS]
+    expanded = expand_shorthands(name, normalise_arguments(words, repeated, {"sweep": "sweep_folder"}))
+    chosen = [word for word in expanded if word not in FLAGS]
     composed = compose(name, chosen)
     assert "--cfg" in words or check(composed)
 

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from facemask.cli import jobs
 from facemask.cli.messages import HYDRA_MESSAGES, explain, fail
-from facemask.config.arguments import MULTIRUN, SHORT_OF, arrange, imply
+from facemask.config.arguments import MULTIRUN, SUBCOMMANDS, expand_shorthands, normalise_arguments
 from facemask.config.compose import CONF, register
 from facemask.config.schemas import TASKS, EvaluateConfig, ExportConfig, InferVideoConfig, TrainConfig
 from facemask.errors import FaceMaskError, first_line
@@ -35,8 +35,8 @@ class Command:
         job: function that runs the command.
         schemas: dataclasses of its keys; one per task for ``prepare_data``.
         supports_sweeps: ``-m`` is allowed.
-        repeated: see :func:`facemask.config.arguments.arrange`.
-        renamed: see :func:`facemask.config.arguments.arrange`.
+        repeated: see :func:`facemask.config.arguments.normalise_arguments`.
+        renamed: see :func:`facemask.config.arguments.normalise_arguments`.
     """
 
     job: jobs.Job
@@ -62,7 +62,7 @@ def facemask() -> None:
         from facemask.cli.doctor import doctor
 
         sys.exit(doctor())
-    name = next((whole for whole, short in SHORT_OF.items() if short == name), name)
+    name = next((whole for whole, short in SUBCOMMANDS.items() if short == name), name)
     if name not in COMMANDS:
         print(USAGE, file=sys.stderr)
         sys.exit(0 if name in ("-h", "--help") else 2)
@@ -83,7 +83,8 @@ def main(name: str) -> None:
     """
     command = COMMANDS[name]
     _check_flags(command)
-    sys.argv[1:] = _with_user_groups(imply(name, arrange(sys.argv[1:], command.repeated, command.renamed)))
+    arguments = normalise_arguments(sys.argv[1:], command.repeated, command.renamed)
+    sys.argv[1:] = _with_user_groups(expand_shorthands(name, arguments))
     sys.path.insert(0, os.getcwd())
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
     register()
@@ -155,8 +156,8 @@ def _check_flags(command: Command) -> None:
         if word.startswith("--") and key.partition(".")[0] in keys:
             fail(f"{word} is not a flag; set keys without dashes: {key}=VALUE", code=2)
         if word in MULTIRUN and not command.supports_sweeps:
-            hint = f"; to pass several values: {command.repeated}=A {command.repeated}=B" if command.repeated else ""
-            fail(f"{word} is only supported by train.py; remove it{hint}.", code=2)
+            hint = f" To pass several values: {command.repeated}=A {command.repeated}=B" if command.repeated else ""
+            fail(f"{word} is only supported by train.py; remove it.{hint}", code=2)
 
 
 def _with_user_groups(words: list[str]) -> list[str]:

@@ -79,11 +79,13 @@ def _explain_key(message: str, cause: OmegaConfBaseException) -> str:
         "Union[int, str]": "an integer or a string",
         "Float": "a number",
         "Integer": "an integer",
-        "Bool": "true or false",
+        "valid bool": "true or false",
     }
     kind = next((words for name, words in types.items() if name in str(cause.msg)), "another type of value")
-    value = message.rpartition("override ")[2].partition("=")[2]
-    return f"{cause.full_key} must be {kind}, got {value}."
+    _, is_override, override = message.rpartition("override ")
+    if not is_override:
+        return f"{cause.full_key} cannot be resolved: {message.splitlines()[0].rstrip('.')}."
+    return f"{cause.full_key} must be {kind}, got {override.partition('=')[2] or 'an empty value'}."
 
 
 def _dotted(node: Any, prefix: str = "", depth: int = 9) -> Iterator[str]:

@@ -18,11 +18,11 @@ DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 # Config groups that accept a user's class, and the node of custom.yaml that holds its _target_.
 CUSTOM = {"model": "model", "detector": "detector", "sink": "sink.custom"}
 # Subcommands of the installed ``facemask`` that differ from the name of the script.
-SHORT_OF = {"infer_video": "infer", "prepare_data": "prepare"}
+SUBCOMMANDS = {"infer_video": "infer", "prepare_data": "prepare"}
 EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
-def arrange(arguments: list[str], repeated: str = "", renamed: Mapping[str, str] = EMPTY) -> list[str]:
+def normalise_arguments(arguments: list[str], repeated: str = "", renamed: Mapping[str, str] = EMPTY) -> list[str]:
     """Convert a command line to a form that Hydra parses.
 
     Flags move to the front, because Hydra rejects flags between overrides (hydra#3053). Values that contain ``=``, such
@@ -62,7 +62,7 @@ def _in_quotes(word: str) -> str:
     return "'" + re.sub(r"(\\*)('|\Z)", lambda m: m[1] * 2 + (r"\'" if m[2] else ""), word) + "'"
 
 
-def imply(command: str, overrides: Iterable[str]) -> list[str]:
+def expand_shorthands(command: str, overrides: Iterable[str]) -> list[str]:
     """Expand the shorthands among overrides.
 
     ``model=my_package.Net`` (also ``detector=`` and ``sink=``) becomes ``model=custom`` and the ``_target_``.
@@ -90,14 +90,15 @@ def imply(command: str, overrides: Iterable[str]) -> list[str]:
 
 def to_overrides(command: str, words: Sequence[str], keys: Mapping[str, object]) -> list[str]:
     """Convert the overrides and keyword arguments of a Python call to Hydra overrides."""
-    return imply(command, arrange([*words, *(f"{key}={_to_word(value)}" for key, value in keys.items())]))
+    arguments = [*words, *(f"{key}={_to_word(value)}" for key, value in keys.items())]
+    return expand_shorthands(command, normalise_arguments(arguments))
 
 
 def program(command: str = "") -> str:
     """Return how to type this command or ``command``: ``python train.py`` or ``facemask train``."""
     script, _, subcommand = sys.argv[0].rpartition(" ")  # facemask.cli.main joins program and subcommand
     if script and not subcommand.endswith(".py"):
-        return f"{Path(script).name} {SHORT_OF.get(command, command) or subcommand}"
+        return f"{Path(script).name} {SUBCOMMANDS.get(command, command) or subcommand}"
     return f"python {command or Path(sys.argv[0]).stem}.py"
 
 

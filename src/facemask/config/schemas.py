@@ -204,7 +204,7 @@ class SplitConfig:
     task: str = "split"
     data: FaceFolder = field(default_factory=FaceFolder)
     out: str | None = None  # output folder of train/, val/ and test/; null = write the column split of the manifest
-    files: str = "copy"  # copy or (hard) link the images into out=
+    files: str = "copy"  # how images get into out=: copy, or link (hard links)
     val: float = 0.2  # fraction of all images
     test: float = 0.2  # fraction of all images
     split_seed: int = 0
@@ -224,7 +224,7 @@ class Allowed:
 
     unreadable: int | None = 0  # files that cannot be decoded
     exact_duplicates: int | None = 0  # pairs of files with the same bytes
-    near_duplicates: int | None = 0  # pairs of files with the same image after rescaling or compression
+    near_duplicates: int | None = 0  # pairs of different files that show the same image, rescaled or recompressed
     label_conflicts: int | None = 0  # pairs of duplicates in different classes
     duplicates_across_splits: int | None = 0  # pairs of duplicates in different splits
     duplicates_across_groups: int | None = 0  # pairs of duplicates in different groups, which folds may separate

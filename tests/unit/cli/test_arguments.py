@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from facemask.config.arguments import arrange, imply, to_overrides
+from facemask.config.arguments import expand_shorthands, normalise_arguments, to_overrides
 from facemask.config.compose import compose
 
 
 def test_repeated_key_becomes_a_list_and_renamed_key_is_replaced() -> None:
-    assert arrange(["run=a/bs=1,lr=2", "fold=0", "run=b"], "run") == ["fold=0", "run=['a/bs=1,lr=2','b']"]
-    assert arrange(["run=a"], "run") == ["run=a"]
-    assert arrange(["run=a,b"], "run") == ["run=['a,b']"]
-    assert arrange(["sweep=x/y=1", "top=2"], "run", {"sweep": "folder"}) == ["folder='x/y=1'", "top=2"]
+    assert normalise_arguments(["run=a/bs=1,lr=2", "fold=0", "run=b"], "run") == ["fold=0", "run=['a/bs=1,lr=2','b']"]
+    assert normalise_arguments(["run=a"], "run") == ["run=a"]
+    assert normalise_arguments(["run=a,b"], "run") == ["run=['a,b']"]
+    assert normalise_arguments(["sweep=x/y=1", "top=2"], "run", {"sweep": "folder"}) == ["folder='x/y=1'", "top=2"]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_repeated_key_becomes_a_list_and_renamed_key_is_replaced() -> None:
     ],
 )
 def test_flags_move_to_the_front_and_special_values_are_quoted(typed: str, expected: str) -> None:
-    assert arrange(typed.split()) == expected.split()
+    assert normalise_arguments(typed.split()) == expected.split()
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_flags_move_to_the_front_and_special_values_are_quoted(typed: str, expec
     ],
 )
 def test_shorthand_overrides_are_expanded(command: str, typed: str, expected: str) -> None:
-    assert imply(command, typed.split()) == expected.split()
+    assert expand_shorthands(command, typed.split()) == expected.split()
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)

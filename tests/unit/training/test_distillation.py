@@ -134,7 +134,7 @@ def test_a_teacher_of_other_images_or_classes_is_refused(fit: Fit, faces: Path, 
     ("overrides", "said"),
     [
         (["augment.mixup=0.2"], r"augment\.mixup=0\.2 blends images, but a teacher sees the original images"),
-        (["model=mobilenetv2", "model.freeze=backbone"], "model.freeze=backbone learns from features that are kept"),
+        (["model=mobilenetv2", "model.freeze=backbone"], "model.freeze=backbone trains on cached features"),
         (["teacher_weight=1.5"], "teacher_weight must be between 0 and 1, got 1.5"),
         (["teacher_temperature=0"], "teacher_temperature must be a positive number, got 0.0"),
     ],
