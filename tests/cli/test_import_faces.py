@@ -70,7 +70,7 @@ def test_boxes_become_faces_that_can_be_trained_on(photos: Path, tmp_path: Path)
     ("words", "said"),
     [
         ("photos={}", "these names of faces are not known: hat (12 faces); say for each what it is"),
-        ("photos={} +classes.hat=train", "classes.hat=train is not a valid class name"),
+        ("photos={} +classes.hat=train", "classes.hat=train is no name for a class folder"),
         ("photos={} +classes.hat=../x", "classes.hat=../x is not a valid class name"),
         ("photos={} classes=four", "classes=four: there is no such classes; choose from: binary, three."),
         ("photos={} boxes=none.json", "none.json cannot be read as a COCO file: No such file or directory."),

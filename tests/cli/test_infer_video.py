@@ -155,7 +155,7 @@ WRONG = [
     ("source=photos sink=file sink.file.path=photos/annotated", "is where the source lies"),
     ("source=99999999999", "is not there"),
     ("source=photos sink=web", "sink=web shows what moves"),
-    ("privacy=blur patience=0", "give it more than 0"),
+    ("privacy=blur patience=0", "patience must be greater than 0"),
     ("source=97", "source=97: there is no such camera here"),
     ("source=store", "store holds no photo"),
     ("source=run/result.json", "cannot be read as a video or a picture"),
