@@ -1,4 +1,4 @@
-"""Make a small file of a run that runs anywhere: ``python export.py run=FOLDER format=onnx precision=int8``."""
+"""Export a trained model for deployment: ``python export.py run=FOLDER format=onnx precision=int8``."""
 
 from facemask.cli.main import main
 

@@ -1,4 +1,4 @@
-"""Label faces in videos: ``python infer_video.py run=FOLDER source=0``, or a file, a folder, an address."""
+"""Label faces in a video: ``python infer_video.py run=FOLDER source=0``; a source is a camera, file, folder or URL."""
 
 from facemask.cli.main import main
 

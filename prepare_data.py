@@ -1,4 +1,4 @@
-"""From photos to a set of faces: ``python prepare_data.py task=crop photos=FOLDER out=FOLDER``."""
+"""Create, split and audit data sets of faces: ``python prepare_data.py task=crop photos=FOLDER out=FOLDER``."""
 
 from facemask.cli.main import main
 

@@ -1,4 +1,4 @@
-"""Train a face-mask classifier: ``python train.py model=mobilenetv2 lr=1e-4``, or a grid of them with ``-m``."""
+"""Train a face-mask classifier: ``python train.py model=mobilenetv2 lr=1e-4``; ``-m`` sweeps over several values."""
 
 from facemask.cli.main import main
 

@@ -1,13 +1,15 @@
-"""facemask: from photos of people to a trained, compared, deployed face-mask classifier.
+"""Train, compare and deploy face-mask classifiers.
 
-Every name below is imported when it is first used, so that ``import facemask`` costs nothing and a device that predicts
-needs no torch.
+Every public name is imported on first use, so that ``import facemask`` is fast and inference needs no torch.
 
 Example:
-    >>> import facemask
-    >>> run = facemask.train("model=cnn", "data.root=faces", epochs=3)  # doctest: +SKIP
-    >>> run.metrics["auroc"]  # doctest: +SKIP
-    >>> run.predictor().predict(crops)  # doctest: +SKIP
+    ``faces`` is a folder with one subfolder of images per class.
+
+    >>> import facemask, numpy as np
+    >>> run = facemask.train("model=cnn", "data.root=faces", epochs=1, folder="run")
+    >>> crop = np.zeros((20, 16, 3), np.uint8)  # RGB
+    >>> run.predictor().predict([crop]).shape
+    (1, 2)
 """
 
 from importlib import import_module
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from facemask.inference.run import load_run
     from facemask.models.classifier import MaskClassifier
 
-_HOMES = {
+_MODULES = {  # module of each public name
     "train": "api",
     "evaluate": "api",
     "export": "api",
@@ -50,9 +52,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'facemask' has no attribute {name!r}")
-    value = getattr(import_module(f"facemask.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"facemask.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
 

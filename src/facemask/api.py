@@ -1,8 +1,8 @@
-"""The commands as functions: what a line of the command line does, from Python.
+"""Python functions of the commands.
 
-Every function takes overrides as they are typed (``"model=cnn"``), keyword arguments (``epochs=3``), or both. It checks
-them as the command line does, writes into a folder, and returns a typed result. Errors are
-:class:`~facemask.errors.FaceMaskError` with one sentence each.
+Each function takes overrides as on the command line (``"model=cnn"``), keyword arguments (``epochs=3``), or both. It
+runs the same checks as the command line, writes to a folder and returns a typed result. User errors are raised as
+:class:`~facemask.errors.FaceMaskError` with a one-sentence message.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from facemask.config.checks.export import resolve_export
 from facemask.config.checks.preparation import resolve_preparation
 from facemask.config.checks.training import check_race, resolve_training
 from facemask.config.checks.video import resolve_video
-from facemask.config.compose import compose as compose_plain
+from facemask.config.compose import compose as compose_with_hydra
 from facemask.config.schemas import EvaluateConfig, ExportConfig, InferVideoConfig, TaskConfig, TrainConfig
 from facemask.errors import ConfigError, did_you_mean
 
@@ -47,53 +47,67 @@ def compose(command: str, *overrides: str, **keys: object) -> AnyConfig:
 
     Args:
         command: ``train``, ``evaluate``, ``export``, ``infer_video`` or ``prepare_data``.
-        overrides: as on the command line, such as ``"model=cnn"``.
-        keys: the same as keyword arguments.
+        overrides: overrides as on the command line, such as ``"model=cnn"``.
+        keys: overrides as keyword arguments, such as ``epochs=3``; dotted keys as ``**{"model.dropout": 0.1}``.
+
+    Returns:
+        The typed configuration of the command.
 
     Raises:
-        ConfigError: a key or a value is wrong; the sentence says what is allowed.
+        ConfigError: the command or a key is unknown, or a value is invalid.
 
     Example:
         >>> import facemask
         >>> config = facemask.compose("train", "model=cnn", epochs=3)
         >>> config.epochs, config.model.get("input_size")
         (3, 64)
+        >>> facemask.compose("train", bs=0)
+        Traceback (most recent call last):
+        facemask.errors.ConfigError: bs must be at least 1, got 0.
     """
     if command not in RESOLVERS:
-        raise ConfigError(f"there is no command {command}{did_you_mean(command, RESOLVERS)}")
-    return RESOLVERS[command](_composed(command, to_overrides(command, overrides, keys)))
+        raise ConfigError(f"{command} is not a command{did_you_mean(command, RESOLVERS)}")
+    return RESOLVERS[command](_compose(command, to_overrides(command, overrides, keys)))
 
 
 def train(*overrides: str, folder: str | Path | None = None, **keys: object) -> "Run":
-    """Train as ``train.py`` does, or resume the run that the folder holds.
+    """Train a classifier as ``train.py`` does, or resume the run in ``folder``.
 
     Args:
-        overrides: as on the command line, such as ``"model=cnn"`` and ``"data.root=faces"``.
-        folder: the run folder; None for ``outputs/DATE/TIME``.
+        overrides: overrides as on the command line, such as ``"model=cnn"`` and ``"data.root=faces"``.
+        folder: run folder; None for a new folder ``outputs/DATE/TIME``. An unfinished run of the same configuration is
+            resumed; a finished run is returned unchanged.
         keys: overrides as keyword arguments, such as ``epochs=3``.
 
     Returns:
-        The run: ``metrics``, ``predictions``, ``history``, ``predictor()``, ``folder``.
+        The run, with ``metrics``, ``predictions``, ``history``, ``predictor()`` and ``folder``.
 
     Raises:
-        FaceMaskError: the configuration or the data cannot be used.
+        ConfigError: the configuration is invalid.
+        DataError: the data set cannot be used.
+        WeightsError: the pretrained weights cannot be loaded.
+        RunError: the folder contains a run with another configuration or on other data.
 
     Example:
-        >>> run = facemask.train("model=cnn", "data.root=faces", epochs=3)  # doctest: +SKIP
-        >>> run.metrics["auroc"], run.predictions.head()  # doctest: +SKIP
+        >>> import facemask
+        >>> run = facemask.train("model=cnn", "data.root=faces", epochs=1, folder="run")
+        >>> 0 <= run.metrics["accuracy"] <= 1
+        True
+        >>> list(run.predictions.columns[:3])
+        ['path', 'group', 'label']
     """
-    words = to_overrides("train", overrides, keys)
-    config = resolve_training(_composed("train", words))
+    arguments = to_overrides("train", overrides, keys)
+    config = resolve_training(_compose("train", arguments))
     check_race(config, is_sweep=False)
     from facemask.runs.run_folder import read_config
     from facemask.training.command import train as command
 
     if config.resume is not None:
-        if len(words) > 1:
-            raise ConfigError(f"resume={config.resume} goes on with that run's configuration; leave out the others.")
+        if len(arguments) > 1:
+            raise ConfigError(f"resume={config.resume} uses the configuration of that run; remove the other overrides.")
         folder = Path(config.resume).expanduser()
         config = read_config(folder)
-    return command(config, _folder(folder, "outputs"), command=_line("train.py", words))
+    return command(config, _output_folder(folder, "outputs"), command=_command_line("train.py", arguments))
 
 
 def evaluate(
@@ -102,103 +116,138 @@ def evaluate(
     folder: str | Path | None = None,
     **keys: object,
 ) -> "Evaluation | PhotoEvaluation":
-    """Evaluate as ``evaluate.py`` does: on the test part that a run held out, or on another folder.
+    """Evaluate models as ``evaluate.py`` does and write a report.
+
+    Models are evaluated on the test set that their runs held out, or on another folder (``data.root=`` or ``photos=``).
 
     Args:
-        run: a run, its folder or a checkpoint; several are compared; None where ``sweep=`` names a sweep's folder.
-        overrides: as on the command line, such as ``"split=all"``.
-        folder: for the report; None for ``outputs/reports/DATE/TIME``.
+        run: run, run folder or checkpoint; several models are compared; None with ``sweep=FOLDER``.
+        overrides: overrides as on the command line, such as ``"split=val"``.
+        folder: folder of the report; None for a new folder ``outputs/reports/DATE/TIME``.
         keys: overrides as keyword arguments.
 
+    Returns:
+        The scores and the path of the report; for ``photos=``, a ``PhotoEvaluation``.
+
     Raises:
-        FaceMaskError: a run, the data or a setting cannot be used.
+        ConfigError: the configuration is invalid.
+        DataError: the data set cannot be used.
+        RunError: a run or checkpoint cannot be read.
 
     Example:
-        >>> facemask.evaluate(run).models[0].metrics["accuracy"]  # doctest: +SKIP
+        >>> import facemask
+        >>> evaluation = facemask.evaluate("run", n_bootstraps=100, folder="report")
+        >>> 0 <= evaluation.models[0].metrics["accuracy"] <= 1
+        True
+        >>> evaluation.page.name
+        'report.html'
     """
     if "sweep" in keys:
         keys["sweep_folder"] = keys.pop("sweep")
-    words = to_overrides("evaluate", overrides, _with_runs(run, keys))
-    config = resolve_evaluation(_composed("evaluate", words))
+    arguments = to_overrides("evaluate", overrides, _with_runs(run, keys))
+    config = resolve_evaluation(_compose("evaluate", arguments))
     from facemask.evaluation.command import evaluate as command
 
-    return command(config, _folder(folder, "outputs/reports"), _line("evaluate.py", words))
+    return command(config, _output_folder(folder, "outputs/reports"), _command_line("evaluate.py", arguments))
 
 
 def export(run: "str | Path | Run", *overrides: str, folder: str | Path | None = None, **keys: object) -> "Exported":
-    """Export as ``export.py`` does: one file from pictures to probabilities, checked against the run.
+    """Export a trained model as ``export.py`` does and check its accuracy against the run.
 
     Args:
-        run: a run, its folder or a checkpoint.
-        overrides: as on the command line, such as ``"precision=int8"``.
-        folder: for the file; None for ``outputs/exports/DATE/TIME``.
+        run: run, run folder or checkpoint.
+        overrides: overrides as on the command line, such as ``"format=onnx"`` and ``"precision=int8"``.
+        folder: folder of the exported file; None for a new folder ``outputs/exports/DATE/TIME``.
         keys: overrides as keyword arguments.
 
+    Returns:
+        The path, size and parity check of the exported file.
+
     Raises:
-        FaceMaskError: the run cannot be exported like this, or lost too much.
+        ConfigError: the configuration is invalid.
+        RunError: the run or checkpoint cannot be read.
+        ModelError: the model cannot be exported in this format, or loses more accuracy than ``max_drop``.
 
     Example:
-        >>> facemask.export(run, precision="int8").file  # doctest: +SKIP
+        >>> import facemask
+        >>> facemask.export("run", n_bootstraps=100, folder="exported").file.name
+        'CNN-fp32.onnx'
     """
-    config = resolve_export(_composed("export", to_overrides("export", overrides, keys | {"run": str(_path(run))})))
+    config = resolve_export(_compose("export", to_overrides("export", overrides, keys | {"run": str(_run_path(run))})))
     from facemask.exporting.export import export as command
 
-    return command(config, _folder(folder, "outputs/exports"))
+    return command(config, _output_folder(folder, "outputs/exports"))
 
 
 def prepare(task: str, *overrides: str, folder: str | Path | None = None, **keys: object) -> "TaskResult":
-    """Prepare data as ``prepare_data.py`` does.
+    """Run a data preparation task as ``prepare_data.py`` does.
 
     Args:
         task: ``crop``, ``import``, ``split``, ``audit`` or ``explore``.
-        overrides: as on the command line, such as ``"photos=photos"`` and ``"out=faces"``.
-        folder: for the report of ``audit`` and ``explore``; None for ``outputs/TASK/DATE/TIME``.
+        overrides: overrides as on the command line, such as ``"photos=photos"`` and ``"out=faces"``.
+        folder: folder of the report of ``audit`` and ``explore``; None for a new folder ``outputs/TASK/DATE/TIME``.
         keys: overrides as keyword arguments.
 
+    Returns:
+        The result of the task.
+
     Raises:
-        FaceMaskError: the photos, the annotations or the folder cannot be used.
+        ConfigError: the configuration is invalid.
+        DataError: the photos, the annotations or the data set cannot be used.
 
     Example:
-        >>> facemask.prepare("crop", photos="photos", out="faces")  # doctest: +SKIP
+        >>> import facemask
+        >>> result = facemask.prepare("split", "data.root=faces", out="parts")
+        >>> result.folder.name
+        'parts'
     """
     config = resolve_preparation(
-        _composed("prepare_data", to_overrides("prepare_data", [f"task={task}", *overrides], keys))
+        _compose("prepare_data", to_overrides("prepare_data", [f"task={task}", *overrides], keys))
     )
     from facemask.preparation.command import prepare as command
 
-    writes = task in ("audit", "explore")
-    return command(config, _folder(folder, f"outputs/{task}") if writes else Path.cwd())
+    writes_report = task in ("audit", "explore")
+    return command(config, _output_folder(folder, f"outputs/{task}") if writes_report else Path.cwd())
 
 
 def label_video(source: int | str | Path, *overrides: str, folder: str | Path | None = None, **keys: object) -> "Tally":
-    """Label the faces of a video, a camera or photos, as ``infer_video.py`` does.
+    """Detect and classify the faces of a video, camera or photos as ``infer_video.py`` does.
 
     Args:
-        source: a camera's number, an address, a video, a photo or a folder of photos.
-        overrides: as on the command line, such as ``"sink=events"``; without a sink nothing is kept but the counts.
-        folder: for what sinks write; None for ``outputs/video/DATE/TIME``.
-        keys: overrides as keyword arguments; ``run=`` names the model.
+        source: camera number, URL, video, photo or folder of photos.
+        overrides: overrides as on the command line, such as ``"sink=events"``; the default is ``sink=none``, which only
+            counts.
+        folder: folder of the sinks' output; None for ``outputs/video/DATE/TIME``.
+        keys: overrides as keyword arguments; ``run=`` is required: a run folder, checkpoint or exported model.
+
+    Returns:
+        The number of frames, faces and labels.
 
     Raises:
-        FaceMaskError: the source, the model, the detector or a sink cannot be used.
+        ConfigError: the configuration is invalid, or the detector or a sink cannot be set up.
+        DataError: the source cannot be opened or read.
+        RunError: the run or checkpoint cannot be read.
+        ModelError: the model file cannot be loaded.
 
     Example:
-        >>> facemask.label_video("street.mp4", run="outputs/exports/model.onnx", sink="file").labels  # doctest: +SKIP
+        >>> import facemask
+        >>> facemask.label_video("photo.png", "detector=haar", run="run").n_frames
+        1
     """
-    has_sink = "sink" in keys or any(word.startswith("sink=") for word in overrides)
-    given = keys | {"source": source} | ({} if has_sink else {"sink": "none"})
-    config = resolve_video(_composed("infer_video", to_overrides("infer_video", overrides, given)))
+    has_sink = "sink" in keys or any(override.startswith("sink=") for override in overrides)
+    keys = keys | {"source": source} | ({} if has_sink else {"sink": "none"})
+    config = resolve_video(_compose("infer_video", to_overrides("infer_video", overrides, keys)))
     from facemask.video.label import label_video as command
 
-    place = Path(folder or Path("outputs/video", f"{datetime.now():%Y-%m-%d/%H-%M-%S}")).expanduser()
-    return command(config, place)
+    target = Path(folder or Path("outputs/video", f"{datetime.now():%Y-%m-%d/%H-%M-%S}")).expanduser()
+    return command(config, target)
 
 
-def _composed(command: str, words: Sequence[str]) -> DictConfig:
-    if foreign := [word for word in words if word.startswith("hydra.")]:
-        raise ConfigError(f"{foreign[0]} is for the command line; from Python give folder=.")
+def _compose(command: str, overrides: Sequence[str]) -> DictConfig:
+    if of_hydra := [override for override in overrides if override.startswith("hydra.")]:
+        raise ConfigError(f"{of_hydra[0]} is only supported on the command line; in Python, pass folder=.")
     try:
-        return compose_plain(command, words)
+        return compose_with_hydra(command, overrides)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from error
 
@@ -206,16 +255,16 @@ def _composed(command: str, words: Sequence[str]) -> DictConfig:
 def _with_runs(run: Any, keys: dict[str, object]) -> dict[str, object]:
     if run is None:
         return keys
-    several = run if isinstance(run, Sequence) and not isinstance(run, str) else [run]
-    return keys | {"run": [str(_path(one)) for one in several]}
+    runs = run if isinstance(run, Sequence) and not isinstance(run, str) else [run]
+    return keys | {"run": [str(_run_path(one)) for one in runs]}
 
 
-def _path(run: "str | Path | Run") -> Path:
+def _run_path(run: "str | Path | Run") -> Path:
     return Path(run) if isinstance(run, str | Path) else run.folder
 
 
-def _folder(folder: str | Path | None, parent: str) -> Path:
-    """Return the folder that was asked for, or a new one named by the time."""
+def _output_folder(folder: str | Path | None, parent: str) -> Path:
+    """Create and return ``folder``; if None, a new folder named by the time."""
     if folder is None:
         now = datetime.now()
         new = Path(parent) / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S}"
@@ -227,7 +276,7 @@ def _folder(folder: str | Path | None, parent: str) -> Path:
     return folder
 
 
-def _line(script: str, words: Sequence[str]) -> str:
+def _command_line(script: str, overrides: Sequence[str]) -> str:
     import shlex
 
-    return f"python {script} {shlex.join(words)}".rstrip()
+    return f"python {script} {shlex.join(overrides)}".rstrip()

@@ -1,41 +1,53 @@
-"""What can go wrong by a user's doing. Every message says what was wrong and what to do instead."""
+"""Errors that a user can fix. Each message states what is wrong and what to do instead."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class FaceMaskError(Exception):
-    """A problem the user can mend: shown as one sentence with exit code 2, never as a stack trace."""
+    """Base class of errors that a user can fix; the command line prints one sentence and exits with code 2."""
 
 
 class ConfigError(FaceMaskError):
-    """A key, a value, or a combination of values that cannot be meant."""
+    """Invalid configuration: an unknown key, an invalid value, or conflicting values."""
 
 
 class DataError(FaceMaskError):
-    """A data set that is missing, empty, inconsistent or too damaged to train on."""
+    """Data set that is missing, empty, inconsistent or too damaged to use."""
 
 
 class WeightsError(FaceMaskError):
-    """Pretrained weights that cannot be had, or do not fit the network."""
+    """Pretrained weights that cannot be obtained, or do not match the network."""
 
 
 class RunError(FaceMaskError):
-    """A run folder or checkpoint that cannot be read, written or continued."""
+    """Run folder or checkpoint that cannot be read, written or resumed."""
 
 
 class ModelError(FaceMaskError):
-    """A model file that cannot be read or run, or would not be worth writing."""
+    """Model file that cannot be read or run, or an export that is rejected."""
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, shortened, without its full stop."""
+    """Return the first line of an error message, cut at 200 characters, without the final full stop."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".")[:200] if lines else type(error).__name__
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """Return the end of a sentence about a wrong word: the nearest choice, or all of them."""
+    """Return the end of an error message about an unknown word: the closest choices, or a list of all.
+
+    Args:
+        word: unknown word.
+        choices: allowed words.
+
+    Returns:
+        ``; did you mean CHOICE?`` or ``; choose from: CHOICES.``
+
+    Example:
+        >>> did_you_mean("modle", ["model", "data"])
+        '; did you mean model?'
+    """
     choices = sorted(choices)
     alike = {choice: difflib.SequenceMatcher(None, word, choice).ratio() for choice in choices}
     best = max(alike.values(), default=0.0)

@@ -1,4 +1,4 @@
-"""Files that a reader, or a crash, finds whole or not at all; and what may be written into them as JSON."""
+"""Atomic file writes, and conversion to JSON-compatible types."""
 
 import math
 import os
@@ -12,8 +12,15 @@ import pandas as pd
 
 
 @contextmanager
-def replaced(path: Path) -> Iterator[BinaryIO]:
-    """Yield a stream whose content takes the place of a file: a reader, or a crash, finds the old or the new one."""
+def open_atomically(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for atomic replacement: readers see the old or the new content, even after a crash.
+
+    Args:
+        path: file to create or replace.
+
+    Yields:
+        A binary stream to a temporary file that replaces ``path`` at the end of the ``with`` block.
+    """
     partial = path.with_name(path.name + ".partial")
     try:
         with partial.open("wb") as stream:
@@ -27,19 +34,19 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    with replaced(path) as stream:
+    """Write a text file atomically, as UTF-8."""
+    with open_atomically(path) as stream:
         stream.write(text.encode())
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a Parquet table, whole or not at all."""
-    with replaced(path) as stream:
+    """Write a Parquet file atomically."""
+    with open_atomically(path) as stream:
         table.to_parquet(stream, index=False)
 
 
-def same_file(original: Path, other: Path) -> None:
-    """Have a second name for a file take the place of another file; where there are no links, a copy of it."""
+def link_or_copy(original: Path, other: Path) -> None:
+    """Atomically replace ``other`` with a hard link to ``original``; fall back to a copy."""
     partial = other.with_name(other.name + ".partial")
     partial.unlink(missing_ok=True)
     try:
@@ -50,22 +57,22 @@ def same_file(original: Path, other: Path) -> None:
 
 
 def remove_if_empty(folder: Path) -> None:
-    """Remove the output folder that Hydra made for a job that wrote nothing, and its day's, if there is no more."""
-    if folder == Path.cwd():  # which was there before
+    """Remove an empty output folder that Hydra created, and its parent folder (the date) if that is empty too."""
+    if folder == Path.cwd():  # not created by Hydra
         return
     with suppress(OSError):  # not empty
         folder.rmdir()
         folder.parent.rmdir()
 
 
-def as_typed(path: Path) -> Path:
-    """Return a path as a user would type it from here."""
+def relative_to_cwd(path: Path) -> Path:
+    """Return a path relative to the current folder if it is inside it, else unchanged."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def to_jsonable(value: Any) -> Any:
-    """Return plain Python types; NaN, which JSON does not have, becomes None."""
+    """Convert a value to types that JSON supports; NaN and infinity become None."""
     if isinstance(value, dict):
         return {str(key): to_jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

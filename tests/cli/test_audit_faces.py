@@ -73,10 +73,10 @@ def test_each_defect_fails_it_until_it_is_allowed(clean: Path, tmp_path: Path) -
     [
         ("", "data.root has no value; give it one: data.root=…"),
         ("data.root=nowhere", "data.root=nowhere is not a folder"),
-        ("data.root=set allow.tiny=-1", "allow.tiny=-1 is no number of findings; give 0 or more, or null for any."),
-        ("data.root=set allow.blurred=1", "allow.blurred is no key; did you mean allow."),
-        ("data.root=set max_aspect=0.5", "max_aspect=0.5 is too small; it must be 1 or more."),
-        ("data.root=set out=x", "out is no key"),
+        ("data.root=set allow.tiny=-1", "allow.tiny must be at least 0, or null to allow any number, got -1."),
+        ("data.root=set allow.blurred=1", "allow.blurred is not a key; did you mean allow."),
+        ("data.root=set max_aspect=0.5", "max_aspect must be at least 1, got 0.5."),
+        ("data.root=set out=x", "out is not a key"),
         ("data=folder data.root=set", "data"),
     ],
 )

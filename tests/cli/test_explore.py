@@ -69,8 +69,8 @@ def test_faces_are_embedded_when_asked_for(tmp_path: Path, faces_on_disk: Path) 
         (["data=folder"], "data.root has no value; give it one: data.root="),
         (["data=folder", "data.root=nowhere"], "data.root=nowhere is not a folder"),
         (["augment=keras", "augment.without=[shake]"], "augment.without names 'shake', which is no step"),
-        (["seed=-1"], "seed=-1 is not a seed"),
-        (["-m", "augment=none,light"], "-m is for train.py; leave it out"),
+        (["seed=-1"], "seed must be at least 0 and less than 2**32, got -1."),
+        (["-m", "augment=none,light"], "-m is only supported by train.py; remove it"),
     ],
 )
 def test_wrong_words_get_one_sentence(tmp_path: Path, words: list[str], said: str) -> None:

@@ -168,25 +168,30 @@ def nothing(place: Path) -> None:
 
 
 WRONG = [
-    ("", nothing, "name what to export: run=FOLDER"),
+    ("", nothing, "run has no value; give it the run folder to export: run=FOLDER"),
     ("run=nowhere", nothing, "nowhere is no run folder: it has no config.yaml"),
-    ("run=run format=tflite", nothing, "format=tflite is not one of onnx, openvino, exported_program."),
-    ("run=run precision=int4", nothing, "precision=int4 is not one of fp32, fp16, int8."),
-    ("run=run preprocessing=no", nothing, "preprocessing=no is not one of inside, outside."),
+    (
+        "run=run format=tflite",
+        nothing,
+        "format must be one of onnx, openvino, exported_program, or the dotted path of a class",
+    ),
+    ("run=run precision=int4", nothing, "precision must be one of fp32, fp16, int8, got int4."),
+    ("run=run preprocessing=no", nothing, "preprocessing must be one of inside, outside, got no."),
     (
         "run=run format=exported_program precision=int8",
         nothing,
-        "precision=int8 is for format=onnx and format=openvino; format=exported_program takes fp32 or fp16.",
+        "format=exported_program supports precision=fp32 or fp16, got int8; precision=int8 is supported by format=onnx "
+        "and format=openvino.",
     ),
     ("run=run max_drop=2", nothing, "max_drop must be between 0 and 1, such as 0.005, got 2.0."),
-    ("run=run calibration=0", nothing, "calibration=0 is too small; it must be 1 or more."),
-    ("run=run float_layers=-1", nothing, "float_layers=-1 is too small; it must be 0 or more."),
+    ("run=run calibration=0", nothing, "calibration must be at least 1, got 0."),
+    ("run=run float_layers=-1", nothing, "float_layers must be at least 0, got -1."),
     ("run=run precision=int8 float_layers=3", nothing, "float_layers=3 leaves nothing to quantise of the network's 3"),
     ("run=run fold=1", nothing, "fold=1 of run is not complete; complete are: 0."),
     ("run=run hydra.run.dir=run/fold-0", nothing, "run/fold-0 is a run's own folder, which is only read"),
     ("run=moved", no_data, "is not a folder"),
-    ("run=run precison=int8", nothing, "precison is no key; did you mean precision?"),
-    ("-m run=run", nothing, "-m is for train.py; leave it out."),
+    ("run=run precison=int8", nothing, "precison is not a key; did you mean precision?"),
+    ("-m run=run", nothing, "-m is only supported by train.py; remove it."),
 ]
 
 

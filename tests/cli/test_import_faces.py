@@ -71,14 +71,14 @@ def test_boxes_become_faces_that_can_be_trained_on(photos: Path, tmp_path: Path)
     [
         ("photos={}", "these names of faces are not known: hat (12 faces); say for each what it is"),
         ("photos={} +classes.hat=train", "classes.hat=train is no name for a class folder"),
-        ("photos={} +classes.hat=../x", "classes.hat=../x is no name for a class folder"),
+        ("photos={} +classes.hat=../x", "classes.hat=../x is not a valid class name"),
         ("photos={} classes=four", "classes=four: there is no such classes; choose from: binary, three."),
         ("photos={} boxes=none.json", "none.json cannot be read as a COCO file: No such file or directory."),
         ("photos={}/..", "is inside photos="),
         ("photos=nowhere", "nowhere holds no Pascal VOC file (.xml); give the folder of the annotated photos."),
         ("photos={} photos={}", "task=import takes one folder of photos"),
         ("photos={} detector=haar", "detector is not a config group of this command or task; remove it."),
-        ("photos={} labels=folder", "labels is no key"),
+        ("photos={} labels=folder", "labels is not a key"),
     ],
 )
 def test_wrong_words_get_one_sentence(photos: Path, tmp_path: Path, words: str, said: str) -> None:

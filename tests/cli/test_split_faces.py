@@ -92,14 +92,17 @@ def test_two_files_that_would_have_one_place_are_refused(tmp_path: Path) -> None
     [
         ("data.root=nowhere", "data.root=nowhere is not a folder"),
         ("", "data.root has no value; give it one: data.root=…"),
-        ("data.root=set test=0.01", "test=0.01 is not a share of the images; give 0, or 0.05 to 0.9."),
-        ("data.root=set val=0.5 test=0.5", "val=0.5 and test=0.5 leave too little to train on."),
-        ("data.root=set files=move", "files=move is not one of copy, link."),
-        ("data.root=set out=set/parts", "out=set/parts is inside data.root=set; give a folder beside it."),
-        ("data.root=set split_seed=-1", "split_seed=-1 is not a seed"),
+        ("data.root=set test=0.01", "test must be 0, or a fraction of the images between 0.05 and 0.9, got 0.01."),
+        (
+            "data.root=set val=0.5 test=0.5",
+            "val + test must be at most 0.9, to leave 0.1 for training, got val=0.5 and test=0.5.",
+        ),
+        ("data.root=set files=move", "files must be one of copy, link, got move."),
+        ("data.root=set out=set/parts", "out=set/parts is inside data.root=set; choose a folder outside it."),
+        ("data.root=set split_seed=-1", "split_seed must be at least 0 and less than 2**32, got -1."),
         ("data.root=set test=0.05", "class 'a' has 12 groups of images, too few for 20 parts (test)"),
         ("data.root=set out=diary.txt", "out=diary.txt exists already; give a new folder"),
-        ("data.root=set photos=x", "photos is no key"),
+        ("data.root=set photos=x", "photos is not a key"),
     ],
 )
 def test_wrong_words_get_one_sentence(tmp_path: Path, words: str, said: str) -> None:

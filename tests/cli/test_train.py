@@ -104,7 +104,7 @@ def test_control_c_tells_how_to_go_on(workdir: Path, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert f"interrupted; go on with: python train.py resume={folder}" in out
+    assert f"interrupted; to resume, type: python train.py resume={folder}" in out
     assert "Traceback" not in out + err
     assert result_of(folder).status == "interrupted"
 

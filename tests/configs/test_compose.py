@@ -1,4 +1,4 @@
-"""Every file in conf/ composes, passes the checks, and trains a few batches."""
+"""Every file in conf/ composes, passes the checks and trains a few batches."""
 
 from pathlib import Path
 
@@ -14,21 +14,21 @@ from facemask.training.fit import fit_folds
 
 CONF = PROJECT / "conf"
 FILES = sorted((group.name, file.stem) for group in CONF.iterdir() if group.is_dir() for file in group.glob("*.yaml"))
-CUSTOM = "custom"  # files whose target the user gives
+CUSTOM = "custom"  # files whose _target_ the user sets
 DETECTORS = [choice for group, choice in FILES if group == "detector" and choice != CUSTOM]
 SINKS = [choice for group, choice in FILES if group == "sink" and choice != CUSTOM]
-OF_OTHERS = ("task", "detector", "classes", "sink")  # groups that train.py does not have
-CHOICES = [(group, choice) for group, choice in FILES if group not in OF_OTHERS]
-OWN = ["model._target_=facemask.models.cnn.CNN"]
-NEEDS = {"data=folder": ["data.root=somewhere"], "model=timm": ["model.name=resnet18"], "model=custom": OWN}
-PLACES = ["photos=photos", "out=faces"]
+OTHER_GROUPS = ("task", "detector", "classes", "sink")  # config groups of other commands
+CHOICES = [(group, choice) for group, choice in FILES if group not in OTHER_GROUPS]
+CUSTOM_MODEL = ["model._target_=facemask.models.cnn.CNN"]
+NEEDS = {"data=folder": ["data.root=somewhere"], "model=timm": ["model.name=resnet18"], "model=custom": CUSTOM_MODEL}
+FOLDERS = ["photos=photos", "out=faces"]
 ROOT = ["data.root=faces"]
-TASK_NEEDS = {"explore": [], "crop": PLACES, "import": PLACES, "split": ROOT, "audit": ROOT}
-PLUGINS = {"launcher=ray": "hydra_plugins.hydra_ray_launcher"}  # it wants an environment of its own
+TASK_NEEDS = {"explore": [], "crop": FOLDERS, "import": FOLDERS, "split": ROOT, "audit": ROOT}
+PLUGINS = {"launcher=ray": "hydra_plugins.hydra_ray_launcher"}  # needs a separate environment
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES, ids=lambda value: str(value))
-def test_every_choice_composes_and_passes_the_checks(group: str, choice: str) -> None:
+def test_every_training_choice_composes_and_passes_the_checks(group: str, choice: str) -> None:
     word = f"{group}={choice}"
     if plugin := PLUGINS.get(word):
         pytest.importorskip(plugin)
@@ -52,7 +52,7 @@ def test_every_task_composes_and_passes_the_checks(task: str) -> None:
     assert config.task == task
 
 
-def test_there_is_a_file_for_everything_the_readme_names() -> None:
+def test_every_documented_choice_has_a_configuration_file() -> None:
     named = {
         "data": {"demo", "folder", "sfmask10", "sfmask", "faces3"},
         "augment": {"none", "light", "keras", "strong"},
@@ -96,16 +96,16 @@ SMOKE = [
     ["schedule=plateau", "callbacks=none", "model=cnn", "monitor=val/loss"],
     ["model=timm", "model.name=resnet18", "model.pretrained=false", "model.head=mlp", "model.channels_last=false"],
     ["model=mobilenetv2_frozen", "augment.views=1"],
-    ["model=custom", *OWN],
+    ["model=custom", *CUSTOM_MODEL],
     ["trainer.precision=bf16-mixed", "trainer.gradient_clip_val=1.0", "model=cnn"],
     ["data.balance=oversample", "model.label_smoothing=0.1", "model=cnn"],
 ]
 
 
 @pytest.mark.parametrize("overrides", SMOKE, ids=" ".join)
-def test_it_trains_a_few_batches(overrides: list[str], workdir: Path, tmp_path: Path) -> None:
-    where = [f"data.root={workdir}/demo", f"data.store_dir={workdir}/store", "data.num_workers=0"]
-    config = compose_config("trainer=smoke", *where, *overrides)
+def test_configuration_trains_a_few_batches(overrides: list[str], workdir: Path, tmp_path: Path) -> None:
+    data = [f"data.root={workdir}/demo", f"data.store_dir={workdir}/store", "data.num_workers=0"]
+    config = compose_config("trainer=smoke", *data, *overrides)
     check_components(config)
     result = fit_folds(config, tmp_path / "run")
     assert result.is_complete

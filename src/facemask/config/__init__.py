@@ -1,1 +1,1 @@
-"""Typed configurations: their keys, how they are composed, and every check before anything runs."""
+"""Typed configurations: schemas, composition with Hydra, and the checks that run before any work starts."""

@@ -1,4 +1,4 @@
-"""What is typed, in the form that Hydra takes."""
+"""Conversion of command lines and keyword arguments to Hydra overrides."""
 
 import re
 import shlex
@@ -10,28 +10,31 @@ from types import MappingProxyType
 from facemask.config.keys import SWEEP_ONLY_KEYS
 
 MULTIRUN = ("-m", "--multirun")
-PLAIN = re.compile(r"[\w\-/%.+*@:?|,$(){}\[\]\\ ]*", re.ASCII)  # what Hydra takes without quotes
-FUNCTION = re.compile(r"\w+\(.*\)")  # Hydra's: range(start=0,stop=3)
-SPECIAL = frozenset(",()[]{}\\")  # has a meaning to Hydra, unless it is quoted
-QUOTED = "'\"[{("  # a value that starts like this has been quoted, or is a list, a mapping or a sweep
+PLAIN = re.compile(r"[\w\-/%.+*@:?|,$(){}\[\]\\ ]*", re.ASCII)  # values that Hydra accepts without quotes
+FUNCTION = re.compile(r"\w+\(.*\)")  # a Hydra function, such as range(start=0,stop=3)
+SPECIAL = frozenset(",()[]{}\\")  # characters of Hydra's grammar, unless quoted
+QUOTED = "'\"[{("  # a value that starts with one of these is already quoted, or is a list, mapping or sweep
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
-# Groups that a class of the user's can be chosen in, and where its name goes in the file custom.yaml.
+# Config groups that accept a user's class, and the node of custom.yaml that holds its _target_.
 CUSTOM = {"model": "model", "detector": "detector", "sink": "sink.custom"}
-# What the installed ``facemask`` calls two of the commands.
-SHORT_OF = {"infer_video": "infer", "prepare_data": "prepare"}
+# Subcommands of the installed ``facemask`` that differ from the name of the script.
+SUBCOMMANDS = {"infer_video": "infer", "prepare_data": "prepare"}
 EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
-def arrange(arguments: list[str], repeated: str = "", renamed: Mapping[str, str] = EMPTY) -> list[str]:
-    """Put a command line into the form Hydra takes.
+def normalise_arguments(arguments: list[str], repeated: str = "", renamed: Mapping[str, str] = EMPTY) -> list[str]:
+    """Convert a command line to a form that Hydra parses.
 
-    Flags go to the front, because Hydra refuses them between overrides (hydra#3053), and a value with ``=`` in it, such
-    as a folder named by its values, is quoted (hydra#1577).
+    Flags move to the front, because Hydra rejects flags between overrides (hydra#3053). Values that contain ``=``, such
+    as the folder of a sweep's job, are quoted (hydra#1577).
 
     Args:
-        arguments: the words typed.
-        repeated: a key that may be given several times; its values become one list.
-        renamed: words for keys that Hydra would take for a group of ``conf/``, and the keys meant.
+        arguments: command-line arguments without the program name.
+        repeated: key that may be given several times; its values are collected into one list.
+        renamed: mapping of typed key to schema key, for keys whose name is also a config group.
+
+    Returns:
+        The flags, followed by the overrides.
     """
     words = [word.partition("=") for word in arguments]
     arguments = [f"{renamed.get(key, key)}{sign}{value}" for key, sign, value in words]
@@ -55,45 +58,52 @@ def _quote(word: str, is_sweep: bool) -> str:
 
 
 def _in_quotes(word: str) -> str:
-    """Return a word in Hydra's quotes, where backslashes count only before a quote."""
+    """Quote a string for Hydra, which treats a backslash as an escape only before a quote."""
     return "'" + re.sub(r"(\\*)('|\Z)", lambda m: m[1] * 2 + (r"\'" if m[2] else ""), word) + "'"
 
 
-def imply(command: str, overrides: Iterable[str]) -> list[str]:
-    """Spell out what the overrides of a command imply.
+def expand_shorthands(command: str, overrides: Iterable[str]) -> list[str]:
+    """Expand the shorthands among overrides.
 
-    ``model=my_package.Net`` (also ``detector=``, ``sink=``) names a class of the user's in place of a file of ``conf``.
-    ``data.root=FOLDER`` without a choice of ``data`` means a folder of one's own, not the demo set, where there is such
-    a choice.
+    ``model=my_package.Net`` (also ``detector=`` and ``sink=``) becomes ``model=custom`` and the ``_target_``.
+    ``data.root=FOLDER`` without ``data=`` adds ``data=folder``, in commands whose default would be the demo set.
+
+    Args:
+        command: command name, such as ``train``.
+        overrides: Hydra overrides.
+
+    Returns:
+        The expanded overrides.
     """
     overrides = list(overrides)
     keys = [word.partition("=")[0].lstrip("+~") for word in overrides]
-    has_choice = command == "train" or "task=explore" in overrides
-    if has_choice and "data.root" in keys and "data" not in keys:
+    has_data_group = command == "train" or "task=explore" in overrides
+    if has_data_group and "data.root" in keys and "data" not in keys:
         overrides = ["data=folder", *overrides]
-    spelled = []
+    expanded = []
     for word in overrides:
         key, _, value = word.partition("=")
         is_custom = key in CUSTOM and DOTTED.fullmatch(value)
-        spelled += [f"{key}=custom", f"{CUSTOM[key]}._target_={value}"] if is_custom else [word]
-    return spelled
+        expanded += [f"{key}=custom", f"{CUSTOM[key]}._target_={value}"] if is_custom else [word]
+    return expanded
 
 
 def to_overrides(command: str, words: Sequence[str], keys: Mapping[str, object]) -> list[str]:
-    """Return overrides and keyword arguments of a Python call as overrides: ``epochs=3`` is the same in both."""
-    return imply(command, arrange([*words, *(f"{key}={_to_word(value)}" for key, value in keys.items())]))
+    """Convert the overrides and keyword arguments of a Python call to Hydra overrides."""
+    arguments = [*words, *(f"{key}={_to_word(value)}" for key, value in keys.items())]
+    return expand_shorthands(command, normalise_arguments(arguments))
 
 
 def program(command: str = "") -> str:
-    """Return how this command, or another one, is typed: ``python train.py``, or ``facemask train``."""
-    script, _, subcommand = sys.argv[0].rpartition(" ")  # facemask.cli.main puts the two words together
+    """Return how to type this command or ``command``: ``python train.py`` or ``facemask train``."""
+    script, _, subcommand = sys.argv[0].rpartition(" ")  # facemask.cli.main joins program and subcommand
     if script and not subcommand.endswith(".py"):
-        return f"{Path(script).name} {SHORT_OF.get(command, command) or subcommand}"
+        return f"{Path(script).name} {SUBCOMMANDS.get(command, command) or subcommand}"
     return f"python {command or Path(sys.argv[0]).stem}.py"
 
 
 def command_line(overrides: Iterable[str]) -> str:
-    """Return the line that repeats a job with these overrides: of a sweep, the job alone."""
+    """Return the command line that repeats one job, without the keys that only apply to a sweep."""
     words = [word for word in overrides if word.partition("=")[0] not in SWEEP_ONLY_KEYS]
     return f"{program()} {shlex.join(words)}".rstrip()
 
@@ -108,11 +118,11 @@ def _to_word(value: object) -> str:
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(_to_item, value)) + "]"
     word = str(value)
-    is_spelled = isinstance(value, str) and word[:1] in QUOTED  # as on the command line
+    is_hydra_syntax = isinstance(value, str) and word[:1] in QUOTED  # as on the command line
     is_plain = SPECIAL.isdisjoint(word) and word == word.strip()
-    return word if is_spelled or is_plain else _in_quotes(word)
+    return word if is_hydra_syntax or is_plain else _in_quotes(word)
 
 
 def _to_item(value: object) -> str:
-    """Return a value inside a list or a mapping, where words need quotes."""
+    """Convert a value inside a list or a mapping, where strings need quotes."""
     return _in_quotes(str(value)) if isinstance(value, str | Path) else _to_word(value)

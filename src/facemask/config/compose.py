@@ -1,4 +1,4 @@
-"""Compose the configuration of a command, as its line says."""
+"""Composition of a command's configuration with Hydra."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,12 +14,12 @@ from facemask.config.resolvers import direction, folder_name, monitor_mode, run_
 from facemask.config.schemas import TASKS, EvaluateConfig, ExportConfig, InferVideoConfig, TrainConfig
 
 PACKAGE = Path(__file__).parents[1]
-# In a wheel the groups lie inside the package, in a checkout beside the commands.
+# conf/ is inside the package in a wheel, and in the repository root in a checkout.
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
 
 
 def register() -> None:
-    """Make the schemas and the resolvers known to Hydra; to be called before it composes."""
+    """Register the schemas and resolvers; call it before Hydra composes."""
     store = ConfigStore.instance()
     schemas = {"train": TrainConfig, "evaluate": EvaluateConfig, "export": ExportConfig}
     schemas |= {"infer_video": InferVideoConfig, **TASKS}
@@ -30,11 +30,14 @@ def register() -> None:
 
 
 def compose(command: str, overrides: Sequence[str] = ()) -> DictConfig:
-    """Compose a configuration without Hydra's own application.
+    """Compose the configuration of a command without starting a Hydra application.
 
     Args:
         command: ``train``, ``evaluate``, ``export``, ``infer_video`` or ``prepare_data``.
-        overrides: as on the command line, such as ``model=cnn`` and ``lr=1e-3``.
+        overrides: Hydra overrides, such as ``model=cnn`` and ``lr=1e-3``.
+
+    Returns:
+        The composed configuration, neither resolved nor checked.
     """
     register()
     with _hydra():
@@ -42,7 +45,7 @@ def compose(command: str, overrides: Sequence[str] = ()) -> DictConfig:
 
 
 def read_group(group: str, choice: str) -> dict[str, object]:
-    """Return a file of ``conf`` with the files that it extends, as plain types."""
+    """Return ``conf/GROUP/CHOICE.yaml``, merged with the files in its defaults list, as plain types."""
     with _hydra():
         config = hydra_compose(overrides=[f"+{group}={choice}"])
     node = OmegaConf.to_container(config[group], resolve=True)
@@ -52,7 +55,7 @@ def read_group(group: str, choice: str) -> dict[str, object]:
 
 @contextmanager
 def _hydra() -> Iterator[None]:
-    """Have Hydra read ``conf``, and afterwards be as it was: it may be running the command that this is called from."""
+    """Initialise Hydra with ``conf``, then restore its previous state: a Hydra application may be running."""
     singleton = GlobalHydra.instance()
     outer, singleton.hydra = singleton.hydra, None
     try:

@@ -1,4 +1,4 @@
-"""Configurations compared key by key: what makes two runs the same experiment, and what sets several apart."""
+"""Comparison of configurations key by key, to decide whether runs belong to the same experiment."""
 
 import hashlib
 import inspect
@@ -9,20 +9,20 @@ from facemask.config.schemas import TrainConfig
 from facemask.config.typed import to_plain
 
 ALL_FOLDS = "all"
-SWEEP_ONLY_KEYS = {"sweep", "launcher", "race", "race_margin", "fail_fast"}  # they mean nothing to a single run
-# Keys that may differ between two runs of the same experiment.
+SWEEP_ONLY_KEYS = {"sweep", "launcher", "race", "race_margin", "fail_fast"}  # ignored by a single run
+# Keys that do not change the results; runs of the same experiment may differ in them.
 NOT_COMPARED = {"logger", "resume", "name", "data.num_workers", "data.store_dir"} | SWEEP_ONLY_KEYS
 ABSENT = "(absent)"
-Values = dict[str, object]  # every setting by its dotted key
+Values = dict[str, object]  # settings by dotted key
 
 
 def is_compared(key: str) -> bool:
-    """Return whether the numbers of a run depend on a dotted key."""
+    """Return whether the results of a run can depend on a dotted key."""
     return {key, key.partition(".")[0]}.isdisjoint(NOT_COMPARED)
 
 
 def flatten(node: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Yield every setting with its dotted key."""
+    """Yield the dotted key and the value of every setting."""
     for key, value in node.items():
         if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{key}.")
@@ -31,22 +31,35 @@ def flatten(node: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str,
 
 
 def flat_values(config: object) -> Values:
-    """Return every setting of a typed configuration by its dotted key."""
+    """Return all settings of a typed configuration by dotted key."""
     return dict(flatten(to_plain(config)))
 
 
-def setting(key: str, value: object, digits: int = 12) -> str:
-    """Return ``key=value`` as one would type it, a float with at most ``digits`` significant digits."""
+def format_setting(key: str, value: object, digits: int = 12) -> str:
+    """Return ``key=value`` as typed on the command line.
+
+    Args:
+        key: dotted key.
+        value: value of the setting.
+        digits: maximum number of significant digits of a float.
+    """
     if isinstance(value, list):
         return f"{key}=[{','.join(map(str, value))}]"
     return f"{key}={value:.{digits}g}" if isinstance(value, float) else f"{key}={value}"
 
 
 def differing_keys(one: TrainConfig, other: TrainConfig) -> dict[str, tuple[object, object]]:
-    """Return the compared keys in which two configurations differ, with both values.
+    """Return the keys whose values differ between two configurations.
 
-    A key that one of them does not have counts as its default: a key that was added to the schema, or to the signature
-    of a target, does not turn earlier runs into other experiments.
+    A missing key counts as its default, so that a key added later to the schema, or to the signature of a target, does
+    not separate older runs from new runs of the same experiment. Keys in ``NOT_COMPARED`` are skipped.
+
+    Args:
+        one: configuration.
+        other: configuration to compare with.
+
+    Returns:
+        The pair of values for each differing key, sorted by key.
     """
     first, second = (_compared(config) for config in (one, other))
     return {
@@ -57,11 +70,16 @@ def differing_keys(one: TrainConfig, other: TrainConfig) -> dict[str, tuple[obje
 
 
 def identities(configs: Sequence[TrainConfig], without: tuple[str, ...] = ("fold",)) -> list[str]:
-    """Return a string for each configuration; two are equal if the configurations agree in every compared key.
+    """Return a hash of each configuration; equal hashes mean that no compared key differs.
+
+    The hashes depend on the set of ``configs`` and are only comparable within one call.
 
     Args:
-        configs: the configurations.
-        without: keys to leave out of the comparison.
+        configs: configurations.
+        without: keys to exclude from the comparison.
+
+    Returns:
+        One hexadecimal string of 16 digits per configuration.
     """
     flat = [_compared(config) for config in configs]
     keys = sorted(set().union(*flat) - set(without))
@@ -70,7 +88,11 @@ def identities(configs: Sequence[TrainConfig], without: tuple[str, ...] = ("fold
 
 
 def varied_keys(configs: Sequence[TrainConfig]) -> list[str]:
-    """Return the compared keys in which configurations differ, without those that follow from a shorter key."""
+    """Return the keys that vary among configurations, without keys that only follow another varied key.
+
+    A dotted key follows a shorter key if both split the configurations into the same groups, as ``optim.lr`` follows
+    ``lr``.
+    """
     flat = [_compared(config) for config in configs]
     keys = sorted(set().union(*flat) - {"fold"}, key=lambda key: (key.count("."), key))
     varied, partitions = [], set()
@@ -84,9 +106,14 @@ def varied_keys(configs: Sequence[TrainConfig]) -> list[str]:
 
 
 def label_keys(varied: Sequence[str], models: Sequence[str]) -> list[str]:
-    """Return the varied keys to show in a label; ``model.*`` is dropped where several models are compared."""
-    has_several = len(set(models)) > 1
-    return [key for key in varied if not (has_several and key.startswith("model.")) and key != "name"]
+    """Return the varied keys to show in a label, without ``model.*`` if several models are compared.
+
+    Args:
+        varied: keys that vary, from :func:`varied_keys`.
+        models: model names.
+    """
+    has_several_models = len(set(models)) > 1
+    return [key for key in varied if not (has_several_models and key.startswith("model.")) and key != "name"]
 
 
 def _compared(config: TrainConfig) -> Values:
@@ -94,12 +121,12 @@ def _compared(config: TrainConfig) -> Values:
 
 
 def _value(key: str, values: Values) -> object:
-    """Return a setting; where it is absent, its default."""
+    """Return the value of a key, or its default if the key is missing."""
     return values[key] if key in values else _default(key, values)
 
 
 def _default(key: str, values: Values) -> object:
-    """Return the default in the signature of the target that takes a key; the schema's own keys are never absent."""
+    """Return the default of a missing key from the signature of the target; keys of the schema are never missing."""
     group, _, name = key.rpartition(".")
     for where in (f"{group}._target_", f"{group}.net._target_"):
         target = values.get(where)
@@ -113,17 +140,17 @@ def _signature_default(target: str, name: str) -> object:
 
     try:
         parameters = inspect.signature(get_object(target)).parameters
-    except Exception:  # whatever importing somebody's module raises: then the two keys simply differ
+    except Exception:  # importing a user's module can raise anything; without a default the values differ
         return inspect.Parameter.empty
     return parameters[name].default if name in parameters else inspect.Parameter.empty
 
 
 def _differ(one: object, other: object) -> bool:
-    """Return whether two values differ; 1 and 1.0 do: Lightning's ``limit_train_batches`` tells them apart."""
+    """Return whether two values differ; 1 and 1.0 do, because ``limit_train_batches`` distinguishes them."""
     return repr(one) != repr(other)
 
 
 def _partition(values: Sequence[object]) -> str:
-    """Return which of the values are equal, whatever they are: keys with the same partition say the same."""
+    """Return how the values split the configurations into groups of equal values."""
     seen: dict[str, int] = {}
     return ",".join(str(seen.setdefault(repr(value), len(seen))) for value in values)

@@ -1,11 +1,11 @@
-"""The keys of each command, with their types and defaults."""
+"""Keys of each command, with their types and defaults."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import MISSING
 
-# What OmegaConf composes as plain nodes, because users may add to them, becomes typed in facemask.config.typed.
+# OmegaConf composes these as untyped nodes, because users may add keys; facemask.config.typed converts them.
 if TYPE_CHECKING:
     from facemask.config.component import Component as Node
 
@@ -20,26 +20,26 @@ else:
 
 @dataclass
 class TrainConfig:
-    """The keys of ``train.py``; ``conf/`` has the groups' choices, whose keys are their ``_target_``'s arguments."""
+    """Keys of ``train.py``; the keys of a config group in ``conf/`` are the arguments of its ``_target_``."""
 
-    lr: float = 1e-3  # learning rate (its peak, where a schedule moves it)
-    bs: int = 32  # images a step
-    epochs: int = 12  # at most; early stopping may end sooner
-    seed: int = 0  # initial weights, order, augmentation, dropout
-    split_seed: int = 0  # which image is in which part
-    k: int = 5  # folds
-    fold: int | str = 0  # the fold to validate on, 0 to k - 1; "all" for each in turn
-    monitor: str = (
-        "val/auroc"  # the best epoch is the best of this; ...loss and ...error are minimised, all else maximised
-    )
-    resume: str | None = None  # a run folder to continue
-    teacher: str | None = None  # a run on the same data, whose model this one also learns from
-    teacher_weight: float = 0.7  # the teacher's share of the loss; the labels have the rest
-    teacher_temperature: float = 3.0  # how much is made of the classes that the teacher thinks improbable
-    name: str = "${data.name}"  # names a sweep's folder
-    race: bool = False  # stop a sweep's configurations that are clearly behind, before they have run all their folds
-    race_margin: float = 2.0  # how many standard errors behind that is; with few folds, as many as are as unlikely
-    fail_fast: bool = False  # begin no more jobs of a sweep once one has failed
+    lr: float = 1e-3  # learning rate; with a schedule, its peak
+    bs: int = 32  # batch size
+    epochs: int = 12  # maximum number of epochs; early stopping may stop earlier
+    seed: int = 0  # seed of initial weights, shuffling, augmentation and dropout
+    split_seed: int = 0  # seed of the split into folds and held-out test set
+    k: int = 5  # number of folds
+    fold: int | str = 0  # validation fold, 0 to k - 1; "all" trains on each fold in turn
+    # Metric that selects the best epoch: minimised if its name ends with loss or error, else maximised.
+    monitor: str = "val/auroc"
+    resume: str | None = None  # run folder to resume
+    teacher: str | None = None  # run folder of the teacher for knowledge distillation; trained on the same data
+    teacher_weight: float = 0.7  # weight of the distillation loss, 0 to 1; the labels have weight 1 - teacher_weight
+    teacher_temperature: float = 3.0  # softmax temperature for distillation; higher = softer targets
+    name: str = "${data.name}"  # name of the sweep's folder
+    race: bool = False  # prune configurations of a sweep that are clearly worse before they have run all folds
+    # Prune when this many standard errors behind the best; with few folds, scaled by the Student-t quantile.
+    race_margin: float = 2.0
+    fail_fast: bool = False  # start no more jobs of a sweep after a job has failed
     data: Node = MISSING
     augment: Node = MISSING
     model: Node = MISSING
@@ -52,67 +52,68 @@ class TrainConfig:
 
 @dataclass
 class EvaluationData:
-    """What to evaluate on, where that is not the run's own data."""
+    """Face crops to evaluate on, if not the run's own data."""
 
-    root: str | None = None  # another folder of face crops; null is the run's own data
-    store_dir: str | None = None  # decoded images; null keeps them where the run's are
-    max_unreadable: float = 0.01  # share of damaged files that is tolerated
-    labels: Names | None = None  # {class folder: class of the model}, where names differ
+    root: str | None = None  # folder of face crops; null = the run's own data
+    store_dir: str | None = None  # folder of cached decoded images; null = the run's own
+    max_unreadable: float = 0.01  # maximum fraction of unreadable files
+    labels: Names | None = None  # {class folder: class of the model}, if the names differ
 
 
 @dataclass
 class CropShape:
-    """What of a picture around a face's box is looked at."""
+    """Region around a face's bounding box that is cropped."""
 
-    margin: Margin = 0.15  # added on every side, as a share of the box's; or [left, top, right, bottom]
-    square: bool = False  # as wide as high
+    margin: Margin = 0.15  # added on every side, as a fraction of the box's side; or [left, top, right, bottom]
+    square: bool = False  # extend the shorter side to make the crop square
 
 
 @dataclass
 class Crop(CropShape):
-    """How a face is cut out of its photo."""
+    """How a face is cropped from its photo."""
 
-    min_side: int = 0  # pixels; faces with a shorter side, before the margin, are left out
+    min_side: int = 0  # pixels; smaller faces (shorter side of the box, without margin) are skipped
 
 
 @dataclass
 class Costs:
-    """What a mistake of a two-class model costs, in any unit."""
+    """Cost of each error of a two-class model, in any unit."""
 
-    missed: float = 5.0  # a positive (a bare face) that is let pass
-    false_alarm: float = 1.0  # a negative (a masked face) that is stopped
+    missed: float = 5.0  # false negative (an undetected bare face)
+    false_alarm: float = 1.0  # false positive (a masked face classified as bare)
 
 
 @dataclass
 class ReportContent:
-    """What goes into a report."""
+    """Content of an evaluation report."""
 
-    faces: bool = False  # embed pictures of people
-    pictures: int = 24  # in each gallery
+    faces: bool = False  # embed images of people
+    pictures: int = 24  # number of images in each gallery
     title: str | None = None
 
 
 @dataclass
 class EvaluateConfig:
-    """The keys of ``evaluate.py``."""
+    """Keys of ``evaluate.py``."""
 
-    run: Strings = field(default_factory=list)  # a run folder or a checkpoint; several are compared: run=A run=B
-    sweep_folder: str | None = None  # or a sweep's, whose first place is; typed as sweep=
-    top: int | str = 1  # so many of the sweep's first places; "all"
-    fold: int | str | None = None  # whose model; null is the first that is complete, "all" each as a model of its own
-    split: str = "test"  # test, val, or all images of another data.root
-    positive: str | None = None  # of two classes, the one to find; null is the second
-    recalls: list[float] = field(default_factory=lambda: [0.9, 0.95, 0.99])  # operating points
-    n_bootstraps: int = 2000  # of the bootstrap
-    seed: int = 0  # of the bootstrap and the galleries
+    run: Strings = field(default_factory=list)  # run folder or checkpoint; several are compared: run=A run=B
+    sweep_folder: str | None = None  # sweep folder, to evaluate its best configuration; typed as sweep=
+    top: int | str = 1  # number of best configurations of the sweep to evaluate, or "all"
+    # Fold whose model is evaluated; null = the first complete fold, "all" = every fold as a separate model.
+    fold: int | str | None = None
+    split: str = "test"  # test, val, or all (all images of another data.root)
+    positive: str | None = None  # positive class of a two-class model; null = the second
+    recalls: list[float] = field(default_factory=lambda: [0.9, 0.95, 0.99])  # recalls of the operating points to report
+    n_bootstraps: int = 2000  # number of bootstrap resamples
+    seed: int = 0  # seed of the bootstrap and of the galleries
     device: str = "auto"  # auto, cpu, cuda
-    batch_size: int = 32  # images at a time; on a GPU, more are faster
+    batch_size: int = 32  # larger is faster on a GPU
     data: EvaluationData = field(default_factory=EvaluationData)
-    photos: str | None = None  # annotated photos: evaluate finding faces and classifying them together
-    boxes: str | None = None  # their COCO file; null reads the Pascal VOC files among them
-    classes: Names = field(default_factory=dict)  # {name in these files: class}; null leaves its faces out
-    detector: Node = MISSING  # what finds the faces
-    crop: Crop = field(default_factory=lambda: Crop(min_side=24))  # what of them is looked at
+    photos: str | None = None  # folder of annotated photos, to evaluate face detection and classification end to end
+    boxes: str | None = None  # COCO file of the photos; null = the Pascal VOC files beside the photos
+    classes: Names = field(default_factory=dict)  # {name in the annotations: class}; null excludes the faces of a name
+    detector: Node = MISSING  # face detector
+    crop: Crop = field(default_factory=lambda: Crop(min_side=24))
     costs: Costs = field(default_factory=Costs)
     report: ReportContent = field(default_factory=ReportContent)
     logger: Nodes = field(default_factory=dict)
@@ -120,38 +121,37 @@ class EvaluateConfig:
 
 @dataclass
 class ExportConfig:
-    """The keys of ``export.py``."""
+    """Keys of ``export.py``."""
 
-    run: str | None = None  # a run folder or a checkpoint
-    fold: int | None = None  # whose model; null is the first complete fold
-    format: str = "onnx"  # onnx, openvino, exported_program, or the class of your own: my_module.MyFormat
+    run: str | None = None  # run folder or checkpoint
+    fold: int | None = None  # fold whose model is exported; null = the first complete fold
+    format: str = "onnx"  # onnx, openvino, exported_program, or a class: my_module.MyFormat
     precision: str = "fp32"  # fp32, fp16, int8
-    preprocessing: str = "inside"  # the graph takes uint8 images; outside: it takes the network's input
-    max_drop: float | None = (
-        0.005  # maximum accuracy drop on validation; > 0 allows one image at least; null: unchecked
-    )
+    preprocessing: str = "inside"  # inside: the graph takes uint8 images; outside: it takes the normalised input
+    # Maximum accuracy drop on the validation images; a value > 0 allows at least one image; null = not checked.
+    max_drop: float | None = 0.005
     calibration: int = 128  # int8 only: maximum number of validation images to calibrate on
-    float_layers: int | None = None  # int8 only: number of leading convolutions kept in float; null is 1/12 of them
-    n_bootstraps: int = 2000  # of the bootstrap
-    seed: int = 0  # of the bootstrap and of the choice of calibration images
-    store_dir: str | None = None  # folder of decoded images; null is the run's own
+    float_layers: int | None = None  # int8 only: number of leading convolutions kept in float; null = 1/12 of them
+    n_bootstraps: int = 2000  # number of bootstrap resamples
+    seed: int = 0  # seed of the bootstrap and of the choice of calibration images
+    store_dir: str | None = None  # folder of cached decoded images; null = the run's own
 
 
 @dataclass
 class PictureContent:
-    """What goes into the report of a data set."""
+    """Content of a data set report."""
 
-    faces: bool = False  # embed pictures of people
+    faces: bool = False  # embed images of people
 
 
 @dataclass
 class ExploreConfig:
-    """The keys of ``prepare_data.py task=explore``."""
+    """Keys of ``prepare_data.py task=explore``."""
 
     task: str = "explore"
-    seed: int = 0  # of what is shown
-    split_seed: int = 0  # which image is in which part
-    bs: int = 32  # these two are training's, which the data's node refers to
+    seed: int = 0  # seed of the choice of images
+    split_seed: int = 0  # seed of the split into folds and held-out test set
+    bs: int = 32  # bs and k are interpolated by conf/data/folder.yaml
     k: int = 5
     data: Node = MISSING
     augment: Node = MISSING
@@ -160,94 +160,94 @@ class ExploreConfig:
 
 @dataclass
 class CropConfig:
-    """The keys of ``prepare_data.py task=crop``."""
+    """Keys of ``prepare_data.py task=crop``."""
 
     task: str = "crop"
-    photos: Strings = MISSING  # a folder, or a photo; several: photos=A photos=B
-    out: str = MISSING  # a folder for the crops
-    labels: str | None = None  # "folder": a photo's class is the first folder that it is in
+    photos: Strings = MISSING  # folder or photo; several: photos=A photos=B
+    out: str = MISSING  # output folder of the crops
+    labels: str | None = None  # "folder": the class of a photo is its first folder below photos=
     crop: Crop = field(default_factory=Crop)
     detector: Node = MISSING
-    workers: int | None = None  # photos at a time; null is as many as there are cores
-    max_unreadable: float = 0.01  # share of damaged photos that is tolerated
-    sheet: bool = False  # draw some of the crops into sheet.png
-    seed: int = 0  # of what the sheet shows
+    workers: int | None = None  # number of photos processed in parallel; null = number of cores
+    max_unreadable: float = 0.01  # maximum fraction of unreadable photos
+    sheet: bool = False  # draw a sample of the crops into sheet.png
+    seed: int = 0  # seed of that sample
 
 
 @dataclass
 class ImportConfig:
-    """The keys of ``prepare_data.py task=import``."""
+    """Keys of ``prepare_data.py task=import``."""
 
     task: str = "import"
-    photos: Strings = MISSING  # the folder of the photos
-    boxes: str | None = None  # a COCO file; null reads the Pascal VOC files among the photos
-    classes: Names = MISSING  # {name in the files: class}; null leaves its faces out
-    out: str = MISSING  # a folder for the crops
+    photos: Strings = MISSING  # folder of the photos
+    boxes: str | None = None  # COCO file; null = the Pascal VOC files beside the photos
+    classes: Names = MISSING  # {name in the annotations: class}; null excludes the faces of a name
+    out: str = MISSING  # output folder of the crops
     crop: Crop = field(default_factory=Crop)
-    workers: int | None = None  # photos at a time; null is as many as there are cores
-    max_unreadable: float = 0.01  # share of damaged photos that is tolerated
-    sheet: bool = False  # draw some of the crops into sheet.png
-    seed: int = 0  # of what the sheet shows
+    workers: int | None = None  # number of photos processed in parallel; null = number of cores
+    max_unreadable: float = 0.01  # maximum fraction of unreadable photos
+    sheet: bool = False  # draw a sample of the crops into sheet.png
+    seed: int = 0  # seed of that sample
 
 
 @dataclass
 class FaceFolder:
-    """A set of faces that is there already."""
+    """An existing data set of face crops."""
 
-    root: str = MISSING  # one folder a class
+    root: str = MISSING  # folder with one subfolder per class
 
 
 @dataclass
 class SplitConfig:
-    """The keys of ``prepare_data.py task=split``."""
+    """Keys of ``prepare_data.py task=split``."""
 
     task: str = "split"
     data: FaceFolder = field(default_factory=FaceFolder)
-    out: str | None = None  # a folder for train/, val/ and test/; null writes the column split of the manifest
-    files: str = "copy"  # how they get there: copy, or link
-    val: float = 0.2  # shares of all images
-    test: float = 0.2
+    out: str | None = None  # output folder of train/, val/ and test/; null = write the column split of the manifest
+    files: str = "copy"  # how images get into out=: copy, or link (hard links)
+    val: float = 0.2  # fraction of all images
+    test: float = 0.2  # fraction of all images
     split_seed: int = 0
-    again: bool = False  # deal a test part that the set has already, too
+    again: bool = False  # also redistribute the images of an existing test set
 
 
 @dataclass
 class AuditedFaces(FaceFolder):
-    """A set of faces, and where its decoded images are kept."""
+    """An existing data set, and the folder of its cached decoded images."""
 
     store_dir: str = "data/store"
 
 
 @dataclass
 class Allowed:
-    """How many findings of each kind are no failure; null is any number."""
+    """Maximum number of findings of each kind before the audit fails; null = any number."""
 
-    unreadable: int | None = 0  # files
+    unreadable: int | None = 0  # files that cannot be decoded
     exact_duplicates: int | None = 0  # pairs of files with the same bytes
-    near_duplicates: int | None = 0  # pairs of other files that are the same picture but for scaling and compression
-    label_conflicts: int | None = 0  # pairs of either kind in two classes
-    duplicates_across_splits: int | None = 0  # in two parts
-    duplicates_across_groups: int | None = 0  # in two groups, so that folds may part them
-    groups_across_splits: int | None = 0  # groups with images in two parts
-    tiny: int | None = 0  # images below min_side
-    extreme_aspect: int | None = 0  # images above max_aspect
-    imbalance: int | None = 0  # classes with less than the largest one's images over max_imbalance
+    near_duplicates: int | None = 0  # pairs of different files that show the same image, rescaled or recompressed
+    label_conflicts: int | None = 0  # pairs of duplicates in different classes
+    duplicates_across_splits: int | None = 0  # pairs of duplicates in different splits
+    duplicates_across_groups: int | None = 0  # pairs of duplicates in different groups, which folds may separate
+    groups_across_splits: int | None = 0  # groups with images in several splits
+    tiny: int | None = 0  # images smaller than min_side
+    extreme_aspect: int | None = 0  # images with an aspect ratio above max_aspect
+    imbalance: int | None = 0  # classes with fewer images than the largest class / max_imbalance
 
 
 @dataclass
 class AuditConfig:
-    """The keys of ``prepare_data.py task=audit``."""
+    """Keys of ``prepare_data.py task=audit``."""
 
     task: str = "audit"
     data: AuditedFaces = field(default_factory=AuditedFaces)
-    min_side: int = 8  # pixels, of the shorter side
-    max_aspect: float = 3.0  # longer side over shorter
-    max_imbalance: float = 10.0  # images of the largest class over those of another
+    min_side: int = 8  # minimum length of the shorter side, in pixels
+    max_aspect: float = 3.0  # maximum ratio of the longer to the shorter side
+    max_imbalance: float = 10.0  # maximum ratio of the largest class's images to another class's
     allow: Allowed = field(default_factory=Allowed)
 
 
 TaskConfig = CropConfig | ImportConfig | SplitConfig | AuditConfig | ExploreConfig
-# What prepare_data.py can do.
+# Schema of each task of prepare_data.py.
 TASKS: dict[str, type[TaskConfig]] = {
     "crop": CropConfig,
     "import": ImportConfig,
@@ -259,21 +259,22 @@ TASKS: dict[str, type[TaskConfig]] = {
 
 @dataclass
 class InferVideoConfig:
-    """The keys of ``infer_video.py``."""
+    """Keys of ``infer_video.py``."""
 
-    run: str = MISSING  # a run folder, a checkpoint or an exported model
-    # A camera's number, an address (rtsp://…, http://…), a video, a photo, a folder of photos, or a class of your own.
-    source: SourceName = 0  # typed as 'source={_target_: my_module.MySource, KEY: VALUE}'
-    live: bool | None = None  # play a video as a camera would show it: at its own speed, dropping frames
-    loop: bool = False  # begin a video again when it ends
-    seconds: float | None = None  # stop after so many
-    detect_every: int = 8  # frames from one detection to the next; faces are followed in between
-    classify_every: int = 3  # frames from one look at a face to the next
-    half_life: float = 0.5  # seconds after which a look counts half as much as a new one; 0 smooths nothing
-    patience: float = 1.0  # seconds a face may be lost and come back as the same one
-    privacy: str = "none"  # blur: make every face unrecognisable, in whatever is shown or written
-    reconnect: float = 60.0  # seconds for which a camera that went away is called again
-    threads: int | None = None  # of the classifier; null is as many as there are cores
+    run: str = MISSING  # run folder, checkpoint or exported model
+    # Camera number, URL (rtsp://…, http://…), video, photo, folder of photos, or a custom class:
+    # 'source={_target_: my_module.MySource, KEY: VALUE}'
+    source: SourceName = 0
+    live: bool | None = None  # play a video at its own frame rate and drop frames, as a camera does
+    loop: bool = False  # restart a video at its end
+    seconds: float | None = None  # stop after this many seconds
+    detect_every: int = 8  # frames between two detections; faces are tracked in between
+    classify_every: int = 3  # frames between two classifications of a face
+    half_life: float = 0.5  # seconds until the weight of a classification halves in the average; 0 = no smoothing
+    patience: float = 1.0  # seconds that a track survives without a detection
+    privacy: str = "none"  # none, or blur (make every face unrecognisable in all output)
+    reconnect: float = 60.0  # seconds during which to try to reconnect to a lost camera
+    threads: int | None = None  # number of threads of the classifier; null = number of cores
     crop: CropShape = field(default_factory=CropShape)
     detector: Node = MISSING
     sink: Nodes = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""From plain types to instances of the schemas, and back."""
+"""Conversion between plain types and instances of the schemas."""
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -10,14 +10,14 @@ T = TypeVar("T")
 
 
 def from_plain(schema: type[T], values: Mapping[str, object]) -> T:
-    """Return an instance of a schema.
+    """Create an instance of a schema from plain types.
 
-    Nodes with a ``_target_`` become :class:`Component`. Keys that are not given get their defaults, and keys that the
-    schema does not know are left out: a run folder may be older or newer than this code.
+    Nodes with a ``_target_`` become :class:`Component`. Missing keys get their defaults and unknown keys are ignored,
+    because a run folder may have been written by an older or newer version of this code.
 
     Args:
-        schema: a dataclass of :mod:`facemask.config.schemas`.
-        values: a resolved configuration as plain types.
+        schema: dataclass of :mod:`facemask.config.schemas`.
+        values: resolved configuration as plain types.
     """
     hints = get_type_hints(schema)
     known = {f.name: _typed(hints[f.name], values[f.name]) for f in fields(schema) if f.name in values}  # type: ignore[arg-type]
@@ -25,7 +25,7 @@ def from_plain(schema: type[T], values: Mapping[str, object]) -> T:
 
 
 def to_plain(value: object) -> Any:
-    """Return a typed configuration, or any part of it, as plain types."""
+    """Convert a typed configuration, or any part of it, to plain types."""
     if isinstance(value, Component):
         return {key: to_plain(item) for key, item in value.to_plain().items()}
     if is_dataclass(value) and not isinstance(value, type):
@@ -44,7 +44,7 @@ def _typed(hint: object, value: object) -> object:
 
 
 def _with_components(value: object) -> object:
-    """Return a node as a Component, and a mapping of nodes as a mapping of Components."""
+    """Convert nodes with a ``_target_`` to Components; the nodes inside a Component stay plain."""
     if not isinstance(value, Mapping):
         return value
     if TARGET in value:

@@ -10,7 +10,7 @@ from rich.table import Table
 from facemask.config.schemas import EvaluateConfig
 from facemask.evaluation import classification, photos
 from facemask.evaluation.result import SHOWN, Evaluation, PhotoEvaluation
-from facemask.files import as_typed
+from facemask.files import relative_to_cwd
 from facemask.reports.evaluated import HEADLINE
 from facemask.reports.photos import finds_section, outcome_section
 from facemask.reports.terminal import print_table
@@ -43,7 +43,7 @@ def show(result: Evaluation | PhotoEvaluation, console: Console) -> None:
                 print_table(table.rows, table.caption, console)
             for note in section.notes:
                 console.print(note, soft_wrap=True, highlight=False, markup=False)
-    report = f"Report: {as_typed(result.page)}"
+    report = f"Report: {relative_to_cwd(result.page)}"
     console.print("\n".join([*notes, report]), soft_wrap=True, highlight=False, markup=False)
 
 

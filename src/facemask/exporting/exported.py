@@ -10,7 +10,7 @@ from rich.table import Table
 
 from facemask.config.schemas import ExportConfig
 from facemask.exporting.parity import Parity
-from facemask.files import as_typed
+from facemask.files import relative_to_cwd
 from facemask.inference.predictor import KINDS
 
 HEADER = ("model", "accuracy", "MB")
@@ -97,7 +97,7 @@ def show(exported: Exported, console: Console) -> None:
         table.add_row(*row)
     console.print(table)
     notes = _notes(parity, exported.config) if parity else ["Not compared with the trained model, by max_drop=null."]
-    file = as_typed(exported.file)
+    file = relative_to_cwd(exported.file)
     is_loadable = file.suffix in KINDS
     notes.append(f'facemask.Predictor.load("{file}").predict(crops)' if is_loadable else f"File: {file}")
     console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)

@@ -13,7 +13,7 @@ from facemask.config.schemas import AuditConfig
 from facemask.data.duplicates import near_duplicates
 from facemask.data.index import index
 from facemask.data.store import open_store
-from facemask.files import as_typed, write_atomically
+from facemask.files import relative_to_cwd, write_atomically
 from facemask.preparation.defects import find_defects
 from facemask.preparation.result import TaskResult
 from facemask.reports.terminal import print_table
@@ -72,7 +72,7 @@ class Audit(TaskResult):
             f"First of {kind}: {' and '.join(filter(None, [file or label, other]))} ({detail})"
             for kind, file, label, other, detail in first.to_numpy()
         ]
-        where = as_typed(self.folder)
+        where = relative_to_cwd(self.folder)
         notes.append(f"All findings: {where}/{FINDINGS}; as JSON: {where}/{JSON}")
         console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)
 

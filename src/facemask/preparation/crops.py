@@ -23,7 +23,7 @@ from facemask.data.preprocessing import Pixels
 from facemask.detection.crop import cut, widen
 from facemask.detection.detectors import SIDES, Boxes
 from facemask.errors import DataError
-from facemask.files import replaced, write_atomically
+from facemask.files import open_atomically, write_atomically
 from facemask.preparation.journal import Cropped, Face, Journal
 from facemask.preparation.photos import Photo
 
@@ -123,7 +123,7 @@ def _crop(job: Job, find: Find, shape: Crop, out: Path) -> Cropped:
     for i, pixels in zip(kept, cut(image, corners), strict=True):
         file = f"{found.labels[i]}/{photo.stem}_{i:03d}.png"
         (out / file).parent.mkdir(parents=True, exist_ok=True)
-        with replaced(out / file) as stream:
+        with open_atomically(out / file) as stream:
             Image.fromarray(pixels).save(stream, "png")
         left, top, right, bottom = (round(float(side), 1) for side in found.boxes[i])
         faces.append(Face(file, photo.name, found.labels[i], photo.split, left, top, right, bottom, found.scores[i]))

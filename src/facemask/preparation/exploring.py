@@ -15,7 +15,7 @@ from facemask.data.preprocessing import Pixels
 from facemask.data.splits import hold_out_test
 from facemask.data.store import Store, check_readable, open_store
 from facemask.data.transforms import Augmentation
-from facemask.files import as_typed
+from facemask.files import relative_to_cwd
 from facemask.preparation.result import TaskResult
 from facemask.reports import dataset_figures as figures
 from facemask.reports import dataset_tables as tables
@@ -44,7 +44,7 @@ class Explored(TaskResult):
     def show(self, console: Console) -> None:
         """Print the images of each class and split, and where the report is."""
         print_table(self.counts, self.about, console)
-        console.print(f"Report: {as_typed(self.folder)}/{PAGE}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"Report: {relative_to_cwd(self.folder)}/{PAGE}", soft_wrap=True, highlight=False, markup=False)
 
 
 def explore(config: ExploreConfig, folder: Path) -> Explored:

@@ -14,7 +14,7 @@ from facemask.config.schemas import CropConfig, ImportConfig
 from facemask.data.index import MANIFEST, UNLABELLED, read_manifest
 from facemask.data.pictures import read_image
 from facemask.data.preprocessing import Pixels
-from facemask.files import as_typed, replaced
+from facemask.files import open_atomically, relative_to_cwd
 from facemask.preparation.crops import PHOTOS
 from facemask.preparation.result import TaskResult
 from facemask.reports.terminal import print_table
@@ -60,7 +60,7 @@ class Prepared(TaskResult):
 
     def show(self, console: Console) -> None:
         """Print the faces of each class, and what a user should know of the photos."""
-        where = as_typed(self.folder)
+        where = relative_to_cwd(self.folder)
         title = f"{where}: {len(self.faces):,} faces of {self.faces['photo'].nunique():,} photos"
         print_table(face_counts(self.faces), title, console)
         console.print("\n".join(self._notes(where)), soft_wrap=True, highlight=False, markup=False)
@@ -123,5 +123,5 @@ def _draw_sheet(faces: pd.DataFrame, folder: Path, seed: int) -> None:
         for start in range(0, len(pictures), COLUMNS):
             shown = pictures[start : start + COLUMNS]
             rows[f"{label}\n{start + 1}–{start + len(shown)}"] = shown
-    with replaced(folder / SHEET) as stream:
+    with open_atomically(folder / SHEET) as stream:
         stream.write(Drawing("sheet", "", draw_sheet(rows)).png)

@@ -14,7 +14,7 @@ from facemask.config.schemas import SplitConfig
 from facemask.data.index import MANIFEST, SPLIT_OF_FOLDER, index, read_manifest
 from facemask.data.splits import deal_parts
 from facemask.errors import DataError
-from facemask.files import as_typed, same_file, write_atomically
+from facemask.files import link_or_copy, relative_to_cwd, write_atomically
 from facemask.preparation.result import TaskResult
 from facemask.reports.dataset_tables import count_table
 from facemask.reports.terminal import print_table
@@ -41,7 +41,7 @@ class Parts(TaskResult):
     def show(self, console: Console) -> None:
         """Print the images of each class and part."""
         groups = self.table.groupby("split")["group"].nunique()
-        shown = as_typed(self.folder)
+        shown = relative_to_cwd(self.folder)
         print_table(count_table(self.table), f"{shown}: {len(self.table):,} images", console)
         listed = ", ".join(f"{groups[part]:,} in {part}" for part in ("train", "val", "test") if part in groups)
         notes = [f"Groups, each in one part: {listed}; split_seed={self.split_seed}."]
@@ -99,7 +99,7 @@ def _fill(out: Path, root: Path, dealt: pd.DataFrame, manifest: pd.DataFrame, is
         for path, new in track(places.items(), title, len(places), console=console, transient=console.is_terminal):
             (partial / new).parent.mkdir(parents=True, exist_ok=True)
             if is_linked:
-                same_file((root / str(path)).resolve(), partial / new)
+                link_or_copy((root / str(path)).resolve(), partial / new)
             else:
                 shutil.copy2(root / str(path), partial / new)
         listed = manifest[manifest["file"].isin(places.index)]

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
-from facemask.files import replaced, to_jsonable, write_atomically
+from facemask.files import open_atomically, to_jsonable, write_atomically
 from facemask.reports.page import render
 from facemask.reports.sections import Section
 
@@ -40,7 +40,7 @@ def write_report(
             for kind, content in (("png", drawing.png), ("svg", drawing.svg)):
                 file = folder / FIGURES / f"{drawing.key}.{kind}"
                 file.parent.mkdir(parents=True, exist_ok=True)
-                with replaced(file) as stream:
+                with open_atomically(file) as stream:
                     stream.write(content)
     write_atomically(folder / JSON, json.dumps(to_jsonable({**facts, "tables": numbers}), indent=2) + "\n")
     write_atomically(folder / PAGE, render(title, lead, sections))

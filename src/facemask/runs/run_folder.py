@@ -23,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter
 from yaml import YAMLError  # type: ignore[import-untyped]
 
-from facemask.config.keys import differing_keys, setting
+from facemask.config.keys import differing_keys, format_setting
 from facemask.config.schemas import TrainConfig
 from facemask.config.typed import from_plain, to_plain
 from facemask.errors import RunError
@@ -125,7 +125,7 @@ def _check_same_experiment(previous: RunResult, folder: Path, config: TrainConfi
     known = read_config(folder) if (folder / CONFIG).is_file() else None
     differing = differing_keys(known, config) if known else {"its configuration": ("unknown", "given")}
     for key, (theirs, ours) in differing.items():
-        there, here = setting(key, theirs), setting(key, ours)
+        there, here = format_setting(key, theirs), format_setting(key, ours)
         if there == here:  # 1 and 1.0
             there, here = f"{key}={theirs!r}", f"{key}={ours!r}"
         raise RunError(

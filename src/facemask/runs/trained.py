@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule
 
 from facemask.config.arguments import program
 from facemask.config.component import network_name
-from facemask.config.keys import ALL_FOLDS, flat_values, label_keys, setting, varied_keys
+from facemask.config.keys import ALL_FOLDS, flat_values, format_setting, label_keys, varied_keys
 from facemask.config.schemas import TrainConfig
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import RunError
@@ -190,7 +190,7 @@ def _labels(folders: Sequence[Path], described: Sequence[tuple[TrainConfig, Fold
     names = []
     for folder, model, (config, _) in zip(folders, models, described, strict=True):
         values = flat_values(config) if folder.is_dir() else {}
-        names.append(" ".join([model, *(setting(key, values[key], digits=4) for key in shown if key in values)]))
+        names.append(" ".join([model, *(format_setting(key, values[key], digits=4) for key in shown if key in values)]))
     if len({folder.name for folder in folders}) > 1 or len({folder.parent for folder in folders}) < len(folders):
         names = [f"{name} {folder.name}" for name, folder in zip(names, folders, strict=True)]
     if len(set(names)) < len(names):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from facemask.config import keys
-from facemask.config.keys import ALL_FOLDS, Values, flat_values, identities, label_keys, setting
+from facemask.config.keys import ALL_FOLDS, Values, flat_values, format_setting, identities, label_keys
 from facemask.config.schemas import TrainConfig
 from facemask.runs.results import FoldResult, RunResult, Spread
 from facemask.runs.run_folder import CONFIG, RESULT, mean_and_std, read_config, read_run
@@ -136,7 +136,7 @@ def labels(configurations: Sequence[Configuration], varied: Sequence[str]) -> li
 
 def _label(configuration: Configuration, shown: Sequence[str]) -> str:
     values = configuration.values
-    words = [configuration.model, *(setting(key, values[key], digits=4) for key in shown if key in values)]
+    words = [configuration.model, *(format_setting(key, values[key], digits=4) for key in shown if key in values)]
     return " ".join(words).strip() or configuration.command or "did not start"
 
 

@@ -18,7 +18,7 @@ from facemask.config.component import Component
 from facemask.config.resolvers import monitor_mode, monitor_sign
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import RunError, first_line
-from facemask.files import replaced, same_file, write_atomically
+from facemask.files import link_or_copy, open_atomically, write_atomically
 from facemask.models.records import add_records
 from facemask.runs.run_folder import BEST, LAST, METRICS
 
@@ -183,7 +183,7 @@ class BestAndLast(ModelCheckpoint):
             self.best_score, self.best_epoch = score, trainer.current_epoch + 1
             trainer.save_checkpoint(best)
             if trainer.is_global_zero:
-                same_file(best, last)
+                link_or_copy(best, last)
         else:
             trainer.save_checkpoint(last)
         self.best_model_path, self.last_model_path = str(best), str(last)
@@ -220,7 +220,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """
         path = Path(path)
         try:
-            with replaced(path) as stream:
+            with open_atomically(path) as stream:
                 torch.save(checkpoint, stream)
         except (OSError, RuntimeError) as error:  # torch's zip writer turns a full disk into a RuntimeError
             raise RunError(

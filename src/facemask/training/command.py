@@ -7,7 +7,7 @@ from rich.console import Console
 
 from facemask.config.schemas import TrainConfig
 from facemask.config.targets import check_components
-from facemask.files import as_typed
+from facemask.files import relative_to_cwd
 from facemask.inference.run import Run, load_run
 from facemask.reports.run import print_result
 from facemask.runs.run_folder import read_run
@@ -42,6 +42,6 @@ def train(config: TrainConfig, folder: Path, sweep: Path | None = None, command:
 def show(run: Run, console: Console) -> None:
     """Print what a run is worth, and why a race ended it."""
     if run.result.folds:
-        print_result(run.result, as_typed(run.folder), console)
+        print_result(run.result, relative_to_cwd(run.folder), console)
     if run.result.pruned:
         console.print(f"pruned: {run.result.pruned}.", soft_wrap=True, highlight=False, markup=False)

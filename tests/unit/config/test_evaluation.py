@@ -1,8 +1,8 @@
-"""``evaluate.py`` uses every key that it is given, or refuses it in one sentence."""
+"""``evaluate.py`` uses every key that is set, or rejects it with one sentence."""
 
 import pytest
 
-from facemask.config.checks.evaluation import FACES_ONLY, PHOTOS_ONLY, resolve_evaluation
+from facemask.config.checks.evaluation import CROPS_ONLY, PHOTOS_ONLY, resolve_evaluation
 from facemask.config.compose import compose
 from facemask.config.keys import flatten
 from facemask.config.schemas import EvaluateConfig
@@ -20,53 +20,53 @@ USED_BY_BOTH = {
     "report.faces",
     "report.title",
 }
-REFUSED_ELSEWHERE = {"sweep_folder", "top", "split", "data.root"}  # with photos=, by checks of their own
+REJECTED_BY_OTHER_CHECKS = {"sweep_folder", "top", "split", "data.root"}  # with photos=
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
-        ("positive=mask", "positive=mask is for face crops and not used with photos=; leave it out."),
-        ("recalls=[0.5]", "recalls=[0.5] is for face crops"),
-        ("costs.missed=2", "costs.missed=2 is for face crops"),
-        ("costs.false_alarm=2", "costs.false_alarm=2 is for face crops"),
-        ("batch_size=64", "batch_size=64 is for face crops"),
-        ("report.pictures=3", "report.pictures=3 is for face crops"),
-        ("logger=wandb", "logger= is for face crops"),
-        ("data.max_unreadable=0.5", "data.max_unreadable=0.5 is for face crops"),
-        ("data.labels={compliant: mask}", "data.labels= is for face crops"),
-        ("data.root=faces", "photos= takes the place of data.root= and split="),
-        ("split=all", "photos= takes the place of data.root= and split="),
-        ("top=2", "top=2 is for the places of a sweep"),
+        ("positive=mask", "positive=mask only applies to face crops and is not used with photos=; remove it."),
+        ("recalls=[0.5]", "recalls=[0.5] only applies to face crops"),
+        ("costs.missed=2", "costs.missed=2 only applies to face crops"),
+        ("costs.false_alarm=2", "costs.false_alarm=2 only applies to face crops"),
+        ("batch_size=64", "batch_size=64 only applies to face crops"),
+        ("report.pictures=3", "report.pictures=3 only applies to face crops"),
+        ("logger=wandb", "logger= only applies to face crops"),
+        ("data.max_unreadable=0.5", "data.max_unreadable=0.5 only applies to face crops"),
+        ("data.labels={compliant: mask}", "data.labels= only applies to face crops"),
+        ("data.root=faces", "photos= cannot be combined with data.root= or split="),
+        ("split=all", "photos= cannot be combined with data.root= or split="),
+        ("top=2", "top=2 only applies to the ranking of a sweep"),
     ],
 )
-def test_photos_refuse_what_they_would_not_use(words: str, said: str) -> None:
+def test_evaluating_photos_rejects_keys_of_face_crops(words: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         resolve_evaluation(compose("evaluate", ["run=a", "photos=photos", words]))
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
-        ("boxes=boxes.json", "boxes=boxes.json is for annotated photos; name them too: photos=FOLDER"),
-        ("classes=binary", "classes= is for annotated photos"),
-        ("classes.mask=covered", "classes= is for annotated photos"),
-        ("detector=haar", "detector= is for annotated photos"),
-        ("detector.threshold=0.9", "detector= is for annotated photos"),
-        ("crop.margin=0.3", "crop.margin=0.3 is for annotated photos"),
-        ("crop.square=true", "crop.square=True is for annotated photos"),
-        ("crop.min_side=30", "crop.min_side=30 is for annotated photos"),
-        ("top=all", "top=all is for the places of a sweep: sweep=FOLDER"),
+        ("boxes=boxes.json", "boxes=boxes.json only applies to annotated photos; add photos=FOLDER"),
+        ("classes=binary", "classes= only applies to annotated photos"),
+        ("classes.mask=covered", "classes= only applies to annotated photos"),
+        ("detector=haar", "detector= only applies to annotated photos"),
+        ("detector.threshold=0.9", "detector= only applies to annotated photos"),
+        ("crop.margin=0.3", "crop.margin=0.3 only applies to annotated photos"),
+        ("crop.square=true", "crop.square=True only applies to annotated photos"),
+        ("crop.min_side=30", "crop.min_side=30 only applies to annotated photos"),
+        ("top=all", "top=all only applies to the ranking of a sweep; add sweep=FOLDER"),
     ],
 )
-def test_face_crops_refuse_what_they_would_not_use(words: str, said: str) -> None:
+def test_evaluating_face_crops_rejects_keys_of_photos(words: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         resolve_evaluation(compose("evaluate", ["run=a", words]))
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
 
 
-def test_what_is_used_passes() -> None:
+def test_used_keys_pass_the_checks() -> None:
     words = [
         "fold=1",
         "n_bootstraps=200",
@@ -89,7 +89,7 @@ def test_what_is_used_passes() -> None:
     assert (config.run, config.top) == ([], 3)
 
 
-def test_no_key_is_forgotten() -> None:
+def test_every_key_is_classified_as_used_or_rejected() -> None:
     plain = to_plain(EvaluateConfig())
-    keys = {key for key, _ in flatten(plain)} | {"classes", "logger"}  # mappings, empty by default
-    assert keys == USED_BY_BOTH | REFUSED_ELSEWHERE | {*FACES_ONLY} | {*PHOTOS_ONLY}
+    keys = {key for key, _ in flatten(plain)} | {"classes", "logger"}  # mappings that are empty by default
+    assert keys == USED_BY_BOTH | REJECTED_BY_OTHER_CHECKS | {*CROPS_ONLY} | {*PHOTOS_ONLY}

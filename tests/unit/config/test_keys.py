@@ -1,4 +1,4 @@
-"""Configurations are compared key by key: a key that one of them lacks counts as its default."""
+"""Configurations are compared key by key; a missing key counts as its default."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,77 +8,85 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facemask.config.component import Component
-from facemask.config.keys import ABSENT, differing_keys, flat_values, identities, label_keys, setting, varied_keys
+from facemask.config.keys import (
+    ABSENT,
+    differing_keys,
+    flat_values,
+    format_setting,
+    identities,
+    label_keys,
+    varied_keys,
+)
 from facemask.config.schemas import TrainConfig
 from facemask.config.typed import from_plain, to_plain
 from runs_on_disk import configuration
 
 CONFIG = configuration()
 CNN = {"_target_": "facemask.models.cnn.CNN", "_partial_": True}
-OF_A_NETWORK = replace(CONFIG, model=CONFIG.model.with_arguments(net=CNN))
+WITH_NETWORK = replace(CONFIG, model=CONFIG.model.with_arguments(net=CNN))
 
 
-def are_one(one: TrainConfig, other: TrainConfig) -> bool:
-    """Compare two configurations in each way there is; all must agree, whichever comes first."""
-    answers = {
+def are_same(one: TrainConfig, other: TrainConfig) -> bool:
+    """Compare two configurations with every function, in both orders; all results must agree."""
+    results = {
         not differing_keys(one, other),
         not differing_keys(other, one),
         len(set(identities([one, other], without=()))) == 1,
         not varied_keys([one, other]),
     }
-    assert len(answers) == 1
-    return answers.pop()
+    assert len(results) == 1
+    return results.pop()
 
 
-# What a key's default is follows from the signature of what takes it.
-ADDED = [
-    ("data", "k", 5, 4),  # of the data module
+# Group, missing key, its default in the signature of the target, and another value.
+ADDED_KEYS = [
+    ("data", "k", 5, 4),  # of FaceDataModule
     ("data", "augmentation", "light", "strong"),
-    ("model", "freeze", "none", "backbone"),  # of the module
-    ("model", "channels", [16, 32, 64, 128, 256], [4]),  # of its network; a tuple in the signature
+    ("model", "freeze", "none", "backbone"),  # of MaskClassifier
+    ("model", "channels", [16, 32, 64, 128, 256], [4]),  # of the CNN; a tuple in the signature
     ("model", "dropout", 0.3, 0.1),
     ("augment", "mixup", 0.0, 0.2),
-    ("trainer", "precision", None, "16-mixed"),  # of Lightning's
-    ("optim", "weight_decay", 0.01, 0.1),  # of torch's
+    ("trainer", "precision", None, "16-mixed"),  # of Lightning's Trainer
+    ("optim", "weight_decay", 0.01, 0.1),  # of torch.optim.AdamW
 ]
 
 
-@pytest.mark.parametrize(("group", "key", "default", "other"), ADDED)
-def test_a_key_that_a_configuration_lacks_has_its_default(group: str, key: str, default: object, other: object) -> None:
-    older: Component = getattr(OF_A_NETWORK, group)
+@pytest.mark.parametrize(("group", "key", "default", "other"), ADDED_KEYS)
+def test_missing_key_counts_as_its_default(group: str, key: str, default: object, other: object) -> None:
+    older: Component = getattr(WITH_NETWORK, group)
     assert key not in older.arguments
-    same, changed = (replace(OF_A_NETWORK, **{group: older.with_arguments(**{key: v})}) for v in (default, other))
-    assert are_one(OF_A_NETWORK, same)
-    assert not are_one(OF_A_NETWORK, changed)
-    assert differing_keys(OF_A_NETWORK, changed) == {f"{group}.{key}": (default, other)}
-    assert varied_keys([OF_A_NETWORK, changed]) == [f"{group}.{key}"]
+    same, changed = (replace(WITH_NETWORK, **{group: older.with_arguments(**{key: v})}) for v in (default, other))
+    assert are_same(WITH_NETWORK, same)
+    assert not are_same(WITH_NETWORK, changed)
+    assert differing_keys(WITH_NETWORK, changed) == {f"{group}.{key}": (default, other)}
+    assert varied_keys([WITH_NETWORK, changed]) == [f"{group}.{key}"]
 
 
 @pytest.mark.parametrize(("group", "key"), [("data", "colour"), ("model", "channels"), ("trainer", "colour")])
-def test_a_key_that_no_signature_has_is_a_difference(group: str, key: str) -> None:
+def test_missing_key_without_default_counts_as_a_difference(group: str, key: str) -> None:
     added = replace(CONFIG, **{group: getattr(CONFIG, group).with_arguments(**{key: 3})})
     assert differing_keys(CONFIG, added) == {f"{group}.{key}": (ABSENT, 3)}
-    assert not are_one(CONFIG, added)
+    assert not are_same(CONFIG, added)
 
 
-def test_a_key_added_to_the_schema_has_its_default_in_older_runs() -> None:
+def test_key_added_to_the_schema_has_its_default_in_older_runs() -> None:
     @dataclass
     class Newer(TrainConfig):
         warmup: int = 3
 
     older = from_plain(Newer, to_plain(CONFIG))
-    assert are_one(older, from_plain(Newer, to_plain(CONFIG) | {"warmup": 3}))
+    assert are_same(older, from_plain(Newer, to_plain(CONFIG) | {"warmup": 3}))
     assert differing_keys(older, from_plain(Newer, to_plain(CONFIG) | {"warmup": 4})) == {"warmup": (3, 4)}
 
 
-def test_a_target_that_cannot_be_imported_any_more_does_not_stop_the_comparison() -> None:
+def test_configurations_whose_target_cannot_be_imported_are_compared() -> None:
     gone = Component("gone.Network", {"width": 4})
-    assert are_one(replace(CONFIG, model=gone), replace(CONFIG, model=gone))
+    assert are_same(replace(CONFIG, model=gone), replace(CONFIG, model=gone))
     deeper = replace(CONFIG, model=gone.with_arguments(depth=2))
     assert differing_keys(replace(CONFIG, model=gone), deeper) == {"model.depth": (ABSENT, 2)}
 
 
-FREE: list[dict[str, Any]] = [
+NOT_COMPARED_CHANGES: list[dict[str, Any]] = [
     {"name": "other"},
     {"resume": "outputs/x"},
     {"race": True, "race_margin": 3.0, "fail_fast": True},
@@ -87,51 +95,51 @@ FREE: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("change", FREE, ids=lambda change: ",".join(change))
-def test_keys_that_no_number_depends_on_are_not_compared(change: dict[str, Any]) -> None:
-    assert are_one(CONFIG, replace(CONFIG, **change))
+@pytest.mark.parametrize("change", NOT_COMPARED_CHANGES, ids=lambda change: ",".join(change))
+def test_keys_that_do_not_change_results_are_not_compared(change: dict[str, Any]) -> None:
+    assert are_same(CONFIG, replace(CONFIG, **change))
 
 
-def test_the_fold_may_be_left_out_of_an_identity() -> None:
+def test_fold_can_be_excluded_from_the_identity() -> None:
     folds = [replace(CONFIG, fold=fold) for fold in (0, 1, "all")]
     assert len(set(identities(folds))) == 1
     assert len(set(identities(folds, without=()))) == 3
 
 
 @pytest.mark.parametrize(("one", "other"), [(1, 1.0), (1, True), (0.0, False), ("1", 1)])
-def test_values_of_two_types_differ(one: object, other: object) -> None:
-    """Lightning takes ``limit_train_batches=1`` for one batch, and ``1.0`` for all of them."""
+def test_equal_values_of_different_types_differ(one: object, other: object) -> None:
+    """Lightning interprets ``limit_train_batches=1`` as one batch and ``1.0`` as all batches."""
     configs = [replace(CONFIG, trainer=CONFIG.trainer.with_arguments(limit_train_batches=v)) for v in (one, other)]
-    assert not are_one(*configs)
+    assert not are_same(*configs)
 
 
 VALUES = st.none() | st.booleans() | st.integers(-3, 3) | st.floats(-3, 3) | st.sampled_from(["", "a"])
 
 
 @given(st.lists(VALUES | st.lists(VALUES, max_size=2), min_size=2, max_size=2))
-def test_every_way_of_comparing_gives_the_same_answer(values: list[object]) -> None:
+def test_all_comparisons_agree_on_arbitrary_values(values: list[object]) -> None:
     one, other = (replace(CONFIG, trainer=CONFIG.trainer.with_arguments(log_every_n_steps=v)) for v in values)
-    assert are_one(one, other) == (repr(values[0]) == repr(values[1]))
+    assert are_same(one, other) == (repr(values[0]) == repr(values[1]))
 
 
-def test_a_dotted_key_that_follows_from_a_shorter_one_is_not_named_beside_it() -> None:
-    configs = [configuration(lr=lr) for lr in (0.1, 0.2)]  # which optim.lr follows
+def test_varied_keys_omit_a_dotted_key_that_follows_a_shorter_key() -> None:
+    configs = [configuration(lr=lr) for lr in (0.1, 0.2)]  # optim.lr is interpolated from lr
     assert differing_keys(*configs).keys() == {"lr", "optim.lr"}
     assert varied_keys(configs) == ["lr"]
 
 
-def test_labels_leave_out_the_models_keys_where_models_differ() -> None:
+def test_labels_omit_model_keys_when_models_differ() -> None:
     varied = ["lr", "model.dropout", "name"]
     assert label_keys(varied, ["a", "a"]) == ["lr", "model.dropout"]
     assert label_keys(varied, ["a", "b"]) == ["lr"]
 
 
-def test_values_are_flat_under_dotted_keys_as_they_are_typed() -> None:
-    values = flat_values(OF_A_NETWORK)
+def test_settings_are_flattened_and_formatted_as_typed() -> None:
+    values = flat_values(WITH_NETWORK)
     assert values["lr"] == 0.1
     assert values["model.net._target_"] == CNN["_target_"]
-    assert setting("model.channels", [4, 8]) == "model.channels=[4,8]"
-    assert setting("lr", 0.1 + 0.2) == "lr=0.3"
-    assert setting("lr", 1e-4) == "lr=0.0001"
-    assert setting("lr", 0.123456, digits=4) == "lr=0.1235"
-    assert setting("fold", "all") == "fold=all"
+    assert format_setting("model.channels", [4, 8]) == "model.channels=[4,8]"
+    assert format_setting("lr", 0.1 + 0.2) == "lr=0.3"
+    assert format_setting("lr", 1e-4) == "lr=0.0001"
+    assert format_setting("lr", 0.123456, digits=4) == "lr=0.1235"
+    assert format_setting("fold", "all") == "fold=all"

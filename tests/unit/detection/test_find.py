@@ -61,8 +61,8 @@ def test_a_detector_is_used_as_it_is() -> None:
     [
         ("hair", {}, "detector=hair: there is no such detector; did you mean haar?"),
         ("custom", {}, "detector=custom: there is no such detector; choose from: centerface, haar"),
-        ("haar", {"treshold": 0.5}, "detector.treshold is no setting of .*; did you mean threshold?"),
-        ("haar", {"threshold": 2}, "detector.threshold=2 cannot be used"),
+        ("haar", {"treshold": 0.5}, "detector.treshold is not an argument of .*; did you mean threshold?"),
+        ("haar", {"threshold": 2}, "detector.threshold must be less than or equal to 1, got 2."),
         ("no_module.Mine", {}, "detector._target_=no_module.Mine cannot be imported"),
         (f"{__name__}.Nothing", {}, r"has no method detect\(image\)"),
     ],

@@ -67,7 +67,7 @@ def test_an_own_format_is_chosen_by_its_class() -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("format=own", r"format=own is not one of onnx, openvino, exported_program. Name a format of your own by its"),
+        ("format=own", r"format must be one of onnx, openvino, exported_program, or the dotted path of a class"),
         ("format=own_formats.Missing", "format=own_formats.Missing cannot be imported"),
         ("format=nowhere.Own", "format=nowhere.Own cannot be imported: No module named 'nowhere'"),
         ("format=broken_formats.Own", "format=broken_formats.Own cannot be imported"),
@@ -77,7 +77,7 @@ def test_an_own_format_is_chosen_by_its_class() -> None:
         ),
         ("format=own_formats.WithoutSuffix", "format=own_formats.WithoutSuffix is not an export format"),
         ("format=own_formats.function", "format=own_formats.function is not an export format"),
-        ("format=own_formats.Own precision=fp16", "precision=fp16 is for .*; format=own_formats.Own takes fp32."),
+        ("format=own_formats.Own precision=fp16", "format=own_formats.Own supports precision=fp32, got fp16; "),
         (
             "format=own_formats.Demanding",
             "format=own_formats.Demanding needs the package no_such_runtime; type: pip install no-such-runtime",

@@ -133,10 +133,10 @@ def test_a_teacher_of_other_images_or_classes_is_refused(fit: Fit, faces: Path, 
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["augment.mixup=0.2"], r"augment\.mixup=0\.2 blends pictures that a teacher would see unblended"),
-        (["model=mobilenetv2", "model.freeze=backbone"], "model.freeze=backbone learns from features that are kept"),
-        (["teacher_weight=1.5"], "teacher_weight=1.5 is no share of the loss"),
-        (["teacher_temperature=0"], "teacher_temperature=0.0 is not a temperature"),
+        (["augment.mixup=0.2"], r"augment\.mixup=0\.2 blends images, but a teacher sees the original images"),
+        (["model=mobilenetv2", "model.freeze=backbone"], "model.freeze=backbone trains on cached features"),
+        (["teacher_weight=1.5"], "teacher_weight must be between 0 and 1, got 1.5"),
+        (["teacher_temperature=0"], "teacher_temperature must be a positive number, got 0.0"),
     ],
 )
 def test_contradictions_are_told_at_once(overrides: list[str], said: str) -> None:

@@ -1,1 +1,1 @@
-"""Every check of a configuration that can be made before anything runs, a file a command."""
+"""Checks of each command's configuration that run before any work starts."""

@@ -1,4 +1,4 @@
-"""A configuration as plain types, and what the commands check alike."""
+"""Conversion of a composed configuration to its schema, and the checks that several commands share."""
 
 import math
 from dataclasses import fields
@@ -14,12 +14,12 @@ T = TypeVar("T")
 
 
 def resolve_typed(config: DictConfig, schema: type[T], command: str) -> T:
-    """Return a composed configuration as an instance of its schema.
+    """Convert a composed configuration to an instance of its schema.
 
     Args:
-        config: as composed.
-        schema: the keys it may have, and must.
-        command: whose keys these are.
+        config: configuration composed by Hydra.
+        schema: dataclass whose fields are the required and allowed keys.
+        command: command name for error messages, such as ``train.py``.
 
     Raises:
         ConfigError: a key is unknown, or a value is missing.
@@ -27,7 +27,7 @@ def resolve_typed(config: DictConfig, schema: type[T], command: str) -> T:
     known = {f.name for f in fields(schema)}  # type: ignore[arg-type]
     given = {str(key) for key in config}
     for key in sorted(given - known):
-        raise ConfigError(f"{key} is no key of {command}{did_you_mean(key, known)}")
+        raise ConfigError(f"{key} is not a key of {command}{did_you_mean(key, known)}")
     try:
         missing = sorted(known - given) or sorted(OmegaConf.missing_keys(config))
         if missing:
@@ -40,29 +40,29 @@ def resolve_typed(config: DictConfig, schema: type[T], command: str) -> T:
 
 
 def check_seeds(config: object) -> None:
-    """Check ``seed`` and ``split_seed`` of a typed configuration, where a command has them.
+    """Check the range of ``seed`` and ``split_seed`` of a typed configuration that has them.
 
     Raises:
-        ConfigError: one is out of range.
+        ConfigError: a seed is out of range.
     """
     for key in {"seed", "split_seed"} & vars(config).keys():
         if not 0 <= (value := vars(config)[key]) < 2**32:
-            raise ConfigError(f"{key}={value} is not a seed; it must be 0 or more, and below 2**32.")
+            raise ConfigError(f"{key} must be at least 0 and less than 2**32, got {value}.")
 
 
 def check_margin(margin: Any) -> None:
-    """Check ``crop.margin``.
+    """Check ``crop.margin``: one finite, non-negative fraction of the box, or four.
 
     Raises:
-        ConfigError: it is neither one share nor four.
+        ConfigError: the margin has another form or range.
     """
     sides = margin if isinstance(margin, list) else [margin] * 4
-    if len(sides) != 4 or not all(_is_share(side) for side in sides):
+    if len(sides) != 4 or not all(_is_fraction(side) for side in sides):
         raise ConfigError(
-            f"crop.margin={margin} is not a margin; give a share of the box that is added on every side, such as 0.15, "
-            "or four, for the left, the top, the right and the bottom: 'crop.margin=[0.1,0.3,0.1,0.1]'."
+            "crop.margin must be a fraction of the box added on every side, such as 0.15, or four fractions (left, "
+            f"top, right, bottom), such as 'crop.margin=[0.1,0.3,0.1,0.1]', got {margin}."
         )
 
 
-def _is_share(side: Any) -> bool:
+def _is_fraction(side: Any) -> bool:
     return isinstance(side, int | float) and not isinstance(side, bool) and math.isfinite(side) and side >= 0

@@ -1,4 +1,4 @@
-"""What ``prepare_data.py`` refuses."""
+"""Checks of the configurations of ``prepare_data.py``."""
 
 import re
 from pathlib import Path
@@ -11,25 +11,31 @@ from facemask.config.schemas import TASKS, AuditConfig, CropConfig, ImportConfig
 from facemask.config.targets import check_components
 from facemask.errors import ConfigError
 
-FOLDER = re.compile(r"\w[\w-]*")
-FILES = ("copy", "link")  # how task=split fills folders
-LABELS = (None, "folder")  # where task=crop has the classes from
+CLASS_NAME = re.compile(r"\w[\w-]*")
+FILES = ("copy", "link")  # choices of files= in task=split
+LABELS = (None, "folder")  # choices of labels= in task=crop
 
 
 def resolve_preparation(config: DictConfig) -> TaskConfig:
-    """Return the configuration of a task of ``prepare_data.py``, checked before any photo is read.
+    """Check the configuration of a task of ``prepare_data.py`` before any photo is read.
+
+    Args:
+        config: composed configuration.
+
+    Returns:
+        The typed configuration of the task.
 
     Raises:
-        ConfigError: a key is unknown, a value is missing or out of range, or two of them contradict each other.
+        ConfigError: a key is unknown, a value is missing or out of range, or two values conflict.
     """
     resolved = resolve_typed(config, TASKS[config.task], f"prepare_data.py task={config.task}")
     check_seeds(resolved)
     if isinstance(resolved, CropConfig | ImportConfig):
-        _check_places(resolved)
+        _check_folders(resolved)
         check_margin(resolved.crop.margin)
         _check_ranges(resolved)
     if isinstance(resolved, CropConfig) and resolved.labels not in LABELS:
-        raise ConfigError(f"labels={resolved.labels} is not known; leave it out, or type labels=folder.")
+        raise ConfigError(f"labels must be folder, or left out, got {resolved.labels}.")
     if isinstance(resolved, ImportConfig):
         _check_import(resolved)
     if isinstance(resolved, SplitConfig):
@@ -40,47 +46,59 @@ def resolve_preparation(config: DictConfig) -> TaskConfig:
     return resolved
 
 
-def _check_places(config: CropConfig | ImportConfig) -> None:
-    """Make a list of the photos' places, none of which may hold the crops: these would be photos the next time."""
+def _check_folders(config: CropConfig | ImportConfig) -> None:
+    """Convert ``config.photos`` to a list, and check that ``config.out`` is outside every folder of photos."""
     photos = config.photos if isinstance(config.photos, list) else [config.photos]
-    config.photos = [str(place) for place in photos if place is not None]
+    config.photos = [str(path) for path in photos if path is not None]
     if not config.photos:
         raise ConfigError("photos has no value; give it one: photos=FOLDER")
-    for place in config.photos:
-        if _is_inside(config.out, place):
-            raise ConfigError(f"out={config.out} is inside photos={place}; give a folder beside it.")
+    for path in config.photos:
+        if _is_inside(config.out, path):  # the next call would read the crops as photos
+            raise ConfigError(f"out={config.out} is inside photos={path}; choose a folder outside it.")
 
 
 def _check_import(config: ImportConfig) -> None:
     config.classes = check_classes(config.classes)
     if len(config.photos) > 1:
-        raise ConfigError("task=import takes one folder of photos; type it for each, with an out= of its own.")
+        raise ConfigError(
+            "task=import takes one folder of photos; run it once for each folder, each time with another out=."
+        )
 
 
 def check_classes(classes: Any) -> dict[str, str | None]:
-    """Return our name of each name in annotations.
+    """Check the mapping from names in annotation files to class names.
+
+    Args:
+        classes: mapping of each name in the annotation files to a class name; None excludes its faces.
+
+    Returns:
+        The mapping with strings as keys and values.
 
     Raises:
-        ConfigError: one is no name for a class.
+        ConfigError: it is not a mapping, or a class name is invalid.
     """
     if not isinstance(classes, dict):
-        raise ConfigError("classes gives each name in the files its class; choose one of the files in conf/classes.")
+        raise ConfigError(
+            "classes must map each name in the annotation files to a class; choose one of the files in conf/classes."
+        )
     for name, label in classes.items():
-        if label is not None and not FOLDER.fullmatch(str(label)):
-            raise ConfigError(f"classes.{name}={label} is no name for a class folder; take letters, digits, - and _.")
+        if label is not None and not CLASS_NAME.fullmatch(str(label)):
+            raise ConfigError(f"classes.{name}={label} is not a valid class name; use letters, digits, '-' and '_'.")
     return {str(name): None if label is None else str(label) for name, label in classes.items()}
 
 
 def _check_split(config: SplitConfig) -> None:
     if config.files not in FILES:
-        raise ConfigError(f"files={config.files} is not one of {', '.join(FILES)}.")
-    for key, share in (("val", config.val), ("test", config.test)):
-        if not (share == 0 or 0.05 <= share <= 0.9):
-            raise ConfigError(f"{key}={share} is not a share of the images; give 0, or 0.05 to 0.9.")
+        raise ConfigError(f"files must be one of {', '.join(FILES)}, got {config.files}.")
+    for key, fraction in (("val", config.val), ("test", config.test)):
+        if not (fraction == 0 or 0.05 <= fraction <= 0.9):
+            raise ConfigError(f"{key} must be 0, or a fraction of the images between 0.05 and 0.9, got {fraction}.")
     if config.val + config.test > 0.9:
-        raise ConfigError(f"val={config.val} and test={config.test} leave too little to train on.")
+        raise ConfigError(
+            f"val + test must be at most 0.9, to leave 0.1 for training, got val={config.val} and test={config.test}."
+        )
     if config.out and _is_inside(config.out, config.data.root):
-        raise ConfigError(f"out={config.out} is inside data.root={config.data.root}; give a folder beside it.")
+        raise ConfigError(f"out={config.out} is inside data.root={config.data.root}; choose a folder outside it.")
 
 
 def _check_audit(config: AuditConfig) -> None:
@@ -88,10 +106,10 @@ def _check_audit(config: AuditConfig) -> None:
     least["max_imbalance"] = config.max_imbalance, 1
     for key, (value, low) in least.items():
         if not value >= low:
-            raise ConfigError(f"{key}={value} is too small; it must be {low} or more.")
+            raise ConfigError(f"{key} must be at least {low}, got {value}.")
     for kind, allowed in vars(config.allow).items():
         if allowed is not None and allowed < 0:
-            raise ConfigError(f"allow.{kind}={allowed} is no number of findings; give 0 or more, or null for any.")
+            raise ConfigError(f"allow.{kind} must be at least 0, or null to allow any number, got {allowed}.")
 
 
 def _is_inside(out: str, folder: str) -> bool:
@@ -100,8 +118,8 @@ def _is_inside(out: str, folder: str) -> bool:
 
 def _check_ranges(config: CropConfig | ImportConfig) -> None:
     if config.crop.min_side < 0:
-        raise ConfigError(f"crop.min_side={config.crop.min_side} is not a number of pixels; it must be 0 or more.")
+        raise ConfigError(f"crop.min_side must be at least 0 pixels, got {config.crop.min_side}.")
     if not 0 <= config.max_unreadable <= 1:
-        raise ConfigError(f"max_unreadable={config.max_unreadable} is not a share; it must be 0 to 1.")
+        raise ConfigError(f"max_unreadable must be between 0 and 1, got {config.max_unreadable}.")
     if config.workers is not None and config.workers < 1:
-        raise ConfigError(f"workers={config.workers} is too few; it must be 1 or more.")
+        raise ConfigError(f"workers must be at least 1, got {config.workers}.")

@@ -6,7 +6,7 @@ from typing import TextIO
 
 import numpy as np
 
-from facemask.files import as_typed
+from facemask.files import relative_to_cwd
 from facemask.video.scene import Scene
 from facemask.video.sinks.sink import Sink, claim
 from facemask.video.sources.source import Say, Source
@@ -52,4 +52,4 @@ class EventsSink(Sink):
         """Close the file and say where it is."""
         if self._stream is not None:
             self._stream.close()
-            self._say(f"events: {as_typed(self._target.absolute())}")
+            self._say(f"events: {relative_to_cwd(self._target.absolute())}")

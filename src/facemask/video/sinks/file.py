@@ -10,7 +10,7 @@ import numpy as np
 
 from facemask.data.preprocessing import Pixels
 from facemask.errors import ConfigError
-from facemask.files import as_typed
+from facemask.files import relative_to_cwd
 from facemask.video.scene import Scene
 from facemask.video.sinks.sink import Sink, claim
 from facemask.video.sources.source import Say, Source
@@ -121,7 +121,7 @@ class FileSink(Sink):
             self._mux(None)  # what the encoder still holds
             self._container.close()
         if self._container is not None or self._n_photos:
-            self._say(f"annotated: {as_typed(self._target.absolute())}")
+            self._say(f"annotated: {relative_to_cwd(self._target.absolute())}")
 
 
 def _encodes_video(name: str) -> bool:

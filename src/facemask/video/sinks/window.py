@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 
 from facemask.errors import ConfigError
-from facemask.files import as_typed
+from facemask.files import relative_to_cwd
 from facemask.video.scene import Scene
 from facemask.video.sinks.sink import Sink
 from facemask.video.sources.source import Say, Source
@@ -63,7 +63,7 @@ class WindowSink(Sink):
         if not cv2.imwrite(str(file), scene.picture):
             self._say(f"{file} cannot be written.")
             return
-        self._say(f"saved: {as_typed(file.absolute())}")
+        self._say(f"saved: {relative_to_cwd(file.absolute())}")
 
     def end(self) -> None:
         """Close the window."""
