@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from commands import Outcome, type_command
+from commands import Outcome, call_command
 from conftest import PROJECT, write_faces
 
 
 def audit(place: Path, *words: str) -> Outcome:
     words = ("task=audit", f"hydra.run.dir={place}/audit", *words)
-    return type_command(PROJECT / "prepare_data.py", words, place, {})
+    return call_command(PROJECT / "prepare_data.py", words, place, {})
 
 
 @pytest.fixture

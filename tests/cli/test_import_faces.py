@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from commands import Outcome, type_command
+from commands import Outcome, call_command
 from conftest import PROJECT
 
 BOX = "<object><name>{}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"
 
 
 def prepare(place: Path, *words: str) -> Outcome:
-    return type_command(PROJECT / "prepare_data.py", ["task=import", *words], place, {})
+    return call_command(PROJECT / "prepare_data.py", ["task=import", *words], place, {})
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_boxes_become_faces_that_can_be_trained_on(photos: Path, tmp_path: Path)
     assert manifest.loc["no_mask/3.png_001.png", ["left", "top", "right", "bottom"]].tolist() == [30, 5, 50, 25]
     crop = np.asarray(Image.open(tmp_path / "faces/no_mask/3.png_001.png"))
     assert (crop == np.asarray(Image.open(photos / "3.png"))[5:25, 30:50]).all()
-    fitted = type_command(
+    fitted = call_command(
         PROJECT / "train.py",
         ["data=folder", "data.root=faces", "model=cnn", "trainer=smoke", "data.num_workers=0"],
         tmp_path,

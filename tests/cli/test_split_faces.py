@@ -5,13 +5,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from commands import Outcome, type_command
+from commands import Outcome, call_command
 from conftest import PROJECT, write_faces
 from facemask.data.index import index
 
 
 def prepare(place: Path, *words: str) -> Outcome:
-    return type_command(PROJECT / "prepare_data.py", ["task=split", *words], place, {})
+    return call_command(PROJECT / "prepare_data.py", ["task=split", *words], place, {})
 
 
 @pytest.fixture
