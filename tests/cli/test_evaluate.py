@@ -20,7 +20,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from commands import Outcome, type_command
+from commands import Outcome, call_command, type_command
 from conftest import PROJECT, write_faces
 from facemask.training.fit import fit_folds
 from fits import configure
@@ -49,7 +49,20 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def evaluate(place: Path, *words: str, **environment: str) -> Outcome:
     more = [f"data.store_dir={place}/store", "n_bootstraps=200"]
-    return type_command(PROJECT / "evaluate.py", [*words, *more], place, environment)
+    return call_command(PROJECT / "evaluate.py", [*words, *more], place, environment)
+
+
+@pytest.fixture(scope="module")
+def reported(place: Path) -> Path:
+    """The report on a run, made by the command in a process of its own."""
+    words = ["run=a", "hydra.run.dir=report", f"data.store_dir={place}/store", "n_bootstraps=200"]
+    before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in (place / "a").rglob("*")}
+    done = type_command(PROJECT / "evaluate.py", words, place, {})
+    assert done.code == 0, done.err
+    assert "Report: report/report.html" in done.out
+    assert "two" not in done.err
+    assert before == {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in (place / "a").rglob("*")}
+    return place / "report"
 
 
 def report(folder: Path) -> dict[str, Any]:
@@ -102,15 +115,9 @@ def assert_equal_to_scikit_learn(folder: Path, names: list[str]) -> None:
         assert row["accuracy"] == pytest.approx(accuracy_score(labels, guess))  # all of these are of one size
 
 
-def test_a_report_has_every_number_as_scikit_learn_has_it_and_leaves_the_run_alone(place: Path) -> None:
-    before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in (place / "a").rglob("*")}
-    done = evaluate(place, "run=a", "hydra.run.dir=report")
-    assert done.code == 0, done.err
-    assert "Report: report/report.html" in done.out
-    assert "two" not in done.err
-    assert_equal_to_scikit_learn(place / "report", ["mask", "no_mask"])
-    assert before == {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in (place / "a").rglob("*")}
-    content = report(place / "report")
+def test_a_report_has_every_number_as_scikit_learn_has_it_and_leaves_the_run_alone(place: Path, reported: Path) -> None:
+    assert_equal_to_scikit_learn(reported, ["mask", "no_mask"])
+    content = report(reported)
     assert content["data"]["part"] == "test part"
     assert sum(content["data"]["n"].values()) == len(pd.read_parquet(place / "report/predictions.parquet")) == 22
     assert content["data"]["groups"] == 11
@@ -156,10 +163,10 @@ def test_the_page_needs_nothing_else_and_shows_no_one_unless_asked(place: Path) 
         assert all(file in page for file in listed.head(5))
 
 
-def test_thresholds_and_temperature_are_the_same_whatever_the_test_labels_are(place: Path) -> None:
+def test_thresholds_and_temperature_are_the_same_whatever_the_test_labels_are(place: Path, reported: Path) -> None:
     """The labels of the faces that are reported on are dealt anew; what was fitted must not notice."""
     rng = np.random.default_rng(0)
-    files = pd.read_parquet(place / "report/predictions.parquet")["path"].to_numpy()
+    files = pd.read_parquet(reported / "predictions.parquet")["path"].to_numpy()
     labels = [path.partition("/")[0] for path in files]
     for name, dealt in (("true", labels), ("permuted", rng.permutation(labels))):
         for path, label in zip(files, dealt, strict=True):
@@ -339,7 +346,7 @@ def test_one_sentence_and_exit_code_two(place: Path, typed: str, prepare: Any, s
         *(own or ["n_bootstraps=200"]),
         *([] if "run.dir" in typed else ["hydra.run.dir=wrong"]),
     ]
-    done = type_command(PROJECT / "evaluate.py", [*words, *more], place, {})
+    done = call_command(PROJECT / "evaluate.py", [*words, *more], place, {})
     assert done.code == 2, done.out + done.err
     assert "Traceback" not in done.err
     sentences = [line for line in done.err.splitlines() if line.startswith("error: ")]

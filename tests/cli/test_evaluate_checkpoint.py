@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from skimage.data import astronaut
 
-from commands import Outcome, type_command
+from commands import Outcome, call_command
 from conftest import PROJECT, write_faces
 from facemask.config.typed import to_plain
 from facemask.runs.run_folder import read_config, read_fold
@@ -55,7 +55,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def evaluate(place: Path, *words: str) -> Outcome:
-    return type_command(
+    return call_command(
         PROJECT / "evaluate.py", [*words, f"data.store_dir={place}/store", "n_bootstraps=200"], place, {}
     )
 

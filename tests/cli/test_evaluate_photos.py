@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from commands import Outcome, type_command
+from commands import Outcome, call_command
 from conftest import PROJECT, write_faces
 from facemask.reports.photos import MISSED
 from facemask.training.fit import fit_folds
@@ -39,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def evaluate(place: Path, *words: str) -> Outcome:
     more = [f"data.store_dir={place}/store", "n_bootstraps=200", "classes=three"]
-    return type_command(PROJECT / "evaluate.py", [*words, *more], place, {})
+    return call_command(PROJECT / "evaluate.py", [*words, *more], place, {})
 
 
 def test_found_missed_and_right_are_told_apart_and_photos_trained_on_are_named(place: Path) -> None:
@@ -86,7 +86,7 @@ def test_pictures_are_written_where_they_are_asked_for(place: Path) -> None:
 )
 def test_a_wrong_line_gets_one_sentence_and_exit_code_two(place: Path, words: str, said: str) -> None:
     more = [f"data.store_dir={place}/store", "hydra.run.dir=refused"]
-    done = type_command(PROJECT / "evaluate.py", [*words.split(), *more], place, {})
+    done = call_command(PROJECT / "evaluate.py", [*words.split(), *more], place, {})
     assert done.code == 2, done.out
     assert said in done.err
     assert "Traceback" not in done.err

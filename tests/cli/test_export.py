@@ -14,7 +14,7 @@ import onnx
 import pytest
 import torch
 
-from commands import Outcome, type_command
+from commands import Outcome, call_command
 from conftest import PROJECT, write_faces
 from facemask.config.checks.export import FORMATS, import_format
 from facemask.config.schemas import ExportConfig
@@ -46,7 +46,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def export(place: Path, *words: str) -> Outcome:
-    return type_command(PROJECT / "export.py", list(words), place, {})
+    return call_command(PROJECT / "export.py", list(words), place, {})
 
 
 def trained_and_exported(place: Path, file: str, run: str = "run") -> tuple[Any, Any]:

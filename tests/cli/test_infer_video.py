@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from commands import Outcome, type_command
+from commands import Outcome, call_command, type_command
 from conftest import PROJECT, write_faces
 from facemask.training.fit import fit_folds
 from fits import configure
@@ -49,7 +49,7 @@ def write_video(path: Path, images: list[np.ndarray]) -> None:
 
 
 def infer(place: Path, *words: str) -> Outcome:
-    return type_command(PROJECT / "infer_video.py", ["run=run", *words], place, {})
+    return call_command(PROJECT / "infer_video.py", ["run=run", *words], place, {})
 
 
 def events(path: Path) -> list[dict[str, object]]:
@@ -196,6 +196,6 @@ def test_a_wrong_line_gets_one_sentence_and_exit_code_two(place: Path, line: str
 
 
 def test_without_a_run_it_says_which_key_is_missing(place: Path) -> None:
-    done = type_command(PROJECT / "infer_video.py", ["source=face.mp4"], place, {})
+    done = call_command(PROJECT / "infer_video.py", ["source=face.mp4"], place, {})
     assert done.code == 2
     assert "run has no value; give it one: run=" in done.err

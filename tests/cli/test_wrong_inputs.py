@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from conftest import Run, write_faces
+from commands import call_command
+from conftest import PROJECT, write_faces
 
 Prepare = Callable[[Path], object]
 
@@ -157,7 +158,7 @@ WRONG: list[tuple[str, Prepare, str]] = [
 
 @pytest.mark.parametrize(("typed", "prepare", "said"), WRONG, ids=[words for words, _, _ in WRONG])
 def test_one_sentence_exit_code_two_and_no_trace(
-    train: Run, workdir: Path, tmp_path: Path, typed: str, prepare: Prepare, said: str
+    workdir: Path, tmp_path: Path, typed: str, prepare: Prepare, said: str
 ) -> None:
     prepare(tmp_path)
     words = typed.replace("{}", str(tmp_path)).split()
@@ -166,7 +167,7 @@ def test_one_sentence_exit_code_two_and_no_trace(
     folder = [] if any("run.dir" in word or "resume" in word for word in own) else [f"hydra.run.dir={tmp_path}/new"]
     if torch.cuda.is_available() and "trainer.accelerator=gpu" in own:
         pytest.skip("there is a GPU here")
-    done = train(*own, *folder, **environment)
+    done = call_command(PROJECT / "train.py", [*own, *folder], workdir, environment)
     assert done.code == 2, done.out + done.err
     assert "Traceback" not in done.err
     sentences = [line for line in done.err.splitlines() if line.startswith("error: ")]
