@@ -5,7 +5,8 @@ Every public name is imported on first use, so that ``import facemask`` is fast 
 Example:
     ``faces`` is a folder with one subfolder of images per class.
 
-    >>> import facemask, numpy as np
+    >>> import facemask
+    >>> import numpy as np
     >>> run = facemask.train("model=cnn", "data.root=faces", epochs=1, folder="run")
     >>> crop = np.zeros((20, 16, 3), np.uint8)  # RGB
     >>> run.predictor().predict([crop]).shape

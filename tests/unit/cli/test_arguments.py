@@ -134,6 +134,5 @@ def test_python_values_equal_their_command_line_form() -> None:
     keys = {"data.root": Path("faces"), "model": "my_nets.Net", "k": 3}
     words = ["data.root=faces", "model=my_nets.Net", "k=3"]
     assert to_overrides("train", ["lr=1"], keys) == to_overrides("train", ["lr=1", *words], {})
-    assert to_overrides("train", [], {"model.channels": "[4,8]"}) == [
-        "model.channels=[4,8]"
-    ]  # strings in Hydra syntax are kept
+    in_hydra_syntax = {"model.channels": "[4,8]"}
+    assert to_overrides("train", [], in_hydra_syntax) == ["model.channels=[4,8]"]
