@@ -48,7 +48,7 @@ def call_command(script: Path, words: Sequence[str], folder: Path, environment: 
     out, err, code = io.StringIO(), io.StringIO(), 0
     with _own_state(folder, environment), redirect_stdout(out), redirect_stderr(err), warnings.catch_warnings():
         sys.argv = [str(script), *words]
-        sys.path.insert(0, str(script.parent))
+        sys.path[:0] = [str(script.parent), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
         try:
             runpy.run_path(str(script), run_name="__main__")
         except SystemExit as stop:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
-from commands import Outcome, type_command
+from commands import Outcome, call_command, type_command
 from facemask.config.checks.training import resolve_training
 from facemask.config.compose import compose
 from facemask.config.schemas import TrainConfig
@@ -20,26 +21,35 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parent.parent
 REAL_DATA = PROJECT.parent / "shared" / "data"
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread per process: pytest -n runs one process per core
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the network for anything
 os.environ["WANDB_MODE"] = "disabled"
 os.environ.pop("HYDRA_FULL_ERROR", None)
 
+
+# The same examples in every run; `pytest --hypothesis-profile=default` searches for new ones.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 Run = Callable[..., Outcome]
 
 
 @pytest.fixture(scope="session")
 def workdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder where commands are typed, so that they share one demo set and one store."""
-    return tmp_path_factory.mktemp("workdir")
+    """The folder where commands are typed, so that all processes share one demo set and one store."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "workdir"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
 def train(workdir: Path) -> Run:
-    """Return a function that types ``python train.py ...``."""
+    """Return a function that runs ``python train.py ...``; any other script in a process of its own."""
 
     def run(*words: str, script: str = "train.py", **environment: str) -> Outcome:
-        return type_command(PROJECT / script, words, workdir, environment)
+        command = call_command if script == "train.py" else type_command
+        return command(PROJECT / script, words, workdir, environment)
 
     return run
 

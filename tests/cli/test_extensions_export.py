@@ -1,13 +1,12 @@
 """An export format in one file outside the package, chosen on the command line by its dotted path."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from commands import Outcome, type_fresh_command
+from commands import Outcome, call_command
 from conftest import PROJECT, write_faces
 from facemask.training.fit import fit_folds
 from fits import configure
@@ -78,8 +77,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def export(place: Path, *words: str) -> Outcome:
-    path = os.pathsep.join([str(place), os.environ.get("PYTHONPATH", "")])
-    return type_fresh_command(PROJECT / "export.py", ["run=run", *words], place, PYTHONPATH=path)
+    return call_command(PROJECT / "export.py", ["run=run", *words], place, {})
 
 
 def test_a_format_of_ones_own_is_written_and_checked(place: Path) -> None:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from commands import type_command
+from commands import call_command
 from conftest import PROJECT
 
 NETWORK = '''
@@ -71,7 +71,7 @@ SHORT = ["trainer.limit_train_batches=2", "epochs=1", "k=3", "data.num_workers=0
 
 def train_in(folder: Path, faces: Path, *words: str) -> dict[str, object]:
     common = [f"data.root={faces}", f"data.store_dir={folder}/store", "hydra.run.dir=run", *SHORT]
-    done = type_command(PROJECT / "train.py", [*words, *common], folder, {})
+    done = call_command(PROJECT / "train.py", [*words, *common], folder, {})
     assert done.code == 0, done.err
     result: dict[str, object] = json.loads((folder / "run/result.json").read_text())
     return result
@@ -84,7 +84,7 @@ def test_a_network_of_the_users_is_trained_by_our_module_and_read_back(faces: Pa
     assert result["model"] == "Tiny"
     assert result["weights"]["parameters"] == 3 * 6 * 9 + 6 + 6 * 2 + 2  # type: ignore[index]
     report = ["run=run", "hydra.run.dir=report", "n_bootstraps=100"]
-    evaluated = type_command(PROJECT / "evaluate.py", report, tmp_path, {})
+    evaluated = call_command(PROJECT / "evaluate.py", report, tmp_path, {})
     assert evaluated.code == 0, evaluated.err
     assert (tmp_path / "report/report.html").is_file()
 
@@ -119,6 +119,6 @@ def test_an_augmentation_step_of_the_users_joins_the_pipeline(faces: Path, tmp_p
 def test_a_mistyped_class_is_one_sentence(faces: Path, tmp_path: Path) -> None:
     (tmp_path / "my_nets.py").write_text(NETWORK)
     words = ["model=my_nets.Tyni", f"data.root={faces}", *SHORT]
-    done = type_command(PROJECT / "train.py", words, tmp_path, {})
+    done = call_command(PROJECT / "train.py", words, tmp_path, {})
     assert done.code == 2
     assert "model._target_=my_nets.Tyni cannot be imported" in done.err

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import Outcome, type_command
+from commands import Outcome, call_command
 from conftest import PROJECT, write_faces
 from facemask.training.fit import fit_folds
 from fits import configure
@@ -74,7 +74,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def infer(place: Path, *words: str) -> Outcome:
-    return type_command(PROJECT / "infer_video.py", ["run=run", *words], place, {})
+    return call_command(PROJECT / "infer_video.py", ["run=run", *words], place, {})
 
 
 def test_a_detector_a_sink_and_a_source_of_the_users_work_together(place: Path) -> None:

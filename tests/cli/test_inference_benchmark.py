@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from commands import type_fresh_command
+from commands import call_command, type_fresh_command
 from conftest import PROJECT, write_faces
 from facemask.training.fit import fit_folds
 from fits import configure
@@ -45,6 +45,6 @@ def test_every_way_is_measured_and_drawn(place: Path) -> None:
 
 
 def test_a_wrong_run_is_told_of(place: Path) -> None:
-    done = type_fresh_command(SCRIPT, ["run=nowhere", *BRIEF], place)
+    done = call_command(SCRIPT, ["run=nowhere", *BRIEF], place, {})
     assert done.code == 2
     assert done.err == "error: nowhere is no run folder: it has no config.yaml; give the folder that a run printed.\n"

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from commands import Outcome, type_command
+from commands import Outcome, call_command
 from conftest import PROJECT, write_faces
 from facemask.data.pictures import read_image
 from facemask.inference.predictor import Predictor
@@ -38,7 +38,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def export(place: Path, *words: str) -> Outcome:
-    return type_command(PROJECT / "export.py", list(words), place, {})
+    return call_command(PROJECT / "export.py", list(words), place, {})
 
 
 def isolated(code: str, *words: str) -> subprocess.CompletedProcess[str]:

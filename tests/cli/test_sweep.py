@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from commands import SMALL, type_fresh_command
+from commands import SMALL, call_command, type_command, type_fresh_command
 from conftest import PROJECT, Run
 from facemask.runs.results import RunResult
 from facemask.runs.run_folder import read_run
@@ -140,8 +140,8 @@ def test_jobs_side_by_side_come_out_as_one_after_the_other(workdir: Path) -> Non
     slurm = ["launcher=slurm", "hydra/launcher=submitit_local", "hydra.launcher.cpus_per_task=1"]
     launchers = {"local": ["launcher=local"], "joblib": ["launcher=joblib"], "slurm": slurm}
     for name, launcher in launchers.items():
-        line = [*words, *launcher, f"name={name}"]
-        done = type_fresh_command(PROJECT / "train.py", line, workdir, OMP_NUM_THREADS="1")
+        run = call_command if name == "local" else type_command
+        done = run(PROJECT / "train.py", [*words, *launcher, f"name={name}"], workdir, {"OMP_NUM_THREADS": "1"})
         assert done.code == 0, done.err
         assert "2 of 2" in done.out
     table, *others = (pd.read_csv(workdir / f"outputs/sweeps/{name}/summary.csv") for name in launchers)

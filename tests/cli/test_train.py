@@ -1,6 +1,5 @@
 """The commands of the README, as a user types them, in processes of their own."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from commands import SMALL, type_command, type_fresh_command
+from commands import SMALL, call_command, type_command, type_fresh_command
 from conftest import PROJECT, Run, write_faces
 from facemask.runs.results import FoldResult, RunResult
 from facemask.runs.run_folder import read_run
@@ -51,15 +50,15 @@ def test_the_first_command_ends_in_a_table_and_a_run_folder(workdir: Path) -> No
 
 
 def test_a_student_is_taught_by_a_run(workdir: Path) -> None:
-    assert type_command(PROJECT / "train.py", [*SMALL, "hydra.run.dir=teacher"], workdir, {}).code == 0
+    assert call_command(PROJECT / "train.py", [*SMALL, "hydra.run.dir=teacher"], workdir, {}).code == 0
     words = [*SMALL, "model.channels=[4]", "teacher=teacher"]
-    done = type_command(PROJECT / "train.py", [*words, "hydra.run.dir=student"], workdir, {})
+    done = call_command(PROJECT / "train.py", [*words, "hydra.run.dir=student"], workdir, {})
     assert done.code == 0, done.err
     fold = fold_of(workdir / "student")
     assert fold.teacher is not None
     assert fold.teacher.run == "teacher/fold-0"
     assert fold.teacher.parameters > fold.weights.parameters
-    wrong = type_command(PROJECT / "train.py", [*words, "split_seed=1", "hydra.run.dir=wrong"], workdir, {})
+    wrong = call_command(PROJECT / "train.py", [*words, "split_seed=1", "hydra.run.dir=wrong"], workdir, {})
     assert wrong.code == 2
     assert "teacher=teacher was trained with split_seed=0, so it may have seen the images" in wrong.err
     assert not (workdir / "wrong").exists()
@@ -109,40 +108,45 @@ def test_control_c_tells_how_to_go_on(workdir: Path, tmp_path: Path) -> None:
     assert result_of(folder).status == "interrupted"
 
 
-def test_two_processes_come_out_as_one(workdir: Path, tmp_path: Path) -> None:
-    root = write_faces(tmp_path / "faces", {"mask": 18, "no_mask": 15})
-    words = ["data=folder", f"data.root={root}", f"data.store_dir={tmp_path}/store", "k=3", "bs=8", "epochs=2"]
-    words += ["data.test_fraction=0"]
+@pytest.fixture(scope="module")
+def one_and_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the same training by one process and by two."""
+    folder = tmp_path_factory.mktemp("processes")
+    root = write_faces(folder / "faces", {"mask": 18, "no_mask": 15})
+    words = ["data=folder", f"data.root={root}", f"data.store_dir={folder}/store", "k=3", "bs=8", "epochs=2"]
+    words += ["data.test_fraction=0", "logger=tensorboard"]
     # Batch norm sees other batches in each process, and dropout draws anew: here both rest.
     words += ["model.freeze=backbone", "augment.views=0", "model.dropout=0", "model.input_size=32", "lr=0.1"]
     ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     for name, trainer in (("one", ["trainer.accelerator=cpu"]), ("two", ddp)):
-        done = type_fresh_command(PROJECT / "train.py", [*words, *trainer, f"hydra.run.dir={tmp_path}/{name}"], workdir)
+        done = type_command(PROJECT / "train.py", [*words, *trainer, f"hydra.run.dir={folder}/{name}"], folder, {})
         assert done.code == 0, done.err
         assert done.out.count("epoch 1/2") == 1
         assert "sync_dist" not in done.err
-    assert fold_of(tmp_path / "two").n.val % 2 == 1
-    histories = [pd.read_csv(tmp_path / f"{name}/fold-0/metrics.csv").filter(like="/") for name in ("one", "two")]
+    return folder
+
+
+def test_two_processes_come_out_as_one(one_and_two: Path) -> None:
+    assert fold_of(one_and_two / "two").n.val % 2 == 1
+    histories = [pd.read_csv(one_and_two / f"{name}/fold-0/metrics.csv").filter(like="/") for name in ("one", "two")]
     pd.testing.assert_frame_equal(*histories, check_exact=False, atol=1e-4)
-    tables = [pd.read_parquet(tmp_path / f"{name}/predictions.parquet") for name in ("one", "two")]
+    tables = [pd.read_parquet(one_and_two / f"{name}/predictions.parquet") for name in ("one", "two")]
     pd.testing.assert_frame_equal(*tables, check_exact=False, atol=1e-4)
 
 
-def test_the_checkpoint_of_two_processes_is_what_they_validated(workdir: Path, tmp_path: Path) -> None:
-    ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", f"hydra.run.dir={tmp_path}/run"]
-    done = type_fresh_command(PROJECT / "train.py", [*SMALL, *ddp, "logger=tensorboard"], workdir)
-    assert done.code == 0, done.err
-    fold = fold_of(tmp_path / "run")
-    history = pd.read_csv(tmp_path / "run/fold-0/metrics.csv").set_index("epoch")
+def test_the_checkpoint_of_two_processes_is_what_they_validated(one_and_two: Path) -> None:
+    run = one_and_two / "two"
+    fold = fold_of(run)
+    history = pd.read_csv(run / "fold-0/metrics.csv").set_index("epoch")
     for name in ("loss", "accuracy", "auroc"):  # logged by both, each with half of the images; and read back by one
         assert fold.metrics["val"][name] == pytest.approx(history.loc[fold.best_epoch, f"val/{name}"], abs=1e-4)
-    assert list((tmp_path / "run/fold-0/tensorboard").iterdir())
+    assert list((run / "fold-0/tensorboard").iterdir())
 
 
 def test_two_processes_tell_a_user_what_one_would(workdir: Path, tmp_path: Path) -> None:
     ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     diverging = ["lr=1e30", "optim=sgd", "schedule=none", f"hydra.run.dir={tmp_path}/run"]
-    done = type_fresh_command(PROJECT / "train.py", [*SMALL, *ddp, *diverging], workdir)
+    done = type_command(PROJECT / "train.py", [*SMALL, *ddp, *diverging], workdir, {})
     assert done.code == 2, done.err
     assert "error: training diverged: " in done.err
     assert result_of(tmp_path / "run").status == "failed"
@@ -182,8 +186,7 @@ class Mine(LightningModule):
         f"data.root={tmp_path}/my faces/für alle",
     ]
     words += ["epochs=2", "monitor=val/error", f"hydra.run.dir={tmp_path}/run"]
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    done = type_fresh_command(PROJECT / "train.py", words, workdir, PYTHONPATH=path)
+    done = call_command(PROJECT / "train.py", words, workdir, {"PYTHONPATH": str(tmp_path)})
     assert done.code == 0, done.err
     result = result_of(tmp_path / "run")
     assert result.model == "Mine"

@@ -1,4 +1,4 @@
-"""The Lightning data module: index, splits, store and augmentation wired together."""
+"""The Lightning data module: index, splits, store and augmentation."""
 
 import os
 import sys
@@ -35,7 +35,7 @@ from facemask.errors import DataError
 # Explicit, because a Hydra launcher may have changed the global default to one that DataLoader workers cannot use.
 WORKERS = "fork" if sys.platform == "linux" and hasattr(os, "fork") else "spawn"
 FEATURE_BATCH_SIZE = 1024  # validation batch size when a head is trained on cached features
-# Arguments that are attributes of the same name and plain types.
+# Arguments with an attribute of the same name and a plain type.
 RECORDED = (
     *("name", "store_size", "batch_size", "k", "fold", "seed", "split_seed", "fraction", "test_fraction"),
     *("min_side", "balance", "max_unreadable", "num_workers", "hint"),
@@ -44,33 +44,34 @@ UnitInterval = Annotated[float, Field(ge=0, lt=1)]
 
 
 class FaceDataModule(LightningDataModule):
-    """Face crops of one data set, split into a training part (dealt into folds) and a test part.
+    """Face crops of one data set, split into a training part with folds and a test part.
 
     Batches are (images, labels): float32[N, 3, input_size, input_size] normalised on the device, and int64[N], or
-    float32[N, C] class shares where MixUp or CutMix blended them. The test part is decoded for ``trainer.test`` and
-    ``trainer.predict`` only. How images are normalised and resized follows from the model that the trainer trains.
+    float32[N, C] class probabilities after MixUp or CutMix. The test part is only decoded for ``trainer.test`` and
+    ``trainer.predict``. Input size and normalisation are those of the model that the trainer fits.
 
     Args:
-        root: the folder of images, see :func:`facemask.data.index.index`.
-        name: what tables and folders call the set; None for the folder's name.
-        store_dir: where decoded images are kept.
+        root: folder of images, see :func:`facemask.data.index.index`.
+        name: data set name in tables and folders; None for the folder's name.
+        store_dir: folder of decoded images.
         store_size: side of the decoded images, pixels.
-        batch_size: images a step, divided among the processes where there are several.
-        augmentation: applied to the training part: a pipeline, the name of one in ``conf/augment``, or None.
+        batch_size: images per step, divided among DDP processes.
+        augmentation: augmentation of training images: a pipeline, the name of one in ``conf/augment``, or None.
         k: number of folds.
-        fold: the fold validated on, in [0, k); the others are trained on.
+        fold: validation fold, in [0, k); the other folds are trained on.
         seed: seed of initial weights, shuffling and augmentation.
-        split_seed: seed of every split, apart from ``seed`` so that runs can differ in one and share the other.
-        fraction: share of the training part to use.
-        test_fraction: share held out for testing where the set names no test part.
-        min_side: drop images with a shorter side, pixels, from what is trained on; validation keeps them.
-        balance: how unequal classes are evened out, see :func:`facemask.data.splits.balance_rows`.
-        max_unreadable: share of damaged files that is tolerated.
-        num_workers: loader processes; 0 loads in the main one.
-        hint: where the set can be had, for the error when it is missing.
-        create: makes the set at ``root`` if need be (the demo set makes itself).
-        input_size: side of the network's input, pixels; None asks the model.
-        teacher: maps stored images, uint8[N, S, S, 3], to logits, float32[N, C], which training batches then carry.
+        split_seed: seed of every split; separate from ``seed``, so that runs can share the split.
+        fraction: fraction of the training part to use, in (0, 1].
+        test_fraction: fraction held out for testing if the set has no test part.
+        min_side: minimum side of training images, pixels; validation keeps smaller ones.
+        balance: class balancing, see :func:`facemask.data.splits.balance_rows`.
+        max_unreadable: maximum fraction of damaged files, in [0, 1).
+        num_workers: loader processes; 0 loads in the main process.
+        hint: where to get the data set; added to the error if it is missing.
+        create: function that generates the data set at ``root`` (for the demo set).
+        input_size: side of the network's input, pixels; None takes the model's.
+        teacher: function from stored images, uint8[N, S, S, 3], to logits, float32[N, C], which are added to training
+            batches.
 
     Example:
         >>> data = FaceDataModule("faces", batch_size=16, augmentation="strong")
@@ -111,26 +112,26 @@ class FaceDataModule(LightningDataModule):
         self.balance, self.max_unreadable, self.hint, self.create = balance, max_unreadable, hint, create
         self.teacher = teacher
         self.features: Features | None = None
-        self.first_epoch = 0  # of a resumed fit, more; facemask.models.epoch_seed sets it
+        self.first_epoch = 0  # facemask.models.epoch_seed sets it when a fit is resumed
         self.samples: pd.DataFrame | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # Another process reads the tables and maps the files anew, instead of being sent the pixels.
+        # Other processes read the tables and memory-map the files themselves, so no pixels are pickled.
         left_out = ("store", "test_store")
         return {key: value for key, value in self.__dict__.items() if key not in left_out} | {"samples": None}
 
     def prepare_data(self) -> None:
-        """Make the set if it makes itself, and decode it; one process does it for all."""
+        """Generate the set if it has ``create``, and decode it, in one process."""
         if self.create is not None:
             self.create(self.root)
         self.setup()
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the tables and pick the fold; for ``test`` and ``predict``, decode the test part too."""
+        """Read the tables and select the fold; for ``test`` and ``predict`` also decode the test part."""
         if self.samples is None:
             table = hold_out_test(index(self.root, self.hint), self.test_fraction, self.split_seed)
             self.class_names: list[str] = sorted(table["label"].unique())
-            self.test_samples = table[table["split"] == "test"]  # not decoded here: training never looks at it
+            self.test_samples = table[table["split"] == "test"]  # not decoded here: training does not use it
             train = subset(table[table["split"] == "train"], self.fraction, self.split_seed)
             self.store = open_store(self.root, train["path"].tolist(), self.store_size, self.store_dir)
             self.unreadable = check_readable(self.store, self.max_unreadable)
@@ -143,7 +144,7 @@ class FaceDataModule(LightningDataModule):
     def _open_test_part(self) -> None:
         if self.test_samples.empty:
             raise DataError(
-                f"data.root={self.root} has no test part, because data.test_fraction=0; hold one out, or evaluate on "
+                f"data.root={self.root} has no test part, because data.test_fraction=0; set it, or evaluate on "
                 "another folder."
             )
         self.test_store = open_store(self.root, self.test_samples["path"].tolist(), self.store_size, self.store_dir)
@@ -152,7 +153,7 @@ class FaceDataModule(LightningDataModule):
 
     @staticmethod
     def _readable_samples(part: pd.DataFrame, store: Store) -> pd.DataFrame:
-        """Return the readable images of a part, with each one's size and row of the store."""
+        """Return the readable images of a part with their size and row of the store."""
         samples = part.merge(store.samples.assign(row=range(len(part))), on="path", validate="1:1")
         return samples[samples.pop("error") == ""].reset_index(drop=True)
 
@@ -165,35 +166,35 @@ class FaceDataModule(LightningDataModule):
 
     @property
     def class_weights(self) -> npt.NDArray[np.float32] | None:
-        """float32[C] weights for the loss where ``balance`` is ``weighted``, else None."""
+        """Loss weights, float32[C], if ``balance`` is ``weighted``, else None."""
         if self.balance != "weighted":
             return None
         return class_weights(self._labels(self.train_samples), len(self.class_names))
 
     @property
     def fingerprint(self) -> str:
-        """A short hash of the training part: pixels, labels and groups, which is what folds are dealt from."""
+        """Short hash of the training part: pixels, labels and groups."""
         assert self.samples is not None
         return fingerprint(self.store, self.samples)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return the number of images of each class, in the training part as used and in the test part."""
+        """Return the number of images per class in the training part (as used) and in the test part."""
         assert self.samples is not None
         parts = {"train": self.samples, "test": self.test_samples}
         return {name: {c: int((part["label"] == c).sum()) for c in self.class_names} for name, part in parts.items()}
 
     def to_record(self) -> dict[str, object]:
-        """Return what another process needs to open the same data: a ``_target_`` node of plain types."""
+        """Return a ``_target_`` node of plain types that reopens the same data."""
         record: dict[str, object] = {name: getattr(self, name) for name in RECORDED}
         record |= {"root": str(self.root), "store_dir": str(self.store_dir), "create": describe(self.create)}
         return {TARGET: f"{type(self).__module__}.{type(self).__qualname__}", **record}
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How stored images become input of the model that the trainer trains.
+        """Preprocessing from stored images to the input of the trainer's model.
 
-        A model may have a method ``preprocessing_for(class_names, store_size)``; any other gets ImageNet's
-        normalisation and its own ``input_size``, if it has one, else the stored size.
+        A model may define ``preprocessing_for(class_names, store_size)``. Other models get ImageNet normalisation and
+        their ``input_size``, or the stored size if they have none.
         """
         model = self.trainer.lightning_module if self.trainer is not None else None
         names, size = tuple(self.class_names), self.input_size or getattr(model, "input_size", None) or self.store_size
@@ -203,36 +204,36 @@ class FaceDataModule(LightningDataModule):
         return Preprocessing(names, size, self.store_size)
 
     def with_features(self, features: Features | None) -> "FaceDataModule":
-        """Return a copy that serves the cached features of a frozen backbone in place of images."""
+        """Return a copy that serves cached backbone features instead of images."""
         other = type(self).__new__(type(self))
         other.__dict__ = self.__dict__ | {"features": features}
         return other
 
     def images(self, samples: pd.DataFrame) -> npt.NDArray[np.uint8]:
-        """Return the stored images of some samples, uint8[N, S, S, 3]."""
+        """Return the stored images of samples, uint8[N, S, S, 3]."""
         return np.asarray(self.store.images[samples["row"].to_numpy()])
 
     def inputs(self, samples: pd.DataFrame) -> npt.NDArray[np.uint8] | FeatureArray:
-        """Return what stands for some samples: their features where these are set, else their images."""
+        """Return the features of samples if they are cached, else their images."""
         if self.features is None:
             return self.images(samples)
         features: FeatureArray = np.load(self.features.clean, mmap_mode="r")[samples["row"].to_numpy()]
         return features
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        """Shuffled, augmented batches of the other folds."""
+        """Return shuffled, augmented batches of the training folds."""
         return self._loader(self.train_samples, self.store, is_training=True)
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        """Batches of this fold, as they are, in the order of ``val_samples``."""
+        """Return batches of the validation fold, without augmentation, in the order of ``val_samples``."""
         return self._loader(self.val_samples, self.store)
 
     def test_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        """Batches of the test part, as they are, in the order of ``test_samples``."""
+        """Return batches of the test part, without augmentation, in the order of ``test_samples``."""
         return self._loader(self.test_samples, self.test_store)
 
     def predict_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        """The same."""
+        """Return the same batches as :meth:`test_dataloader`."""
         return self.test_dataloader()
 
     def _loader(
@@ -249,7 +250,7 @@ class FaceDataModule(LightningDataModule):
             dataset = FaceDataset(store.images, labels, rows, augmentation, self.seed)
         else:
             dataset = FeatureDataset(self.features.views if is_training else [self.features.clean], labels, rows)
-            num_workers = 0  # one costs more than it fetches
+            num_workers = 0  # a worker costs more time than it saves
             batch_size = batch_size if is_training else FEATURE_BATCH_SIZE
         has_lone_image = len(sampler) > batch_size and len(sampler) % batch_size == 1
         return DataLoader(
@@ -258,18 +259,18 @@ class FaceDataModule(LightningDataModule):
             sampler=sampler,
             num_workers=num_workers,
             collate_fn=as_is,
-            drop_last=is_training and has_lone_image,  # batch norm cannot learn from one image
+            drop_last=is_training and has_lone_image,  # batch norm cannot train on one image
             pin_memory=torch.cuda.is_available(),
             persistent_workers=num_workers > 0,
             multiprocessing_context=WORKERS if num_workers > 0 else None,
-            generator=torch.Generator(),  # else every new iterator draws from the generator that dropout uses
+            generator=torch.Generator(),  # else every new iterator draws from the global generator
         )
 
     def _labels(self, samples: pd.DataFrame) -> npt.NDArray[np.int64]:
         return pd.Categorical(samples["label"], self.class_names).codes.astype(np.int64)
 
     def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, ...]:
-        """Resize and normalise on the device; in training, mix the batch, or ask the teacher about it."""
+        """Resize and normalise on the device; in training also apply mixing or the teacher."""
         if self.features is not None:
             return batch
         stored, labels = batch

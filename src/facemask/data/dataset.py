@@ -1,4 +1,4 @@
-"""Batches out of the store: which images, in which order, augmented how."""
+"""Datasets and the sampler: which images, in which order, with which augmentation."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ Key = tuple[int, int]  # (epoch, position): tells a worker process the epoch wit
 
 
 class FaceDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Images of the store, fetched a batch at a time.
+    """Dataset of stored images that fetches whole batches.
 
     Args:
-        images: uint8[N, S, S, 3], the store.
+        images: uint8[N, S, S, 3], the stored images.
         labels: int64[M], class of each position.
-        rows: int64[M], row of the store at each position; a row may come more than once.
+        rows: int64[M], row of the store at each position; rows may repeat.
         augmentation: applied to every image; None for validation and test.
         seed: seed of the augmentation.
     """
@@ -44,7 +44,7 @@ class FaceDataset(Dataset[tuple[Tensor, Tensor]]):
         return len(self.rows)
 
     def __getstate__(self) -> dict[str, Any]:
-        # Where workers are spawned, not forked, they map the store's file anew instead of being sent its pixels.
+        # Spawned workers memory-map the file again, so the pixels are not pickled.
         images = self.images.filename if isinstance(self.images, np.memmap) else self.images
         return self.__dict__ | {"images": images}
 
@@ -70,11 +70,11 @@ class FaceDataset(Dataset[tuple[Tensor, Tensor]]):
 
 @dataclass(frozen=True)
 class Features:
-    """What a frozen backbone makes of every row of the store.
+    """Cached backbone features of every row of the store.
 
     Attributes:
-        clean: a file of float32[N, F], of the images as they are.
-        views: files of the augmented ones; a training epoch sees one of them, the next sees the next.
+        clean: file with float32[N, F], features of the images without augmentation.
+        views: files with features of augmented images; training epochs cycle through them.
     """
 
     clean: Path
@@ -82,10 +82,10 @@ class Features:
 
 
 class FeatureDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Features in place of images.
+    """Dataset of cached features.
 
     Args:
-        views: files of float32[N, F], one for each epoch in turn.
+        views: files with float32[N, F]; epochs cycle through them.
         labels: int64[M], class of each position.
         rows: int64[M], row of the store at each position.
     """
@@ -104,32 +104,33 @@ class FeatureDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitems__(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
         """Return a batch: features, float32[B, F], and labels, int64[B]."""
-        epoch = keys[0][0]  # a batch is of one epoch
+        epoch = keys[0][0]  # all keys of a batch have the same epoch
         positions = [position for _, position in keys]
         features = self.views[epoch % len(self.views)][self.rows[positions]]
         return torch.from_numpy(features), torch.from_numpy(self.labels[positions])
 
 
 def as_is(batch: Any) -> Any:
-    """Collate nothing: :meth:`FaceDataset.__getitems__` already returns a batch."""
+    """Return the batch unchanged: :meth:`FaceDataset.__getitems__` has already collated it."""
     return batch
 
 
 class EpochSampler(Sampler[Key]):
-    """Every position once an epoch, in an order that (seed, epoch) alone decide.
+    """Sampler that yields every position once per epoch, in an order set by (seed, epoch).
 
     Lightning calls :meth:`set_epoch` before each epoch.
 
-    Of several processes, each takes every so-manieth position of the same order, so that their n-th batches together
-    are the n-th batch of one process.
+    Under DDP each rank takes a strided slice of the same permutation, so the ranks' n-th batches together equal the
+    single-process n-th batch.
 
     Args:
         n: number of positions.
         seed: seed of the shuffling; None keeps the order.
-        first_epoch: the epoch a resumed run begins with.
-        rank: of this process.
-        processes: that share the positions.
-        is_even: leave out the last positions that do not go round: in training, all processes must take equal steps.
+        first_epoch: epoch that a resumed run starts with.
+        rank: rank of this process, in [0, processes).
+        processes: number of DDP processes.
+        is_even: drop the last positions so that all ranks get equally many; training needs the same number of steps per
+            rank.
     """
 
     def __init__(
@@ -145,9 +146,9 @@ class EpochSampler(Sampler[Key]):
         self.share = slice(rank, n - n % processes if is_even else n, processes)
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next pass the given epoch's; never one before the first.
+        """Set the epoch of the next pass; epochs before ``first_epoch`` are ignored.
 
-        Lightning says 0 when it lets the workers start fetching, before it has read how far a resumed run had come.
+        Lightning passes 0 when it starts the workers, before it restores the epoch of a resumed run.
         """
         self.epoch = max(epoch, self.first_epoch)
 

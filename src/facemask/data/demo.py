@@ -1,8 +1,8 @@
-"""The embedded data set: real faces from scikit-image's wheel, with masks drawn on them. No download, no account.
+"""The demo set: real faces from scikit-image's wheel with drawn masks. Needs no download.
 
 The faces are the first hundred images of ``skimage.data.lfw_subset`` (25 x 25 pixels, grey), a sample of Labeled Faces
-in the Wild (Huang et al., 2007). Ten pictures are made of each, in three classes. It is a set to try every command on,
-not a benchmark: its masks are drawings.
+in the Wild (Huang et al., 2007). Each face gives ten images in three classes. The set is for trying every command, not
+for comparing models, because its masks are drawn.
 """
 
 import shutil
@@ -21,17 +21,17 @@ from facemask.data.index import MANIFEST
 from facemask.data.preprocessing import Pixels
 from facemask.errors import DataError
 
-VERSION = "1"  # raise it when the pictures change: a set of another version is made anew
+VERSION = "1"  # increment when the images change; sets of another version are regenerated
 MARK = "demo-version"
-SEED = 20200311  # the pictures are the same for everybody, whatever the run's seed
+SEED = 20200311  # fixed, so that everybody has the same images
 N_FACES = 100
-LABELS = ["mask"] * 4 + ["no_mask"] * 4 + ["wrong_mask"] * 2  # of the pictures made of one face
-CANVAS = 100  # side of the drawing, pixels; shrunk to its final size at the end
+LABELS = ["mask"] * 4 + ["no_mask"] * 4 + ["wrong_mask"] * 2  # labels of the ten images of one face
+CANVAS = 100  # side of the drawing, pixels, before it is reduced to its final size
 
 Random = np.random.Generator
 Canvas = npt.NDArray[Any]  # float32[CANVAS, CANVAS, 3], 0 to 255
 
-# Cloth colours, RGB: surgical blue, white, black, green, pink, grey, and two near to skin.
+# Cloth colours, RGB: surgical blue, white, black, green, pink, grey, and two close to skin.
 CLOTHS = [(120, 175, 215), (232, 234, 236), (35, 36, 42), (110, 185, 150), (215, 150, 170)]
 CLOTHS += [(125, 128, 132), (205, 165, 140), (135, 95, 75)]
 # Skin tints, RGB factors of the grey face.
@@ -39,10 +39,10 @@ TINTS = [(1.12, 0.98, 0.88), (1.08, 0.90, 0.76), (1.02, 0.80, 0.62), (0.80, 0.60
 
 
 def make_demo(root: Path) -> None:
-    """Write the demo set to ``root/{mask,no_mask,wrong_mask}`` with a manifest, unless it is there.
+    """Write the demo set to ``root/{mask,no_mask,wrong_mask}`` with a manifest, unless it exists.
 
     Raises:
-        DataError: ``root`` is a folder of somebody else's.
+        DataError: ``root`` contains other data.
     """
     if _is_current(root):
         return
@@ -61,7 +61,7 @@ def _is_current(root: Path) -> bool:
     mark = root / MARK
     if not mark.is_file():
         raise DataError(
-            f"data=demo makes its own set, but data.root={root} holds something else; for a folder of yours type "
+            f"data=demo generates its own set, but data.root={root} contains other files; for your own folder use "
             f"data=folder data.root={root}."
         )
     return mark.read_text() == VERSION
@@ -79,12 +79,12 @@ def _write(root: Path) -> None:
             rows.append((name, label, f"face{face:03d}"))
     pd.DataFrame(rows, columns=["file", "label", "group"]).to_csv(partial / MANIFEST, index=False)
     (partial / MARK).write_text(VERSION)
-    shutil.rmtree(root, ignore_errors=True)  # an older version of this set
+    shutil.rmtree(root, ignore_errors=True)  # an older version of the set
     partial.rename(root)
 
 
 def draw(grey: npt.NDArray[np.float64], label: str, rng: Random) -> Pixels:
-    """Return one picture, uint8[h, w, 3] with sides of 12 to 48 pixels, of a grey face, float64[25, 25] in [0, 1]."""
+    """Return one image, uint8[h, w, 3] with sides of 12 to 48 pixels, from a grey face, float64[25, 25] in [0, 1]."""
     canvas: Canvas = cv2.resize((grey * 255).astype(np.float32), (CANVAS, CANVAS), interpolation=cv2.INTER_CUBIC)
     canvas = canvas[..., None] * np.array(TINTS[rng.integers(len(TINTS))], np.float32)
     if label == "mask":
@@ -101,7 +101,7 @@ def draw(grey: npt.NDArray[np.float64], label: str, rng: Random) -> Pixels:
 
 
 def _cloth(rng: Random) -> Canvas:
-    """Return a canvas of cloth: one colour, shaded from left to right, with folds or a print."""
+    """Return a cloth texture: one colour with horizontal shading, and folds or a print."""
     x = np.linspace(-1, 1, CANVAS, dtype=np.float32)
     colour = np.array(CLOTHS[rng.integers(len(CLOTHS))], np.float32) + rng.normal(0, 10, 3)
     shade = 1 - rng.uniform(0.05, 0.3) * (x - rng.uniform(-0.4, 0.4)) ** 2
@@ -114,9 +114,9 @@ def _cloth(rng: Random) -> Canvas:
 
 
 def _mask(canvas: Canvas, top: float, bottom: float, rng: Random) -> Canvas:
-    """Draw a mask from ``top`` (over the nose) to ``bottom``, rows of the canvas, with its ear loops."""
+    """Draw a mask with ear loops from row ``top`` (over the nose) to row ``bottom``."""
     middle, half = rng.normal(50, 2.5), rng.uniform(32, 39)
-    edge = top + rng.uniform(5, 11)  # the upper edge falls off from the nose to the cheeks
+    edge = top + rng.uniform(5, 11)  # the upper edge is lower at the cheeks than at the nose
     outline = np.array(
         [
             (middle - half, edge),
@@ -143,7 +143,7 @@ def _mask(canvas: Canvas, top: float, bottom: float, rng: Random) -> Canvas:
 
 
 def _scarf(canvas: Canvas, rng: Random) -> Canvas:
-    """Lay cloth over what is below the chin of a bare face: colour alone must not give the class away."""
+    """Draw a scarf below the chin of a bare face, so that colour alone does not reveal the class."""
     top = rng.uniform(88, 95)
     outline = np.array(
         [(0, top + rng.normal(0, 3)), (50, top + 4), (100, top + rng.normal(0, 3)), (100, 110), (0, 110)]
@@ -152,7 +152,7 @@ def _scarf(canvas: Canvas, rng: Random) -> Canvas:
 
 
 def _hand(canvas: Canvas, rng: Random) -> Canvas:
-    """Put something between the face and the camera: a patch of skin or of a thing, at a random edge."""
+    """Draw an occluder at a random edge: a patch of skin or cloth."""
     size = rng.uniform(14, 30, 2)
     centre = np.array([rng.choice([rng.uniform(0, 25), rng.uniform(75, 100)]), rng.uniform(30, 100)])
     angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
@@ -163,7 +163,7 @@ def _hand(canvas: Canvas, rng: Random) -> Canvas:
 
 
 def _blend(canvas: Canvas, paint: Canvas, outline: npt.NDArray[np.float64]) -> Canvas:
-    """Paint inside an outline, [n, 2] points (x, y), with a soft edge and some of the face's own light."""
+    """Blend paint into an outline, [n, 2] points (x, y), with a soft edge and the face's shading."""
     inside: Canvas = np.zeros((CANVAS, CANVAS), np.float32)
     cv2.fillPoly(inside, [np.round(outline).astype(np.int32)], 1.0, cv2.LINE_8)
     inside = cv2.GaussianBlur(inside, (0, 0), 1.0)[..., None]
@@ -173,11 +173,11 @@ def _blend(canvas: Canvas, paint: Canvas, outline: npt.NDArray[np.float64]) -> C
 
 
 def _photograph(canvas: Canvas, rng: Random) -> Pixels:
-    """Crop, expose, blur and shrink the drawing as a distant street camera would, and add its noise."""
+    """Simulate a distant street camera: crop, exposure, blur, downscaling and noise."""
     left, right, above, below = (round(value) for value in rng.uniform(0, 10, 4))
     canvas = canvas[above : CANVAS - below, left : CANVAS - right]
     canvas = canvas * rng.uniform(0.6, 1.2) * (1 + rng.normal(0, 0.06, 3)) + rng.normal(0, 8)
-    width = round(np.exp(rng.uniform(np.log(12), np.log(48))))  # as many faces from 12 to 24 as from 24 to 48
+    width = round(np.exp(rng.uniform(np.log(12), np.log(48))))  # log-uniform: as many faces of 12-24 px as of 24-48 px
     height = min(48, max(12, round(width * canvas.shape[0] / canvas.shape[1] * rng.uniform(0.95, 1.2))))
     canvas = cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), rng.uniform(0.5, 3.0))
     small = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)

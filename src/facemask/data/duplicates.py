@@ -1,4 +1,4 @@
-"""Pictures that are almost the same: what a training part must not share with a test part."""
+"""Near-duplicate images, which must not be on both sides of a split."""
 
 import imagehash
 import numpy as np
@@ -9,30 +9,31 @@ from PIL import Image
 from facemask.data.preprocessing import Pixels
 
 Hashes = npt.NDArray[np.uint64]
-BITS = 12  # of the 64 of a perceptual hash, which near-duplicates may differ in
-CORRELATION = 0.95  # of their grey values, at least: small faces have like hashes by chance
-CHUNK_SIZE = 512  # images compared with all others: bounds memory
+BITS = 12  # maximum Hamming distance of the 64-bit perceptual hashes of near-duplicates
+CORRELATION = 0.95  # minimum correlation of grey values, because small faces can have similar hashes by chance
+CHUNK_SIZE = 512  # images compared at a time; bounds memory
 
 
 def perceptual_hashes(images: Pixels) -> Hashes:
-    """Return a hash, uint64[N], of each of some images, uint8[N, S, S, 3], that survives scaling and compression.
+    """Return perceptual hashes, uint64[N], of images, uint8[N, S, S, 3].
 
-    The low frequencies of a discrete cosine transform against their median (``imagehash.phash``).
+    Low frequencies of a discrete cosine transform, thresholded at their median (``imagehash.phash``). The hash is
+    robust against scaling and compression.
     """
     bits = [imagehash.phash(Image.fromarray(np.asarray(image))).hash.reshape(-1) for image in images]
     return np.packbits(np.array(bits, dtype=bool).reshape(-1, 64), axis=1).view(np.uint64)[:, 0]
 
 
 def near_duplicates(first: Pixels, second: Pixels | None = None) -> pd.DataFrame:
-    """Find the pairs, one of each of two sets of images, that are the same picture but for scaling and compression.
+    """Find pairs of images that differ only by scaling and compression.
 
     Args:
         first: uint8[N, S, S, 3].
-        second: uint8[M, S, S, 3]; None finds the pairs within the first set, each once.
+        second: uint8[M, S, S, 3]; None finds pairs within ``first``, each once.
 
     Returns:
-        One row a pair: ``first`` and ``second`` (their positions), ``bits`` (in which their hashes differ) and
-        ``correlation`` (of their grey values), the most alike first.
+        One row per pair, most similar first: ``first`` and ``second`` (positions), ``bits`` (Hamming distance of the
+        hashes) and ``correlation`` (of the grey values).
     """
     is_one_set = second is None
     second = first if second is None else second
@@ -40,7 +41,7 @@ def near_duplicates(first: Pixels, second: Pixels | None = None) -> pd.DataFrame
     others = hashes if is_one_set else perceptual_hashes(second)
     found: list[tuple[int, int, int, float]] = []
     for start in range(0, len(hashes), CHUNK_SIZE):
-        before = start if is_one_set else 0  # pairs with these have been looked at
+        before = start if is_one_set else 0  # earlier images have been compared already
         bits = np.bitwise_count(hashes[start : start + CHUNK_SIZE, None] ^ others[None, before:])
         for i, j in np.argwhere(bits <= BITS) + (start, before):
             if is_one_set and j <= i:
@@ -53,7 +54,7 @@ def near_duplicates(first: Pixels, second: Pixels | None = None) -> pd.DataFrame
 
 
 def _correlation(one: Pixels, other: Pixels) -> float:
-    """Return the correlation of the grey values of two images; 0 where one is of a single value."""
+    """Return the correlation of the grey values of two images; 0 if one of them is constant."""
     a, b = (np.asarray(image, dtype=np.float64).mean(axis=2).ravel() for image in (one, other))
     a, b = a - a.mean(), b - b.mean()
     norm = float(np.sqrt((a @ a) * (b @ b)))

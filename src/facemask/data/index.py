@@ -1,4 +1,4 @@
-"""A folder of images as a table: which files there are, their class, their group and their split."""
+"""Index a folder of images: a table of files with class, group and split."""
 
 import os
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from facemask.errors import DataError
 
 LAYOUT = "expected ROOT/CLASS/** or ROOT/train/CLASS/** with ROOT/test/CLASS/**, one folder a class"
 MANIFEST = "manifest.csv"
-UNLABELLED = "unlabelled"  # the folder of faces whose class nobody has said
-# Validation pictures are the folds' business: a ready-made validation folder joins the training part.
+UNLABELLED = "unlabelled"  # folder of faces without a class
+# Folds provide the validation images, so an existing validation folder joins the training part.
 SPLITS = {"train": ["train", "training", "val", "valid", "validation", "dev"], "test": ["test", "testing"]}
 SPLIT_OF_FOLDER = {folder: split for split, folders in SPLITS.items() for folder in folders}
 
@@ -22,16 +22,16 @@ def index(root: Path, hint: str = "", for_training: bool = True) -> pd.DataFrame
     """List the images of a data set.
 
     Args:
-        root: folder laid out as ``root/{class}/**`` or ``root/{train,test}/{class}/**``. A ``manifest.csv`` in it
-            may give, by ``file`` (path below root), each image's ``group`` (or ``photo``) and ``split``; it wins
-            over the folders.
-        hint: where this data set can be had, added to the error when it is missing.
-        for_training: ask for two classes or more, and for a training part; a model can be tried on less.
+        root: folder laid out as ``root/{class}/**`` or ``root/{train,test}/{class}/**``. An optional ``manifest.csv``
+            gives ``group`` (or ``photo``) and ``split`` per ``file`` (path below root) and takes precedence over the
+            folders.
+        hint: where to get this data set; added to the error if it is missing.
+        for_training: require at least two classes and a training part; evaluation needs neither.
 
     Returns:
-        One row an image, sorted by path: ``path`` (below root, with forward slashes), ``label`` (class name),
-        ``group`` (images that must stay on one side of every split; the path itself where nothing is known),
-        ``split`` (``train``, ``test``, or empty where the set does not say).
+        One row per image, sorted by path: ``path`` (below root, with forward slashes), ``label`` (class name),
+        ``group`` (images of one group stay on one side of every split; the path itself if unknown),
+        ``split`` (``train``, ``test``, or empty if the set does not define it).
 
     Raises:
         DataError: root is missing, holds no image, only one class or an empty class, or the manifest contradicts it.
@@ -41,14 +41,14 @@ def index(root: Path, hint: str = "", for_training: bool = True) -> pd.DataFrame
     folders = _class_folders(root, for_training)
     rows = [(path, label, path, split) for folder, label, split in folders for path in images_below(folder, root)]
     if not rows:
-        raise DataError(f"data.root={root} holds no image in a class folder; {hint or LAYOUT}.")
+        raise DataError(f"data.root={root} contains no images in class folders; {hint or LAYOUT}.")
     table = pd.DataFrame(rows, columns=["path", "label", "group", "split"], dtype=str)
     if for_training and (table["label"] == UNLABELLED).any():
         raise DataError(
-            f"data.root={root} holds faces whose class nobody has said, in {UNLABELLED}; move them to the folders of "
-            "their classes, or elsewhere."
+            f"data.root={root} contains unlabelled images (in {UNLABELLED}/); move them into class folders, "
+            "or out of the data set."
         )
-    folders = [folder for folder in folders if folder[1] != UNLABELLED]  # left empty when they had been sorted
+    folders = [folder for folder in folders if folder[1] != UNLABELLED]  # an empty folder is left over from sorting
     _check_classes(table, folders, root, at_least=2 if for_training else 1)
     if (root / MANIFEST).is_file():
         table = _apply_manifest(table, root / MANIFEST)
@@ -62,7 +62,7 @@ def _class_folders(root: Path, for_training: bool) -> list[tuple[Path, str, str]
     if not splits:
         return [(folder, folder.name, "") for folder in folders]
     if for_training and "train" not in splits.values():
-        raise DataError(f"data.root={root} holds a folder {min(splits).name!r} but none of training images; {LAYOUT}.")
+        raise DataError(f"data.root={root} contains a folder {min(splits).name!r} but no training folder; {LAYOUT}.")
     return [(below, below.name, split) for folder, split in splits.items() for below in _subfolders(folder)]
 
 
@@ -75,8 +75,8 @@ def _is_hidden(name: str) -> bool:
 
 
 def images_below(folder: Path, root: Path) -> Iterator[str]:
-    """Yield the path below root, with forward slashes, of every picture in a folder of it, hidden ones left out."""
-    seen: set[str] = set()  # a link back to a parent folder must not be followed for ever
+    """Yield the paths, below root and with forward slashes, of all images in a folder, without hidden files."""
+    seen: set[str] = set()  # stops at symbolic links to a parent folder
     for directory, subfolders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(directory)
         if real in seen:
@@ -91,7 +91,7 @@ def images_below(folder: Path, root: Path) -> Iterator[str]:
 
 
 def _is_image(directory: str, name: str) -> bool:
-    """Trust a known suffix (a damaged file is found when it is decoded); look inside files with any other."""
+    """Return whether a file is an image: by its suffix if that is known, else by its content."""
     if os.path.splitext(name)[1].lower() in _readable_suffixes():
         return True
     try:
@@ -103,7 +103,7 @@ def _is_image(directory: str, name: str) -> bool:
 
 @cache
 def _readable_suffixes() -> frozenset[str]:
-    suffixes = Image.registered_extensions()  # fills Image.OPEN as well
+    suffixes = Image.registered_extensions()  # also fills Image.OPEN
     return frozenset(suffix for suffix, name in suffixes.items() if name in Image.OPEN)
 
 
@@ -111,18 +111,18 @@ def _check_classes(table: pd.DataFrame, folders: list[tuple[Path, str, str]], ro
     counts = table["label"].value_counts()
     for _, label, _ in folders:
         if label not in counts:
-            raise DataError(f"class folder {label!r} of data.root={root} holds no image; fill it or delete it.")
+            raise DataError(f"class folder {label!r} of data.root={root} contains no images; add images or delete it.")
     if len(counts) < at_least:
         raise DataError(
-            f"data.root={root} holds one class only, {counts.index[0]!r}; a classifier needs two or more: {LAYOUT}."
+            f"data.root={root} contains only the class {counts.index[0]!r}; a classifier needs at least two: {LAYOUT}."
         )
 
 
 def read_manifest(file: Path) -> pd.DataFrame:
-    """Read a manifest: words alone, one row a file, its path with forward slashes.
+    """Read a manifest as text: one row per file, paths with forward slashes.
 
     Raises:
-        DataError: it cannot be read, or lists no files, or one twice.
+        DataError: it cannot be read, lists no files, or lists a file twice.
     """
     try:
         manifest = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
@@ -130,11 +130,11 @@ def read_manifest(file: Path) -> pd.DataFrame:
         raise DataError(f"{file} cannot be read as a CSV table: {error}") from error
     if "file" not in manifest:
         raise DataError(
-            f"{file} needs a column 'file' (path below data.root); it has {', '.join(map(str, manifest.columns))}."
+            f"{file} needs a column 'file' (path below data.root), got {', '.join(map(str, manifest.columns))}."
         )
     manifest["file"] = manifest["file"].str.replace("\\", "/", regex=False)
     if (twice := manifest["file"].duplicated()).any():
-        raise DataError(f"{file} lists {manifest['file'][twice].iloc[0]} twice; keep one row a file.")
+        raise DataError(f"{file} lists {manifest['file'][twice].iloc[0]} twice; keep one row per file.")
     return manifest
 
 
@@ -150,10 +150,10 @@ def _apply_manifest(table: pd.DataFrame, file: Path) -> pd.DataFrame:
     table = table.copy()
     if "label" in rows and (differs := rows["label"].to_numpy() != table["label"].to_numpy()).any():
         raise DataError(
-            f"{file} gives {table['path'][differs].iloc[0]} a label other than its folder's; move the file or "
-            "mend the row."
+            f"{file} gives {table['path'][differs].iloc[0]} a label that differs from its folder; move the file or "
+            "correct the row."
         )
-    for column in ("photo", "group"):  # an explicit group wins over the photo
+    for column in ("photo", "group"):  # an explicit group takes precedence over the photo
         if column in rows:
             values = rows[column].to_numpy()
             table["group"] = table["group"].where(values == "", values)

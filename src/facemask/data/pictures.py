@@ -1,4 +1,4 @@
-"""From a file to pixels, whatever Pillow reads."""
+"""Decode image files with Pillow."""
 
 from pathlib import Path
 
@@ -8,28 +8,28 @@ from PIL import Image, ImageOps
 from facemask.data.preprocessing import Pixels
 from facemask.errors import DataError
 
-PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")  # files that are taken for photos by name
+PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")  # suffixes of photos
 
 
 def read_image(path: Path) -> Pixels:
-    """Decode any picture Pillow reads: palette, alpha (over black), CMYK, 16 bit, EXIF-rotated, whatever its suffix.
+    """Decode an image file: palette, alpha (over black), CMYK, 16 bit, EXIF orientation.
 
     Returns:
         uint8[h, w, 3], RGB.
 
     Raises:
-        DataError: the file is no picture, or a damaged one.
+        DataError: the file is not an image, or damaged.
     """
     try:
         with Image.open(path) as opened:
             image = ImageOps.exif_transpose(opened)
             return np.asarray(_to_rgb(image))
-    except Exception as error:  # Pillow's plugins raise whatever they come upon in a damaged file
-        raise DataError(f"{path} cannot be read as a picture: {error}") from error
+    except Exception as error:  # Pillow's plugins raise many types of errors for damaged files
+        raise DataError(f"{path} cannot be read as an image: {error}") from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode == "I":  # Pillow would clip 16 bit to 255, not scale it
+    if image.mode.startswith("I;16") or image.mode == "I":  # Pillow would clip 16-bit values to 255 instead of scaling
         deep = np.asarray(image).astype(np.int64)
         return Image.fromarray((deep.clip(0, 65535) // 257).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:  # colours under transparent pixels are arbitrary

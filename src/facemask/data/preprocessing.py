@@ -1,6 +1,6 @@
-"""From a picture to what the network sees: the one path that training, evaluation, video and small devices share.
+"""Preprocessing from image to network input, shared by training, evaluation, video and exported models.
 
-Nothing here imports torch on its own: a device that runs an exported model has none.
+This module does not import torch, because devices that run exported models do not have it.
 """
 
 from dataclasses import asdict, dataclass
@@ -21,18 +21,18 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How crops become network input; carried by every checkpoint, so that a model is served as it was trained.
+    """How crops become network input. Stored in every checkpoint, so that inference matches training.
 
     A crop is resized until its longer side is ``store_size`` (area averaging when it shrinks, bilinear when it
     grows), centred on a black square of that size, resized to ``input_size`` (bilinear, antialiased when it shrinks),
     scaled to [0, 1] and normalised with ``mean`` and ``std``.
 
     Attributes:
-        class_names: in the order of the network's outputs.
+        class_names: class names in the order of the network's outputs.
         input_size: side of the network's input, pixels.
         store_size: side of the packed training images, pixels.
-        mean: of each channel, on the [0, 1] scale.
-        std: of each channel, on the [0, 1] scale.
+        mean: mean of each channel, on the [0, 1] scale.
+        std: standard deviation of each channel, on the [0, 1] scale.
     """
 
     class_names: tuple[str, ...]
@@ -45,7 +45,7 @@ class Preprocessing:
     colour_order: str = "RGB"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain Python types, as a checkpoint may hold."""
+        """Return plain Python types, which a checkpoint can store."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     @classmethod
@@ -59,7 +59,7 @@ class Preprocessing:
         return square(crop, self.store_size)
 
     def normalise(self, images: "Tensor") -> "Tensor":
-        """Resize and normalise a batch on its own device.
+        """Resize and normalise a batch on its device.
 
         Args:
             images: uint8[N, S, S, 3].
@@ -77,7 +77,7 @@ class Preprocessing:
         return interpolate(batch, size, mode="bilinear", align_corners=False, antialias=shrinks)
 
     def scale(self, images: "Tensor") -> "Tensor":
-        """Normalise alone: float32[N, 3, S, S].
+        """Normalise without resizing: float32[N, 3, S, S].
 
         Normalising commutes with resizing, and is cheaper on the stored images than on enlarged ones.
         """
@@ -88,7 +88,7 @@ class Preprocessing:
         return torch.addcmul(-mean / std, images.permute(0, 3, 1, 2).contiguous().float(), 1 / std)
 
     def normalise_array(self, images: Pixels) -> npt.NDArray[np.float32]:
-        """Do the same without torch."""
+        """Do the same as :meth:`normalise`, without torch."""
         mean, std = (np.array(values, np.float32).reshape(3, 1, 1) * 255 for values in (self.mean, self.std))
         batch = (images.transpose(0, 3, 1, 2) - mean) / std
         if self.input_size == batch.shape[-1]:
@@ -101,7 +101,7 @@ def square(crop: Pixels, size: int) -> Pixels:
     """Resize a crop, uint8[h, w, 3], to fit a square of ``size`` pixels, and centre it there on black."""
     height, width = crop.shape[:2]
     side = max(height, width)
-    if side != size:  # before padding: a long thin picture must not become a huge black one
+    if side != size:  # before padding, so that a long thin image does not become a huge square
         height, width = (max(1, round(length * size / side)) for length in (height, width))
         interpolation = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
         crop = np.asarray(cv2.resize(crop, (width, height), interpolation=interpolation), dtype=np.uint8)
@@ -112,9 +112,9 @@ def square(crop: Pixels, size: int) -> Pixels:
 
 
 def bilinear_weights(before: int, after: int) -> npt.NDArray[np.float32]:
-    """Return what each pixel of a resized line takes of each pixel before, float32[after, before].
+    """Return the weights of bilinear resizing along one axis, float32[after, before].
 
-    A triangle about the pixel's place, as wide as a pixel of the coarser of the two lines.
+    Each row is a triangle filter around the pixel's position, as wide as one pixel of the coarser grid.
     """
     scale = before / after
     places = (np.arange(after)[:, None] + 0.5) * scale - 0.5

@@ -1,4 +1,4 @@
-"""Who is trained on and who is held out. Pure: a table in, a table out, the same whatever order rows come in.
+"""Splits into training, validation and test data. Pure functions of tables, independent of the row order.
 
 Tables have at least the columns ``path``, ``label``, ``group`` and ``split`` of :func:`facemask.data.index.index`.
 """
@@ -15,25 +15,25 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from facemask.errors import ConfigError, DataError
 from facemask.seeding import BALANCE, SUBSET, derive_seed
 
-MOST_PARTS = 20  # that a share is rounded to
+MAX_PARTS = 20  # fractions are rounded to a multiple of 1/MAX_PARTS at the finest
 Balance = Literal["none", "undersample", "oversample", "weighted"]
 
 
 def hold_out_test(table: pd.DataFrame, fraction: float, seed: int, key: str = "data.test_fraction") -> pd.DataFrame:
-    """Fill ``split`` with ``train`` or ``test``, keeping the set's own test part where it has one.
+    """Fill ``split`` with ``train`` or ``test``, keeping an existing test part.
 
     Args:
         table: an index.
-        fraction: share of the images to hold out where the set names no test part, to the nearest fraction of at
-            most 20 parts; 0 holds out none.
+        fraction: fraction of images to hold out if the set has no test part, rounded to the nearest fraction with a
+            denominator of at most 20; 0 holds out none.
         seed: the split's seed.
-        key: what set the share, to be named in errors.
+        key: configuration key of the fraction, for errors.
 
     Returns:
-        The table sorted by path, ``split`` filled. Groups are whole, classes keep their shares.
+        The table sorted by path with ``split`` filled. Groups stay whole, class proportions are kept.
 
     Raises:
-        DataError: a group lies on both sides of the set's own split, or a class cannot be spread over both sides.
+        DataError: a group is on both sides of the existing split, or a class cannot be on both sides.
     """
     table = table.sort_values("path", ignore_index=True)
     if (table["split"] == "test").any():
@@ -41,7 +41,7 @@ def hold_out_test(table: pd.DataFrame, fraction: float, seed: int, key: str = "d
         check_groups_whole(table, "split")
         only_test = sorted(set(table["label"]) - set(table["label"][table["split"] == "train"]))
         if only_test:
-            raise DataError(f"class {only_test[0]!r} has images in the test part only; nothing could learn it.")
+            raise DataError(f"class {only_test[0]!r} has images only in the test part; add training images of it.")
         return table
     table["split"] = "train"
     table.loc[hold_out(table, fraction, seed, key), "split"] = "test"
@@ -49,62 +49,63 @@ def hold_out_test(table: pd.DataFrame, fraction: float, seed: int, key: str = "d
 
 
 def hold_out(table: pd.DataFrame, fraction: float, seed: int, key: str) -> npt.NDArray[np.bool_]:
-    """Choose a share of the images: groups are whole, classes keep their shares.
+    """Choose a fraction of the images. Groups stay whole, class proportions are kept.
 
     Args:
         table: any part of an index.
-        fraction: the share, to the nearest fraction of at most 20 parts; 0 holds out none.
+        fraction: fraction of images, rounded to the nearest fraction with a denominator of at most 20; 0 holds out
+            none.
         seed: the split's seed.
-        key: what set the share, to be named in errors.
+        key: configuration key of the fraction, for errors.
 
     Returns:
-        bool[N], which rows of ``table`` (in its own order) are held out.
+        bool[N], True for the rows of ``table`` that are held out.
 
     Raises:
-        ConfigError: the share is too little.
+        ConfigError: the fraction is too small.
         DataError: a class has too few groups to be on both sides.
     """
     if fraction == 0:
         return np.zeros(len(table), dtype=bool)
-    share = Fraction(fraction).limit_denominator(MOST_PARTS)
+    share = Fraction(fraction).limit_denominator(MAX_PARTS)
     if share == 0:
-        raise ConfigError(f"{key}={fraction} is too little; it must be 0, or 0.05 or more.")
+        raise ConfigError(f"{key} must be 0 or at least 0.05, got {fraction}.")
     return assign_folds(table, share.denominator, seed, key) < share.numerator
 
 
 def deal_parts(table: pd.DataFrame, val: float, test: float, seed: int) -> pd.DataFrame:
-    """Fill ``split`` with ``train``, ``val`` and ``test``: the test part as :func:`hold_out_test` does, then the other.
+    """Fill ``split`` with ``train``, ``val`` and ``test``; the test part is that of :func:`hold_out_test`.
 
     Args:
         table: an index.
-        val: share of all images to choose by.
-        test: share of all images to test on, where the set names no test part.
+        val: fraction of all images for validation.
+        test: fraction of all images for testing if the set has no test part.
         seed: the split's seed.
 
     Returns:
-        The table sorted by path, ``split`` filled.
+        The table sorted by path with ``split`` filled.
 
     Raises:
-        DataError: a class cannot be spread over all parts, or the set's own test part leaves too little.
+        DataError: a class cannot be in every part, or the existing test part leaves too few images.
     """
     table = hold_out_test(table, test, seed, "test")
     rest = np.flatnonzero(table["split"] == "train")
     share = val * len(table) / len(rest)
     if share > 0.9:
-        raise DataError(f"val={val} is more than the set's own test part leaves; lower it.")
+        raise DataError(f"val={val} is more than the existing test part leaves; lower it.")
     fewest = int(table.iloc[rest].groupby("label")["group"].nunique().min())
-    near = Fraction(share).limit_denominator(min(MOST_PARTS, fewest))  # so that a small class can be dealt
+    near = Fraction(share).limit_denominator(min(MAX_PARTS, fewest))  # so that small classes can be split
     is_val = hold_out(table.iloc[rest], float(near) if 0 < near < 1 else share, seed, "val")
     table.loc[rest[is_val], "split"] = "val"
     return table
 
 
 def subset(table: pd.DataFrame, fraction: float, seed: int) -> pd.DataFrame:
-    """Keep a random share of each class, never fewer than one image of it.
+    """Keep a random fraction of each class, at least one image of each.
 
     Args:
         table: any part of an index.
-        fraction: share to keep, in (0, 1].
+        fraction: fraction to keep, in (0, 1].
         seed: the split's seed.
     """
     table = table.sort_values("path", ignore_index=True)
@@ -123,21 +124,21 @@ def drop_small(table: pd.DataFrame, min_side: int) -> pd.DataFrame:
     small = table[["width", "height"]].min(axis=1) < min_side
     lost = sorted(set(table["label"]) - set(table["label"][~small]))
     if lost:
-        raise ConfigError(f"data.min_side={min_side} leaves no image of class {lost[0]!r}; lower it.")
+        raise ConfigError(f"data.min_side={min_side} leaves no images of class {lost[0]!r}; lower it.")
     return table[~small].reset_index(drop=True)
 
 
 def assign_folds(table: pd.DataFrame, k: int, seed: int, key: str = "k") -> npt.NDArray[np.int64]:
-    """Deal the rows into k folds: classes in equal shares, every group in one fold.
+    """Assign rows to k folds, stratified by class; every group is in one fold.
 
     Args:
         table: any part of an index.
-        k: how many.
+        k: number of folds.
         seed: the split's seed.
-        key: what set their number, to be named in errors.
+        key: configuration key of the number, for errors.
 
     Returns:
-        int64[N], the fold in which each row of ``table`` (in its own order) is validated.
+        int64[N], the validation fold of each row of ``table``.
 
     Raises:
         DataError: a class has too few groups to be in every fold.
@@ -149,19 +150,19 @@ def assign_folds(table: pd.DataFrame, k: int, seed: int, key: str = "k") -> npt.
 
 
 def balance_rows(labels: npt.NDArray[np.int64], method: Balance, seed: int) -> npt.NDArray[np.int64]:
-    """Return the positions to train on, with classes evened out as asked.
+    """Return the positions to train on after class balancing.
 
     Args:
         labels: int64[N], class of each training image.
-        method: ``undersample`` cuts every class to the smallest, ``oversample`` repeats images up to the largest;
-            ``none`` and ``weighted`` (which acts on the loss) keep every image once.
+        method: ``undersample`` reduces every class to the size of the smallest, ``oversample`` repeats images up to the
+            size of the largest; ``none`` and ``weighted`` (which acts on the loss) keep every image once.
         seed: the split's seed.
 
     Returns:
         int64[M], positions in ``labels``, ascending.
     """
     if method not in get_args(Balance):
-        raise ConfigError(f"data.balance={method} is not one of {', '.join(get_args(Balance))}.")
+        raise ConfigError(f"data.balance must be one of {', '.join(get_args(Balance))}, got {method}.")
     if method in ("none", "weighted"):
         return np.arange(len(labels))
     rng = np.random.default_rng(derive_seed(BALANCE, seed))
@@ -170,24 +171,24 @@ def balance_rows(labels: npt.NDArray[np.int64], method: Balance, seed: int) -> n
     picked = []
     for label in classes:
         rows = rng.permutation(np.flatnonzero(labels == label))
-        picked.append(np.resize(rows, target))  # cuts, or repeats from the start
+        picked.append(np.resize(rows, target))  # truncates, or repeats from the start
     return np.sort(np.concatenate(picked))
 
 
 def class_weights(labels: npt.NDArray[np.int64], num_classes: int) -> npt.NDArray[np.float32]:
-    """Return float32[C] loss weights, inversely proportional to class frequency, 1 on average over the images."""
+    """Return float32[C] loss weights, inversely proportional to class frequency, with mean 1 over the images."""
     counts = np.bincount(labels, minlength=num_classes)
     return (len(labels) / (num_classes * np.maximum(counts, 1))).astype(np.float32)
 
 
 def check_groups_whole(table: pd.DataFrame, column: str) -> None:
-    """Raise DataError when a group has rows with different values of ``column``."""
+    """Raise DataError if a group has rows with different values of ``column``."""
     sides = table.groupby("group")[column].nunique()
     torn = sides[sides > 1]
     if len(torn):
         raise DataError(
-            f"{len(torn)} groups lie on both sides of the set's {column}, the first is {torn.index[0]!r}: images of "
-            "one photo or person would be trained and tested on; move them to one side, or mend manifest.csv."
+            f"{len(torn)} groups are on both sides of the existing {column}, the first is {torn.index[0]!r}: images of "
+            "one photo or person would be both trained and tested on; move them to one side or correct manifest.csv."
         )
 
 
@@ -197,24 +198,24 @@ def _grouped_folds(table: pd.DataFrame, k: int, seed: int, key: str) -> npt.NDAr
         if count < k:
             raise DataError(
                 f"class {label!r} has {count} groups of images, too few for {k} parts ({key}); "
-                "add images or ask for fewer parts."
+                "add images or use fewer parts."
             )
     folds = _deal(tuple(labels), tuple(groups), k, seed)
     for fold in range(k):
         missing = sorted(set(labels) - set(labels[folds == fold]))
         if missing:
             raise DataError(
-                f"class {missing[0]!r} has too few groups to be in each of {k} parts ({key}); add images, ask for "
+                f"class {missing[0]!r} has too few groups to be in each of {k} parts ({key}); add images, use "
                 "fewer parts, or try another split_seed."
             )
     return folds
 
 
-@lru_cache(maxsize=4)  # every fold of every job asks for the same
+@lru_cache(maxsize=4)  # every fold of every job uses the same split
 def _deal(labels: tuple[str, ...], groups: tuple[str, ...], k: int, seed: int) -> npt.NDArray[np.int64]:
     if len(set(groups)) < len(groups):
         parts = StratifiedGroupKFold(k, shuffle=True, random_state=seed).split(labels, labels, groups)
-    else:  # the plain splitter balances better, and is not slow on 40,000 groups
+    else:  # without groups the simpler splitter balances better and is faster
         parts = StratifiedKFold(k, shuffle=True, random_state=seed).split(labels, labels)
     folds = np.empty(len(labels), dtype=np.int64)
     for fold, (_, held_out) in enumerate(parts):

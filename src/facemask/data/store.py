@@ -1,4 +1,4 @@
-"""Decode once: the images of a data set as one packed array on disk, shared by all folds, jobs and workers."""
+"""Decoded images of a data set as one array on disk, shared by all folds, jobs and workers."""
 
 import errno
 import hashlib
@@ -21,9 +21,9 @@ from facemask.data.pictures import read_image
 from facemask.data.preprocessing import Pixels, square
 from facemask.errors import DataError
 
-FORMAT = 1  # raise it when the stored pixels of an unchanged file would change
-CHUNK = 512  # images decoded ahead of the writer: bounds memory
-SMALL = 20_000  # bytes of a file, on average, below which threads take longer to take turns than to decode
+FORMAT = 1  # increment when the stored pixels of an unchanged file change
+CHUNK = 512  # images decoded ahead of the writer; bounds memory
+SMALL = 20_000  # mean file size, bytes, below which decoding in threads is slower than in one
 IMAGES, SAMPLES, DIGEST = "images.npy", "samples.parquet", "sha256"
 
 
@@ -33,9 +33,9 @@ class Store:
 
     Attributes:
         images: uint8[N, S, S, 3], RGB, memory-mapped read-only; an unreadable file's row is black.
-        samples: a row an image, in the same order: ``path``, ``width`` and ``height`` in pixels as decoded, and
-            ``error``, empty unless the file could not be read.
-        digest: SHA-256 of the pixels, so of the data themselves, wherever they lie.
+        samples: one row per image, in the same order: ``path``, ``width`` and ``height`` in pixels as decoded, and
+            ``error``, empty for readable files.
+        digest: SHA-256 of the pixels, independent of where the files are.
     """
 
     images: npt.NDArray[np.uint8]
@@ -44,17 +44,17 @@ class Store:
 
 
 def open_store(root: Path, paths: Sequence[str], size: int, folder: Path) -> Store:
-    """Open the store of these files, building it first where there is none.
+    """Open the store of these files; build it first if it does not exist.
 
-    It is keyed by what it holds (paths, file sizes, modification times, ``size``). Of several processes that want the
-    same one, the first builds it and the others wait. It appears under its name only when it is complete, so a
-    build that is killed leaves nothing that could be mistaken for a store.
+    The key is a hash of paths, file sizes, modification times and ``size``. If several processes open the same store,
+    the first builds it and the others wait. A store gets its name only when it is complete, so a killed build leaves no
+    usable store.
 
     Args:
         root: the data set.
         paths: files below root, sorted.
         size: side of the stored squares, pixels.
-        folder: where stores are kept; any of them may be deleted at any time.
+        folder: folder of all stores; any of them may be deleted at any time.
 
     Raises:
         DataError: the folder cannot be written, or the disk is full.
@@ -66,7 +66,7 @@ def open_store(root: Path, paths: Sequence[str], size: int, folder: Path) -> Sto
         folder.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(folder)
         with FileLock(_lock_of(target)):
-            store = _read(target, len(paths), size)  # another process may have built it while we waited
+            store = _read(target, len(paths), size)  # another process may have built it while this one waited
             if store is None:
                 _build(root, paths, size, target)
                 store = _read(target, len(paths), size)
@@ -74,14 +74,14 @@ def open_store(root: Path, paths: Sequence[str], size: int, folder: Path) -> Sto
         needed = len(paths) * size * size * 3 / 1e6
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DataError(
-                f"no room for the decoded images: {needed:,.0f} MB are needed in data.store_dir={folder}; free some "
+                f"not enough disk space: the decoded images need {needed:,.0f} MB in data.store_dir={folder}; free some "
                 "space, point data.store_dir to another disk, or lower data.store_size or data.fraction."
             ) from error
         raise DataError(
-            f"data.store_dir={folder} cannot be written ({error.strerror}); point it to a folder that can."
+            f"data.store_dir={folder} cannot be written ({error.strerror}); choose a writable folder."
         ) from error
     if store is None:
-        raise DataError(f"{target} was damaged while it was built; run again, or point data.store_dir elsewhere.")
+        raise DataError(f"{target} was damaged during building; run again, or choose another data.store_dir.")
     return store
 
 
@@ -89,7 +89,7 @@ def check_readable(store: Store, allowed: float) -> pd.DataFrame:
     """Return the unreadable files (``path``, ``error``).
 
     Raises:
-        DataError: their share is above ``allowed``.
+        DataError: their fraction is above ``allowed``.
     """
     bad = store.samples.loc[store.samples["error"] != "", ["path", "error"]].reset_index(drop=True)
     share = len(bad) / len(store.samples)
@@ -119,12 +119,12 @@ def _partial_of(target: Path) -> Path:
 
 
 def _read(target: Path, n: int, size: int) -> Store | None:
-    """Return the store, or None where there is none or a power cut has left it short."""
+    """Return the store, or None if it is missing or truncated by a power failure."""
     try:
         images = np.load(target / IMAGES, mmap_mode="r")
         samples = pd.read_parquet(target / SAMPLES)
         digest = (target / DIGEST).read_text()
-    except (OSError, ValueError):  # pyarrow's errors on a damaged file are ValueErrors or OSErrors
+    except (OSError, ValueError):  # pyarrow raises either for damaged files
         return None
     if images.shape != (n, size, size, 3) or len(samples) != n:
         return None
@@ -132,7 +132,7 @@ def _read(target: Path, n: int, size: int) -> Store | None:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove what killed builds have left; a build still going on holds its lock."""
+    """Remove the remains of killed builds; a running build holds its lock."""
     for partial in folder.glob("*.partial"):
         try:
             with FileLock(_lock_of(partial), timeout=0):
@@ -144,7 +144,7 @@ def _remove_abandoned(folder: Path) -> None:
 def _build(root: Path, paths: Sequence[str], size: int, target: Path) -> None:
     partial = _partial_of(target)
     shutil.rmtree(partial, ignore_errors=True)
-    shutil.rmtree(target, ignore_errors=True)  # there only if damaged
+    shutil.rmtree(target, ignore_errors=True)  # exists only if damaged
     partial.mkdir()
     try:
         digest, samples = _decode(root, paths, size, partial / IMAGES)
@@ -160,7 +160,7 @@ def _build(root: Path, paths: Sequence[str], size: int, target: Path) -> None:
 
 
 def _decode(root: Path, paths: Sequence[str], size: int, file: Path) -> tuple[str, pd.DataFrame]:
-    """Write the packed array; return the digest of its pixels and the samples table."""
+    """Write the array; return the digest of its pixels and the samples table."""
 
     def decode(path: str) -> tuple[Pixels, tuple[str, int, int, str]]:
         try:
@@ -173,7 +173,7 @@ def _decode(root: Path, paths: Sequence[str], size: int, file: Path) -> tuple[st
     digest = hashlib.sha256()
     starts = range(0, len(paths), CHUNK)
     is_small = sum((root / path).stat().st_size for path in paths) < SMALL * len(paths)
-    # Plain writes, not a writable memory map: on a full disk a map kills the process, a write raises.
+    # Plain writes instead of a writable memory map: on a full disk a map kills the process, a write raises.
     with file.open("wb") as stream, ThreadPoolExecutor(os.cpu_count()) as pool:
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(paths), size, size, 3)}
         np.lib.format.write_array_header_1_0(stream, header)
@@ -189,7 +189,7 @@ def _decode(root: Path, paths: Sequence[str], size: int, file: Path) -> tuple[st
 
 
 def _flush(path: Path) -> None:
-    """Have the disk hold it, so that a power cut after the rename finds whole files."""
+    """Flush a file to disk, so that it is complete after a power failure that follows the rename."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -198,7 +198,7 @@ def _flush(path: Path) -> None:
 
 
 def fingerprint(store: Store, table: pd.DataFrame) -> str:
-    """Return a short hash of the data a run is based on: the pixels and each image's label, group and split."""
+    """Return a short hash of the data of a run: pixels and each image's label, group and split."""
     digest = hashlib.sha256(store.digest.encode())
     columns = table[["path", "label", "group", "split"]]
     digest.update(json.dumps(columns.to_numpy().tolist()).encode())

@@ -1,4 +1,4 @@
-"""Augmentation: albumentations on each stored image, MixUp and CutMix on the batch. Training part only."""
+"""Augmentation of training images: albumentations per image, MixUp and CutMix per batch."""
 
 import math
 import os
@@ -18,9 +18,9 @@ from facemask.data.preprocessing import Pixels
 from facemask.errors import ConfigError, did_you_mean
 from facemask.seeding import AUGMENT
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # the steps' library asks the network for news on import
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # albumentations looks for updates online when imported
 
-cv2.setNumThreads(0)  # one image is too small a job to share, and forked workers must not inherit a thread pool
+cv2.setNumThreads(0)  # images are too small for threads, and forked workers must not inherit a thread pool
 
 NonNegative = Annotated[float, Field(ge=0)]
 Edge = Literal["black", "repeat"]
@@ -29,17 +29,17 @@ BORDERS = {"black": cv2.BORDER_CONSTANT, "repeat": cv2.BORDER_REPLICATE}
 
 
 class Affine:
-    """Rotate, scale, shear and shift about the centre; a step that speaks albumentations' protocol.
+    """Rotate, scale, shear and shift about the centre; has albumentations' interface.
 
-    Neighbours of this kind in a pipeline are merged into one warp, so that a face is interpolated once, not four
-    times. albumentations' own Affine spends most of its time on checks that faces of 64 pixels do not repay.
+    Consecutive Affine steps are merged into one warp, so that a face is interpolated only once. For 64-pixel faces this
+    is also faster than albumentations' Affine, which spends most of its time on checks.
 
     Args:
-        rotate: at most this many degrees either way.
-        scale: by a factor of 1 - scale to 1 + scale.
-        shear: at most this many degrees either way, along each axis.
-        shift: at most this share of the side either way, along each axis.
-        edge: what comes in from outside: ``black``, or the edge repeated.
+        rotate: maximum angle in either direction, degrees.
+        scale: the factor is between 1 - scale and 1 + scale.
+        shear: maximum angle along each axis, in either direction, degrees.
+        shift: maximum shift along each axis, in either direction, as a fraction of the side.
+        edge: fill outside of the image: ``black``, or ``repeat`` for the edge pixels.
     """
 
     def __init__(
@@ -54,13 +54,13 @@ class Affine:
         self.ranges = [(rotate, scale, shear, shift)]
 
     def then(self, other: "Affine") -> "Affine":
-        """Return one step that does this and then the other."""
+        """Return one step that applies this step and then ``other``."""
         both = Affine(edge=self.edge)
         both.ranges = self.ranges + other.ranges
         return both
 
     def set_random_state(self, random_generator: np.random.Generator, py_random: random.Random) -> None:
-        """Draw from these from now on."""
+        """Set the random generators to draw from."""
         self._uniform = py_random.uniform
 
     def __call__(self, image: Pixels) -> dict[str, Pixels]:
@@ -84,25 +84,25 @@ class Affine:
 
 
 def chain(first: Map, second: Map) -> Map:
-    """Return the one affine map that does two in turn. In plain floats: NumPy takes four times as long for 2 x 3."""
+    """Return the composition of two affine maps. Plain floats, because NumPy is four times slower for 2 x 3."""
     a, b, c, d, e, f = first
     p, q, r, s, t, u = second
     return p * a + q * d, p * b + q * e, p * c + q * f + r, s * a + t * d, s * b + t * e, s * c + t * f + u
 
 
-@runtime_checkable  # for the check of the configuration
+@runtime_checkable  # the configuration check uses isinstance
 class Step(Protocol):
-    """What a step of the pipeline is: an albumentations transform, or :class:`Affine`."""
+    """Interface of a pipeline step: an albumentations transform or :class:`Affine`."""
 
     def set_random_state(self, random_generator: np.random.Generator, py_random: random.Random) -> None:
-        """Draw from these from now on."""
+        """Set the random generators to draw from."""
 
     def __call__(self, *, image: Pixels) -> dict[str, Pixels]:
-        """Return the changed image under the name ``image``."""
+        """Return the augmented image under the key ``image``."""
 
 
 def merge_affine(steps: Sequence[Step]) -> list[Step]:
-    """Merge neighbouring :class:`Affine` steps that treat the edge alike."""
+    """Merge consecutive :class:`Affine` steps with the same ``edge``."""
     merged: list[Step] = []
     for step in steps:
         last = merged[-1] if merged else None
@@ -114,21 +114,21 @@ def merge_affine(steps: Sequence[Step]) -> list[Step]:
 
 
 class Augmentation:
-    """A named pipeline of random image transforms, and the mixing of whole batches.
+    """Pipeline of named random image transforms, and mixing of batches.
 
-    Every image is drawn from a generator of its own, seeded by (seed, epoch, sample), so the number of workers, the
-    order of the batches and a resumed run change nothing.
+    Each image has its own random stream, seeded by (seed, epoch, sample), so results do not depend on the number of
+    workers, the batch order or resuming.
 
     Args:
         steps: albumentations transforms and :class:`Affine` by name, in the order they are applied.
         without: names of steps to leave out, for ablations.
         mixup: alpha of MixUp's Beta distribution (Zhang et al. 2018, arXiv:1710.09412); 0 turns it off.
-        cutmix: alpha of CutMix's Beta distribution (Yun et al. 2019, arXiv:1905.04899); 0 turns it off. With both,
-            each batch gets one of them, by the toss of a coin.
-        views: how often each image is augmented where a frozen backbone sees it but once; 0 for anew in every epoch.
+        cutmix: alpha of CutMix's Beta distribution (Yun et al. 2019, arXiv:1905.04899); 0 turns it off. With both, one
+            of them is chosen at random for each batch.
+        views: number of augmented views cached per image for a frozen backbone; 0 augments in every epoch.
 
     Raises:
-        ConfigError: ``without`` names a step that is not there.
+        ConfigError: ``without`` names an unknown step.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class Augmentation:
         unknown = sorted(set(without) - set(steps))
         if unknown:
             raise ConfigError(
-                f"augment.without names {unknown[0]!r}, which is no step of this pipeline; its steps are: "
+                f"augment.without names {unknown[0]!r}, which is not a step of this pipeline; choose from: "
                 f"{', '.join(steps) or 'none'}."
             )
         self.names = [name for name in steps if name not in without]
@@ -153,7 +153,7 @@ class Augmentation:
             step.set_random_state(np.random.Generator(self._stream), self._random)
 
     def __call__(self, image: Pixels, seed: int, epoch: int, sample: int) -> Pixels:
-        """Augment one image, uint8[S, S, 3], the same way whenever the three numbers are the same."""
+        """Augment one image, uint8[S, S, 3]; the result depends only on the three numbers."""
         if not self._steps:
             return image
         self._begin(seed, epoch, sample)
@@ -162,9 +162,10 @@ class Augmentation:
         return image
 
     def _begin(self, seed: int, epoch: int, sample: int) -> None:
-        """Go to the three numbers' own place in the random stream.
+        """Jump to the position of (seed, epoch, sample) in the random stream.
 
-        Philox is made for this: its key and counter are the place. Seeding a generator afresh takes ten times as long.
+        Philox is a counter-based generator: key and counter set the position. Seeding a new generator takes ten times
+            as long.
         """
         state: Any = self._stream.state
         state["state"]["key"][:] = seed, AUGMENT
@@ -174,7 +175,7 @@ class Augmentation:
         self._random.seed(int(self._stream.random_raw()))
 
     def mix(self, images: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
-        """Blend the images of a batch with one another, drawing from torch's own generator.
+        """Apply MixUp or CutMix to a batch, drawing from torch's global generator.
 
         Args:
             images: float32[N, 3, S, S].
@@ -182,7 +183,7 @@ class Augmentation:
             num_classes: C.
 
         Returns:
-            The blended images, and float32[N, C] class shares; both as they came where mixing is off.
+            The mixed images and class probabilities, float32[N, C]; both unchanged if mixing is off.
         """
         mixers = [
             mixer(alpha=alpha, num_classes=num_classes)
@@ -196,10 +197,10 @@ class Augmentation:
 
 
 def load_augmentation(name: str) -> Augmentation:
-    """Return the pipeline that ``conf/augment`` has under a name, such as ``light`` or ``strong``.
+    """Return a pipeline of ``conf/augment`` by name, such as ``light`` or ``strong``.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: the name is unknown.
     """
     names = sorted(file.stem for file in (CONF / "augment").glob("*.yaml"))
     if name not in names:

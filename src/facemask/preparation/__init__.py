@@ -1,1 +1,1 @@
-"""From photos to a set of faces: crops, their manifest, parts to train and test on, and what is wrong with them."""
+"""Data preparation: crop faces from photos, split and audit data sets."""

@@ -1,4 +1,4 @@
-"""What ``prepare_data.py task=audit`` does: say what is wrong with a set of faces, and whether it is too much."""
+"""``prepare_data.py task=audit``: find defects in a data set and compare their number with limits."""
 
 import hashlib
 import json
@@ -19,21 +19,21 @@ from facemask.preparation.result import TaskResult
 from facemask.reports.terminal import print_table
 
 FINDINGS, JSON = "findings.csv", "audit.json"
-SIDE = 64  # pixels, at which pictures are compared
+SIDE = 64  # side of the images that are compared, pixels
 
 
 @dataclass(frozen=True)
 class Audit(TaskResult):
-    """What is wrong with a set of faces.
+    """Defects of a data set.
 
     Attributes:
-        folder: of ``findings.csv`` and ``audit.json``.
-        root: of the set.
-        findings: one row a finding, see :func:`facemask.preparation.defects.find_defects`.
-        found: how many findings there are of each kind.
-        allowed: how many of each kind are no failure; None for any number.
-        n_groups: in the set.
-        classes: how many images each class has.
+        folder: folder of ``findings.csv`` and ``audit.json``.
+        root: folder of the data set.
+        findings: one row per finding, see :func:`facemask.preparation.defects.find_defects`.
+        found: number of findings of each kind.
+        allowed: maximum number of findings of each kind; None for any number.
+        n_groups: number of groups.
+        classes: number of images per class.
     """
 
     folder: Path
@@ -46,20 +46,20 @@ class Audit(TaskResult):
 
     @property
     def too_many(self) -> dict[str, int]:
-        """The kinds of which there are more findings than is allowed, and how many."""
+        """Kinds with more findings than allowed, and their numbers."""
         limits = {kind: limit for kind, limit in self.allowed.items() if limit is not None}
         return {kind: self.found[kind] for kind, limit in limits.items() if self.found[kind] > limit}
 
     @property
     def failure(self) -> str | None:
-        """What there is too much of, in one sentence; None if all is within ``allow``."""
+        """One sentence about the exceeded limits; None if all findings are within ``allow``."""
         if not self.too_many:
             return None
         listed = ", ".join(f"{kind} ({n:,}, allowed {self.allowed[kind]:,})" for kind, n in self.too_many.items())
-        return f"more than is allowed: {listed}; mend the set, or allow more: allow.{min(self.too_many)}=…"
+        return f"more findings than allowed: {listed}; fix the data set, or allow more: allow.{min(self.too_many)}=…"
 
     def show(self, console: Console) -> None:
-        """Print the number of findings of each kind, and the first of each."""
+        """Print the number of findings of each kind and the first of each."""
         rows = [
             {"finding": kind, "found": n, "allowed": "any" if self.allowed[kind] is None else self.allowed[kind]}
             for kind, n in self.found.items()
@@ -78,10 +78,10 @@ class Audit(TaskResult):
 
 
 def audit(config: AuditConfig, folder: Path) -> Audit:
-    """Write what is wrong with a set of faces into a folder.
+    """Audit a data set and write the findings into a folder.
 
     Raises:
-        FaceMaskError: the set cannot be read at all.
+        FaceMaskError: the data set cannot be read.
     """
     root = Path(config.data.root).expanduser()
     table = index(root, for_training=False)
@@ -110,7 +110,7 @@ def audit(config: AuditConfig, folder: Path) -> Audit:
 
 
 def _digest(file: Path) -> str:
-    """Return a hash of a file's bytes; of one that cannot be read, its name."""
+    """Return a hash of a file's bytes, or its name if it cannot be read."""
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError:

@@ -1,4 +1,4 @@
-"""What ``prepare_data.py`` does: the task that its configuration is of."""
+"""``prepare_data.py``: run the task of the configuration."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from facemask.preparation.result import TaskResult
 
 
 def prepare(config: TaskConfig, folder: Path) -> TaskResult:
-    """Crop, import, split, audit or explore, as the type of the configuration says.
+    """Crop, import, split, audit or explore, depending on the type of the configuration.
 
     Args:
-        config: checked, as :func:`facemask.config.checks.preparation.resolve_preparation` returns it.
-        folder: where the reports of ``audit`` and ``explore`` go; the other tasks write what their keys name.
+        config: validated configuration from :func:`facemask.config.checks.preparation.resolve_preparation`.
+        folder: folder for the reports of ``audit`` and ``explore``; the other tasks write to their ``out``.
 
     Raises:
-        FaceMaskError: the photos or the set of faces cannot be used.
+        FaceMaskError: the photos or the data set cannot be used.
     """
     if isinstance(config, CropConfig):
         from facemask.preparation.cropping import crop
@@ -40,5 +40,5 @@ def prepare(config: TaskConfig, folder: Path) -> TaskResult:
 
 
 def show(result: TaskResult, console: Console) -> None:
-    """Print what a task came to."""
+    """Print the result of a task."""
     result.show(console)

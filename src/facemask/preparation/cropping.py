@@ -1,4 +1,4 @@
-"""What ``prepare_data.py task=crop`` does: find the faces of photos, and cut them out."""
+"""``prepare_data.py task=crop``: detect faces in photos and crop them."""
 
 import os
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from facemask.preparation.prepared import Prepared, finish
 
 
 def crop(config: CropConfig) -> Prepared:
-    """Cut every face out of the photos, into ``out/{class}`` or ``out/unlabelled``, with a manifest.
+    """Crop every face of the photos into ``out/{class}`` or ``out/unlabelled``, and write a manifest.
 
     Raises:
         FaceMaskError: the photos, the detector or the folder cannot be used.
@@ -39,7 +39,7 @@ def crop(config: CropConfig) -> Prepared:
 
 @contextmanager
 def _threads(n: int) -> Iterator[int]:
-    """Have OpenCV and torch compute with so many threads each, because photos are worked on in parallel."""
+    """Limit the threads of OpenCV and torch, because photos are processed in parallel."""
     before = cv2.getNumThreads(), torch.get_num_threads()
     cv2.setNumThreads(n)
     torch.set_num_threads(n)
@@ -51,7 +51,7 @@ def _threads(n: int) -> Iterator[int]:
 
 
 class _Detectors:
-    """Detectors that threads take turns with: not every one can be called by two at a time."""
+    """Pool of detectors, one per thread, because not every detector is thread-safe."""
 
     def __init__(self, node: Component, n: int, threads: int) -> None:
         if "threads" in node.arguments:

@@ -1,4 +1,4 @@
-"""Cut the faces out of photos: each photo once, several at a time, and the manifest when all are done."""
+"""Crop faces from photos in parallel, each photo once, and write the manifest at the end."""
 
 import os
 from collections.abc import Callable, Generator, Sequence
@@ -27,7 +27,7 @@ from facemask.files import open_atomically, write_atomically
 from facemask.preparation.journal import Cropped, Face, Journal
 from facemask.preparation.photos import Photo
 
-PHOTOS = "photos.csv"  # what has become of each photo
+PHOTOS = "photos.csv"  # result of each photo
 COLUMNS = ["file", "photo", "label", "split", *SIDES, "score"]
 
 
@@ -36,9 +36,9 @@ class Found:
     """The faces of a photo.
 
     Attributes:
-        boxes: float32[N, 4], left, top, right and bottom in pixels.
-        labels: the class folder of each.
-        scores: of each; None where a person has drawn the box.
+        boxes: float32[N, 4]: left, top, right, bottom in pixels.
+        labels: class folder of each face.
+        scores: detection score of each face; None for annotated boxes.
     """
 
     boxes: Boxes
@@ -47,30 +47,32 @@ class Found:
 
 
 Find = Callable[[Photo, Pixels], Found]
-Job = tuple[Photo, str]  # with what its crops are made from
+Job = tuple[Photo, str]  # with a stamp of what its crops depend on
 
 
 def crop_photos(photos: Sequence[Job], find: Find, config: CropConfig | ImportConfig, out: Journal) -> pd.DataFrame:
-    """Cut the faces out of all photos that have not been done, and write the manifest of all.
+    """Crop the faces of all photos that are not done yet, and write the manifest of all.
 
-    Crops of photos that have gone since stay.
+    Crops of deleted photos are kept.
 
     Args:
-        photos: all there are, each with a word that changes when its crops are to be cut anew.
-        find: where the faces of a photo are; called by several threads.
-        config: how faces are cut out, how many photos at a time, and how many may be damaged.
-        out: the folder of crops.
+        photos: all photos, each with a stamp; a changed stamp means that its crops are made again.
+        find: function that returns the faces of a photo; called from several threads.
+        config: crop shape, number of workers, and tolerated fraction of unreadable photos.
+        out: folder of crops.
 
     Returns:
-        One row a photo, as in ``photos.csv``: ``photo``, ``faces``, ``left_out`` and ``error``.
+        One row per photo, as in ``photos.csv``: ``photo``, ``faces``, ``left_out`` and ``error``.
 
     Raises:
-        DataError: the share of photos that cannot be read is above ``max_unreadable``.
+        DataError: the fraction of unreadable photos is above ``max_unreadable``.
     """
     out.forget_unreadable({photo.name for photo, _ in photos})
     pending = [job for job in photos if not out.has(*job)]
     if pending:
-        if not (out.folder / MANIFEST).exists():  # crops without their photos are not to be trained on
+        if not (
+            out.folder / MANIFEST
+        ).exists():  # without a manifest, crops of one photo could be on both sides of a split
             _write_manifest(out.folder, [])
         console, title = Console(stderr=True), f"Cropping {len(pending):,} photos"
         crop = partial(_crop, find=find, shape=config.crop, out=out.folder)
@@ -87,18 +89,18 @@ def crop_photos(photos: Sequence[Job], find: Find, config: CropConfig | ImportCo
 
 
 def made_with(config: CropConfig | ImportConfig, **more: object) -> Values:
-    """Return what crops depend on, by dotted key: the photos, how they are cut, and how faces are found."""
+    """Return the settings that crops depend on, by dotted key: photos, crop shape and detector."""
     places = [str(Path(place).expanduser().resolve()) for place in config.photos]
     return dict(flatten({"photos": places, "crop": to_plain(config.crop)} | more))
 
 
 def n_workers(config: CropConfig | ImportConfig) -> int:
-    """Return how many photos are worked on at a time."""
+    """Return the number of photos processed in parallel."""
     return config.workers or os.cpu_count() or 1
 
 
 def _in_parallel(do: Callable[[Job], Cropped], jobs: Sequence[Job], n: int) -> Generator[Cropped]:
-    """Yield the jobs' results in order, n jobs at a time; when the caller stops, jobs not begun are cancelled."""
+    """Yield the results of jobs in order, n jobs in parallel; jobs not started are cancelled when the caller stops."""
     pool = ThreadPoolExecutor(n)
     try:
         yield from pool.map(do, jobs)
@@ -141,7 +143,7 @@ def _check_readable(done: Sequence[Cropped], allowed: float) -> None:
 
 
 def _write_manifest(out: Path, done: Sequence[Cropped]) -> None:
-    """Write the manifest; what has been said of a face there since, such as its part, stays."""
+    """Write the manifest; columns that users added or filled in, such as ``split``, are kept."""
     made = [face for cropped in done for face in cropped.faces]
     places = where_now([face.file for face in made], out)
     rows = [
@@ -152,7 +154,9 @@ def _write_manifest(out: Path, done: Sequence[Cropped]) -> None:
     table = pd.DataFrame(rows, columns=COLUMNS)
     if (file := out / MANIFEST).exists():
         before = read_manifest(file)
-        before.index = pd.Index([PurePosixPath(name).name for name in before["file"]])  # its folder may have changed
+        before.index = pd.Index(
+            [PurePosixPath(name).name for name in before["file"]]
+        )  # the user may have moved the file to another class folder
         before = before[~before.index.duplicated()]
         known = [PurePosixPath(now).name for now in places if now]
         for name in [name for name in before if name == "split" or name not in COLUMNS]:
@@ -162,7 +166,7 @@ def _write_manifest(out: Path, done: Sequence[Cropped]) -> None:
 
 
 def where_now(files: Sequence[str], out: Path) -> list[str]:
-    """Return where each crop is, as people sort them by hand: in another class folder, or nowhere (empty)."""
+    """Return where each crop is now: users move crops to other class folders or delete them (empty)."""
     made = set(files)
     paths = [path.relative_to(out).as_posix() for path in out.glob("*/**/*.png")]
     moved = {PurePosixPath(path).name: path for path in paths if path not in made}

@@ -1,4 +1,4 @@
-"""What can be wrong with a set of faces. Pure: tables in, a table of findings out."""
+"""Defects of a data set. Pure functions: tables in, a table of findings out."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -13,21 +13,21 @@ COLUMNS = ["finding", "file", "label", "split", "group", "other", "other_label",
 def find_defects(
     table: pd.DataFrame, near: pd.DataFrame, min_side: int, max_aspect: float, max_imbalance: float
 ) -> pd.DataFrame:
-    """List all that is wrong.
+    """Return all defects.
 
     Args:
-        table: an index with, for each image, ``width`` and ``height`` in pixels, ``error`` (empty if it can be read)
-            and ``digest`` of its bytes.
+        table: an index with ``width`` and ``height`` in pixels, ``error`` (empty for readable files) and ``digest`` (of
+            the file's bytes).
         near: pairs of near-duplicates: ``first`` and ``second`` (rows of the table), ``bits`` and ``correlation``.
-        min_side: pixels; images with a shorter side are tiny.
-        max_aspect: longer side over shorter; images above are extreme.
-        max_imbalance: images of the largest class over those of another.
+        min_side: images with a shorter side are tiny, pixels.
+        max_aspect: maximum ratio of the longer to the shorter side.
+        max_imbalance: maximum ratio of the largest class to another, in images.
 
     Returns:
-        One row a finding: its kind, the image and, of a pair, the other one, and what there is to say of it.
+        One row per finding: its kind, the image, for pairs the other image, and details.
     """
     table = table.reset_index(drop=True)
-    if (table["split"] == "test").any():  # then all else is trained on
+    if (table["split"] == "test").any():  # everything else is then training data
         table = table.assign(split=table["split"].replace("", "train"))
     whole = table[table["error"] == ""]
     pairs = pd.concat([_exact_pairs(whole), _near_pairs(whole, near)], ignore_index=True)
@@ -46,7 +46,7 @@ def find_defects(
 
 
 def _exact_pairs(whole: pd.DataFrame) -> pd.DataFrame:
-    """Pair each file with every other that has the same bytes."""
+    """Return all pairs of files with the same bytes."""
     pairs = [pair for rows in whole.groupby("digest").groups.values() for pair in combinations(rows, 2)]
     first, second = zip(*pairs, strict=True) if pairs else ((), ())
     return pd.DataFrame({"kind": PAIRS[0], "first": first, "second": second, "detail": "same bytes"})
@@ -77,7 +77,7 @@ def _pairs(
 
 
 def _torn_groups(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one finding a group that has images in two parts: its first one in each."""
+    """Return one finding per group with images in two parts: the first image of each."""
     first = table.drop_duplicates(["group", "split"])
     torn = first[first.duplicated("group", keep=False)]
     one = torn.drop_duplicates("group", keep="first").reset_index(drop=True)
@@ -96,7 +96,7 @@ def _odd_shapes(whole: pd.DataFrame, min_side: int, max_aspect: float) -> Iterat
 
 
 def _imbalance(whole: pd.DataFrame, at_most: float) -> pd.DataFrame:
-    """Return one finding a class that is too small beside the largest."""
+    """Return one finding per class that is too small compared with the largest."""
     counts = whole["label"].value_counts()
     small = counts[counts * at_most < counts.max()]
     rows = pd.DataFrame({"path": "", "label": small.index, "split": "", "group": ""})

@@ -1,4 +1,4 @@
-"""What ``prepare_data.py task=explore`` does: read a data set, draw it, and show how it would be augmented."""
+"""``prepare_data.py task=explore``: report of a data set and its augmentation."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from facemask.reports.terminal import print_table
 from facemask.reports.write import PAGE, write_report
 from facemask.seeding import PICTURES, derive_seed
 
-COLUMNS = 10  # pictures in a row
+COLUMNS = 10  # images per row
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Explored(TaskResult):
     """The report of a data set.
 
     Attributes:
-        folder: of the report.
-        about: the set's name, images and groups, in words.
+        folder: folder of the report.
+        about: the set's name with its numbers of images and groups.
         counts: images and groups by class and split.
     """
 
@@ -42,18 +42,18 @@ class Explored(TaskResult):
     counts: pd.DataFrame
 
     def show(self, console: Console) -> None:
-        """Print the images of each class and split, and where the report is."""
+        """Print the images per class and split, and the path of the report."""
         print_table(self.counts, self.about, console)
         console.print(f"Report: {relative_to_cwd(self.folder)}/{PAGE}", soft_wrap=True, highlight=False, markup=False)
 
 
 def explore(config: ExploreConfig, folder: Path) -> Explored:
-    """Write the report of a data set into a folder.
+    """Write a report of a data set into a folder.
 
     Raises:
         FaceMaskError: the data or the augmentation cannot be used.
     """
-    data: FaceDataModule = config.data.build()  # with the augmentation: both are checked before anything is decoded
+    data: FaceDataModule = config.data.build()  # both are built first, so that errors appear before images are decoded
     if data.create is not None:
         data.create(data.root)
     whole = hold_out_test(index(data.root, data.hint), data.test_fraction, config.split_seed)
@@ -80,7 +80,7 @@ def _composition(
     source = tables.sources(table, root)
     by_source, labels = tables.source_table(table, source), sorted(table["label"].unique())
     largest = int(table["group"].value_counts().max())
-    notes = [f"The largest group holds {largest} images. Groups stay on one side of every split."]
+    notes = [f"The largest group has {largest} images. Groups stay on one side of every split."]
     if len(unreadable):
         notes.append(f"{len(unreadable)} more files cannot be read; the first is {unreadable['path'].iloc[0]}.")
     return Section(
@@ -90,12 +90,14 @@ def _composition(
         [
             Table("classes_and_splits", about, counts),
             Table(
-                "sources", "By source: the manifest's, else the folder's, else the file name's", by_source, at_most=15
+                "sources", "By source: from the manifest, else the folder, else the file name", by_source, at_most=15
             ),
         ],
         [
-            Drawing("classes_and_splits", f"Images of each class and split. {about}.", figures.draw_counts(counts)),
-            Drawing("sources", f"Images of each source. {about}.", figures.draw_sources(by_source, labels)),
+            Drawing(
+                "classes_and_splits", f"Number of images per class and split. {about}.", figures.draw_counts(counts)
+            ),
+            Drawing("sources", f"Number of images per source. {about}.", figures.draw_sources(by_source, labels)),
         ],
     )
 
@@ -104,14 +106,16 @@ def _sizes(table: pd.DataFrame, about: str) -> Section:
     return Section(
         "sizes",
         "Sizes",
-        tables=[Table("sizes", f"The longer side, pixels. {about}", tables.size_table(table))],
-        drawings=[Drawing("sizes", f"Widths and heights, as decoded. {about}.", figures.draw_sizes(table))],
+        tables=[Table("sizes", f"Longer side, pixels. {about}", tables.size_table(table))],
+        drawings=[
+            Drawing("sizes", f"Widths and heights in pixels, before resizing. {about}.", figures.draw_sizes(table))
+        ],
     )
 
 
 def _pictures(table: pd.DataFrame, store: Store, config: ExploreConfig) -> list[Section]:
-    """Return a sample sheet and the augmentations; these show people, so the page has them only where it may."""
-    table = table[table["split"] == "train"]  # the test part is counted, and not looked at
+    """Return the sample sheet and the augmentations; they show people, so the page embeds them only if allowed."""
+    table = table[table["split"] == "train"]  # test images are counted, but not shown
     rng = np.random.default_rng(derive_seed(PICTURES, config.seed))
     sheet = {}
     for label, part in table.groupby("label"):
@@ -120,8 +124,8 @@ def _pictures(table: pd.DataFrame, store: Store, config: ExploreConfig) -> list[
     large = table.sort_values(["width", "path"])["row"].to_numpy()[len(table) // 2 :]
     face = np.asarray(store.images[int(rng.choice(large))])
     steps = augmented(face, config.augment, config.seed)
-    note = f"Drawn at random from the training part, seed {config.seed}."
-    drawn = "each augmentation alone, and all of them as in training, drawn anew in every column"
+    note = f"Random sample of the training part, seed {config.seed}."
+    drawn = "each augmentation alone, then all together as in training; every column is a new random draw"
     sections = [
         Section("samples", "Samples", [note], drawings=[Drawing("samples", note, figures.draw_sheet(sheet), True)]),
         Section(
@@ -134,7 +138,7 @@ def _pictures(table: pd.DataFrame, store: Store, config: ExploreConfig) -> list[
     if not config.report.faces:
         for section in sections:
             section.notes.append(
-                f"Pictures of people are not embedded: see figures/{section.drawings[0].key}.png beside this page, or "
+                f"Images of people are not embedded: see figures/{section.drawings[0].key}.png beside this page, or "
                 "type report.faces=true."
             )
             section.drawings = [replace(drawing, is_embedded=False) for drawing in section.drawings]
@@ -142,12 +146,12 @@ def _pictures(table: pd.DataFrame, store: Store, config: ExploreConfig) -> list[
 
 
 def augmented(face: Pixels, node: Component, seed: int) -> dict[str, list[Pixels]]:
-    """Return one face under each augmentation alone and under all, a row each.
+    """Return one face with each augmentation alone and with all, one row each.
 
     Args:
         face: uint8[S, S, 3].
         node: an :class:`~facemask.data.transforms.Augmentation`.
-        seed: of its random draws.
+        seed: seed of the augmentation.
     """
 
     def drawn(node: Component) -> list[Pixels]:
@@ -156,7 +160,7 @@ def augmented(face: Pixels, node: Component, seed: int) -> dict[str, list[Pixels
 
     steps, without = list(node.get("steps", {})), node.get("without", [])
     names = [name for name in steps if name not in without]
-    rows = {"as it is": [face]}
+    rows = {"original": [face]}
     for name in names:
         rows[name] = drawn(node.with_arguments(without=[other for other in steps if other != name]))
     if len(names) > 1:

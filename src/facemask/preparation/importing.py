@@ -1,4 +1,4 @@
-"""What ``prepare_data.py task=import`` does: cut out the faces that somebody has drawn boxes around."""
+"""``prepare_data.py task=import``: crop annotated faces."""
 
 import hashlib
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from facemask.preparation.prepared import Prepared, finish
 
 
 def import_faces(config: ImportConfig) -> Prepared:
-    """Cut every annotated face out of its photo, into ``out/{class}``, with a manifest.
+    """Crop every annotated face into ``out/{class}``, and write a manifest.
 
     Raises:
         FaceMaskError: the photos, their annotations, a class's name or the folder cannot be used.
@@ -43,12 +43,12 @@ def _check_class_folders(classes: Mapping[str, str | None]) -> None:
     for name, label in classes.items():
         if label and label.lower() in SPLIT_OF_FOLDER:
             raise ConfigError(
-                f"classes.{name}={label} is no name for a class folder, because it names the part of a data set; "
+                f"classes.{name}={label}: train, val and test are reserved for the parts of a data set; "
                 "choose another name."
             )
 
 
 def _digest(annotated: AnnotatedPhoto) -> str:
-    """Return what changes when the boxes of a photo do."""
+    """Return a hash of a photo's boxes."""
     said = repr(annotated.names).encode() + annotated.boxes.tobytes()
     return hashlib.sha256(said).hexdigest()[:16]

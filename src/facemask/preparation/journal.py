@@ -1,4 +1,4 @@
-"""What has become of each photo so far, on disk: typed again after a crash, a command goes on after the last line."""
+"""Journal of processed photos, from which an interrupted command resumes."""
 
 import json
 from collections.abc import Collection, Iterator
@@ -15,21 +15,21 @@ from facemask.files import write_atomically
 from facemask.preparation.photos import Photo
 
 JOURNAL, LOCK = "crops.jsonl", ".lock"
-FORMAT = 1  # raise it when the crops of an unchanged photo would change
-FORMER, PRESENT = "facemask.faces.", "facemask.detection."  # the package of detectors, as earlier journals name it
+FORMAT = 1  # increment when the crops of an unchanged photo change
+FORMER, PRESENT = "facemask.faces.", "facemask.detection."  # package of the detectors in older journals, and now
 
 
 @dataclass(frozen=True)
 class Face:
-    """A crop, as its row of the manifest says.
+    """A crop: one row of the manifest.
 
     Attributes:
-        file: below the folder of crops.
-        photo: the name of the photo it is from.
-        label: its class folder.
-        split: the photo's part, if its folder names one; else empty.
-        left, top, right, bottom: the box that was found, in pixels of the photo.
-        score: the detector's; None where a person has drawn the box.
+        file: path below the folder of crops.
+        photo: name of its photo.
+        label: class folder.
+        split: part of the data set, from the photo's folder; empty if unknown.
+        left, top, right, bottom: box in pixels of the photo.
+        score: detection score; None for annotated boxes.
     """
 
     file: str
@@ -45,14 +45,14 @@ class Face:
 
 @dataclass(frozen=True)
 class Cropped:
-    """What has become of a photo.
+    """Result of one photo.
 
     Attributes:
-        photo: its name.
-        stamp: what it was made from; where this has changed, it is done again.
-        faces: its crops.
-        left_out: faces that are too small, or outside the photo.
-        error: why the photo cannot be read; empty if it can.
+        photo: name of the photo.
+        stamp: state of the file and its annotations; if it changes, the photo is processed again.
+        faces: crops of the photo.
+        left_out: number of faces that are too small or outside the photo.
+        error: why the photo cannot be read; empty if it is readable.
     """
 
     photo: str
@@ -63,67 +63,67 @@ class Cropped:
 
 
 class Journal:
-    """One line of settings, then one line a photo, each written when the photo's crops are whole.
+    """Settings in the first line, then one line per photo, written when its crops are complete.
 
     Attributes:
-        folder: where the crops are.
-        done: what has become of each photo, by name.
+        folder: folder of crops.
+        done: result of each photo, by name.
     """
 
     def __init__(self, folder: Path, done: dict[str, Cropped], stream: IO[str]) -> None:
         self.folder, self.done, self._stream = folder, done, stream
 
     def has(self, photo: Photo, stamp: str) -> bool:
-        """Return whether a photo has been done, and is as it was then; one that could not be read is tried again."""
+        """Return whether a photo is done and unchanged; unreadable photos are tried again."""
         known = self.done.get(photo.name)
         return known is not None and known.stamp == stamp and not known.error
 
     def add(self, cropped: Cropped) -> None:
-        """Note what has become of a photo, and remove crops that an earlier state of it had and this has not."""
+        """Record the result of a photo, and remove crops of its earlier state that no longer exist."""
         before = self.done.get(cropped.photo)
         stale = {face.file for face in before.faces} - {face.file for face in cropped.faces} if before else set()
-        for file in stale:  # first: what the journal does not know any more would stay for good
+        for file in stale:  # before the journal forgets them
             (self.folder / file).unlink(missing_ok=True)
         self._stream.write(json.dumps(asdict(cropped)) + "\n")
         self._stream.flush()
         self.done[cropped.photo] = cropped
 
     def forget_unreadable(self, names: Collection[str]) -> None:
-        """Forget the photos that could not be read and have gone since; ``names`` are those still there."""
+        """Forget unreadable photos that were deleted; ``names`` are the existing photos."""
         self.done = {name: cropped for name, cropped in self.done.items() if name in names or not cropped.error}
 
 
 @contextmanager
 def open_journal(out: Path, settings: Values) -> Iterator[Journal]:
-    """Open the journal of a folder of crops, or begin one.
+    """Open the journal of a folder of crops, or create it.
 
     Args:
-        out: the folder; made where it is missing.
-        settings: all that the crops depend on, as plain types, by dotted key.
+        out: folder of crops; created if missing.
+        settings: settings that the crops depend on, plain types by dotted key.
 
     Raises:
-        ConfigError: the folder holds crops made with other settings.
-        DataError: it holds something else, or another command is writing there.
+        ConfigError: the folder contains crops made with other settings.
+        DataError: the folder contains other files, or another command is writing there.
     """
     file = out / JOURNAL
     if out.exists() and not file.exists() and any(path.name != LOCK for path in out.iterdir()):
-        raise DataError(f"out={out} holds other files already; give a new folder: out=FOLDER")
+        raise DataError(f"out={out} already contains other files; choose a new folder: out=FOLDER")
     out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(out / LOCK, timeout=0):
             done = _read(file, settings, out)
             lines = [{"format": FORMAT, "settings": settings}, *map(asdict, done.values())]
-            write_atomically(file, "".join(json.dumps(line) + "\n" for line in lines))  # without a line cut off
+            write_atomically(file, "".join(json.dumps(line) + "\n" for line in lines))  # drops an incomplete last line
             with file.open("a") as stream:
                 yield Journal(out, done, stream)
     except Timeout as error:
         raise DataError(
-            f"out={out} is being written by another command; wait for it, or give another folder."
+            f"out={out} is being written by another command; wait for it, or choose another folder."
         ) from error
 
 
 def _read(file: Path, settings: Values, out: Path) -> dict[str, Cropped]:
-    """Return what has become of each photo, by name."""
+    """Return the result of each photo, by name."""
     lines = file.read_text().splitlines() if file.exists() else []
     if not lines:
         return {}
@@ -131,13 +131,13 @@ def _read(file: Path, settings: Values, out: Path) -> dict[str, Cropped]:
         head = json.loads(lines[0])
         made_with, version = _with_present_names(head["settings"]), head["format"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{file} is damaged; delete {out} and begin again, or give another folder.") from error
+        raise DataError(f"{file} is damaged; delete {out} and start again, or choose another folder.") from error
     if version != FORMAT:
-        raise DataError(f"out={out} holds crops of another version of this command; give another folder.")
+        raise DataError(f"out={out} contains crops of another version of this command; choose another folder.")
     for key in sorted(made_with.keys() | settings.keys()):
         if made_with.get(key) != settings.get(key):
             raise ConfigError(
-                f"out={out} holds crops made with {key}={made_with.get(key)}, not {settings.get(key)}; give another "
+                f"out={out} holds crops made with {key}={made_with.get(key)}, not {settings.get(key)}; choose another "
                 "folder, or delete that one."
             )
     done: dict[str, Cropped] = {}
@@ -145,7 +145,7 @@ def _read(file: Path, settings: Values, out: Path) -> dict[str, Cropped]:
         try:
             values = json.loads(line)
             cropped = Cropped(**values | {"faces": [Face(**face) for face in values["faces"]]})
-        except (ValueError, TypeError, KeyError):  # cut off
+        except (ValueError, TypeError, KeyError):  # incomplete line
             continue
         done[cropped.photo] = cropped
     return done

@@ -1,4 +1,4 @@
-"""Which photos there are, what they are called, and where the crops of each go."""
+"""List photos, and derive their names, splits and classes from their paths."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,11 @@ class Photo:
     """A photo.
 
     Attributes:
-        name: its path below the folder given, with forward slashes; below the folder's own name where several are.
-        file: where it is.
-        split: ``train`` or ``test``, where the first folder of its name is called so; else empty.
-        label: the class that the first folder after that is named by; empty where folders are no classes.
+        name: path below the given folder, with forward slashes; starts with the folder's name if several folders are
+            given.
+        file: path of the file.
+        split: ``train`` or ``test`` if that is the first folder of the name, else empty.
+        label: class, from the next folder of the name; empty if folders are not classes.
     """
 
     name: str
@@ -26,31 +27,31 @@ class Photo:
 
     @property
     def stem(self) -> str:
-        """What its crops are called, before their number: no two alike, so that they can be sorted by hand."""
+        """File name of its crops without their number; unique, so that crops can be sorted by hand."""
         return self.name.replace("/", "__")
 
     @property
     def stamp(self) -> str:
-        """What changes when the file does."""
+        """State of the file: changes with its content."""
         try:
             status = self.file.stat()
-        except OSError:  # a link to nowhere: reading it will say so
+        except OSError:  # a broken link; reading it reports the error
             return "missing"
         return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def name_photos(files: Iterable[tuple[str, Path]], have_labels: bool = False) -> list[Photo]:
-    """Read the split of photos, and their class if folders are classes, from names like ``train/mask/street/1.jpg``.
+    """Read split and class of photos from names like ``train/mask/street/1.jpg``.
 
     Args:
-        files: the name and the place of each.
+        files: name and path of each photo.
         have_labels: whether folders are classes.
 
     Returns:
-        One a photo, sorted by name.
+        The photos, sorted by name.
 
     Raises:
-        DataError: the crops of two would be called the same.
+        DataError: crops of two photos would have the same name.
     """
     photos: dict[str, Photo] = {}
     for name, file in files:
@@ -68,10 +69,10 @@ def name_photos(files: Iterable[tuple[str, Path]], have_labels: bool = False) ->
 
 
 def list_photos(places: Sequence[str], have_labels: bool = False) -> list[Photo]:
-    """List the pictures of some folders, and pictures that are named themselves, as :func:`name_photos` does.
+    """List the photos of folders and single files, as :func:`name_photos` does.
 
     Raises:
-        DataError: a place is missing, there is no picture, or the crops of two would be called the same.
+        DataError: a path does not exist, there are no photos, or crops of two photos would have the same name.
     """
     paths = [Path(place).expanduser() for place in places]
     for path in paths:
@@ -79,7 +80,7 @@ def list_photos(places: Sequence[str], have_labels: bool = False) -> list[Photo]
             raise DataError(f"photos={path} does not exist; give a folder of photos, or a photo.")
     pictures = [found for path in paths for found in _pictures(path, has_several=len(paths) > 1)]
     if not pictures:
-        raise DataError(f"photos={', '.join(map(str, paths))} holds no picture; give a folder of photos.")
+        raise DataError(f"photos={', '.join(map(str, paths))} contains no images; give a folder of photos.")
     return name_photos(pictures, have_labels)
 
 

@@ -1,4 +1,4 @@
-"""What is known of a folder of crops when all photos are done, and a sheet of some of the crops."""
+"""The finished folder of crops, and a contact sheet."""
 
 import shlex
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from facemask.reports.terminal import print_table
 from facemask.seeding import PICTURES, derive_seed
 
 SHEET = "sheet.png"
-COLUMNS, ROWS = 12, 4  # pictures of a class on the sheet
+COLUMNS, ROWS = 12, 4  # layout of the crops of one class on the sheet
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Prepared(TaskResult):
     """A folder of crops.
 
     Attributes:
-        folder: where the crops are, in folders of their classes.
-        faces: its manifest: one row a crop, with ``file``, ``photo``, ``label``, ``split``, its box and ``score``.
-        photos: one row a photo: ``photo``, ``faces``, ``left_out`` (too small, or outside the photo) and ``error``,
-            which is empty where the photo can be read.
-        min_side: pixels that a face had to have.
-        sheet: the picture of some of the crops, if it was asked for.
+        folder: folder of crops, with one subfolder per class.
+        faces: manifest: one row per crop, with ``file``, ``photo``, ``label``, ``split``, the box and ``score``.
+        photos: one row per photo: ``photo``, ``faces``, ``left_out`` (too small, or outside the photo) and ``error``
+            (empty for readable photos).
+        min_side: minimum side of a face, pixels.
+        sheet: path of the contact sheet, if requested.
     """
 
     folder: Path
@@ -45,21 +45,21 @@ class Prepared(TaskResult):
 
     @property
     def unreadable(self) -> list[str]:
-        """The photos that cannot be read."""
+        """Unreadable photos."""
         return list(self.photos.loc[self.photos["error"] != "", "photo"])
 
     @property
     def n_left_out(self) -> int:
-        """How many faces are too small, or outside their photo."""
+        """Number of faces that are too small or outside their photo."""
         return int(self.photos["left_out"].sum())
 
     @property
     def n_without_face(self) -> int:
-        """How many photos that can be read have no face."""
+        """Number of readable photos without a face."""
         return int(((self.photos["faces"] == 0) & (self.photos["error"] == "")).sum())
 
     def show(self, console: Console) -> None:
-        """Print the faces of each class, and what a user should know of the photos."""
+        """Print the faces per class, and notes about the photos."""
         where = relative_to_cwd(self.folder)
         title = f"{where}: {len(self.faces):,} faces of {self.faces['photo'].nunique():,} photos"
         print_table(face_counts(self.faces), title, console)
@@ -73,13 +73,12 @@ class Prepared(TaskResult):
             yield f"{len(self.unreadable):,} of {n:,} cannot be read; the first is {self.unreadable[0]}."
         if self.n_left_out:
             yield (
-                f"{self.n_left_out:,} faces are left out: smaller than crop.min_side={self.min_side} pixels, or "
+                f"{self.n_left_out:,} faces were left out: smaller than crop.min_side={self.min_side} pixels, or "
                 "outside their photo."
             )
         if UNLABELLED in labels:
             yield (
-                f"Move the faces in {UNLABELLED} to folders of their classes, and type this again: the manifest "
-                "follows."
+                f"Move the faces in {UNLABELLED} to class folders, and run this command again: the manifest follows."
             )
         yield f"Photo by photo: {where}/{PHOTOS}"
         if self.sheet:
@@ -89,12 +88,12 @@ class Prepared(TaskResult):
 
 
 def finish(folder: Path, photos: pd.DataFrame, config: CropConfig | ImportConfig) -> Prepared:
-    """Return what the photos have come to, and draw a sheet of the crops if that was asked for.
+    """Return the result, and draw a contact sheet if requested.
 
     Args:
-        folder: of the crops.
-        photos: as :func:`facemask.preparation.crops.crop_photos` returns it.
-        config: of the task.
+        folder: folder of crops.
+        photos: table from :func:`facemask.preparation.crops.crop_photos`.
+        config: configuration of the task.
     """
     faces = read_manifest(folder / MANIFEST)
     has_sheet = config.sheet and len(faces) > 0
@@ -104,14 +103,14 @@ def finish(folder: Path, photos: pd.DataFrame, config: CropConfig | ImportConfig
 
 
 def face_counts(faces: pd.DataFrame) -> pd.DataFrame:
-    """Return faces, their share and the photos that they are from, by class (columns ``label`` and ``photo``)."""
+    """Return faces, their fraction and photos per class (columns ``label`` and ``photo``)."""
     counts = faces.groupby("label").agg(faces=("photo", "size"), photos=("photo", "nunique"))
     counts.insert(1, "share", counts["faces"] / max(1, len(faces)))
     return counts.reset_index(names="class")
 
 
 def _draw_sheet(faces: pd.DataFrame, folder: Path, seed: int) -> None:
-    """Draw some crops of each class."""
+    """Draw a sample of the crops of each class."""
     from facemask.reports.dataset_figures import draw_sheet
     from facemask.reports.sections import Drawing
 

@@ -1,4 +1,4 @@
-"""What every task of ``prepare_data.py`` returns."""
+"""Interface of the results of ``prepare_data.py``'s tasks."""
 
 from abc import ABC, abstractmethod
 
@@ -10,7 +10,7 @@ class TaskResult(ABC):
 
     @property
     def failure(self) -> str | None:
-        """Why the command ends with exit code 1, in one sentence; None if all is well."""
+        """One sentence if the command ends with exit code 1, else None."""
         return None
 
     @abstractmethod

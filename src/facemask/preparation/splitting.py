@@ -1,4 +1,4 @@
-"""What ``prepare_data.py task=split`` does: deal a set of faces into parts, in its manifest or as folders."""
+"""``prepare_data.py task=split``: split a data set into parts, in its manifest or as folders."""
 
 import shlex
 import shutil
@@ -22,14 +22,14 @@ from facemask.reports.terminal import print_table
 
 @dataclass(frozen=True)
 class Parts(TaskResult):
-    """A set of faces, dealt into parts.
+    """A data set, split into parts.
 
     Attributes:
-        folder: of the set, or of the folders that were made of it.
-        table: one row an image: ``path`` in the set, ``label``, ``group`` and ``split`` (train, val or test).
-        split_seed: that it was dealt with.
-        has_own_test: whether the test part is the set's own.
-        has_val: whether there is a part to choose by.
+        folder: folder of the set, or of the new part folders.
+        table: one row per image: ``path`` in the set, ``label``, ``group`` and ``split`` (train, val or test).
+        split_seed: seed of the split.
+        has_own_test: whether the set had a test part before.
+        has_val: whether there is a validation part.
     """
 
     folder: Path
@@ -39,25 +39,27 @@ class Parts(TaskResult):
     has_val: bool
 
     def show(self, console: Console) -> None:
-        """Print the images of each class and part."""
+        """Print the images per class and part."""
         groups = self.table.groupby("split")["group"].nunique()
         shown = relative_to_cwd(self.folder)
         print_table(count_table(self.table), f"{shown}: {len(self.table):,} images", console)
         listed = ", ".join(f"{groups[part]:,} in {part}" for part in ("train", "val", "test") if part in groups)
-        notes = [f"Groups, each in one part: {listed}; split_seed={self.split_seed}."]
+        notes = [f"Groups, each within one part: {listed}; split_seed={self.split_seed}."]
         if self.has_own_test:
-            notes.append("The test part is the set's own, whatever test= and split_seed= say; again=true deals it too.")
+            notes.append(
+                "The test part is the set's own, so test= and split_seed= do not apply to it; again=true splits it too."
+            )
         if self.has_val:
-            notes.append("train.py deals its folds from train and val together.")
+            notes.append("train.py makes its folds from train and val together.")
         notes.append(f"To train on them: {program('train')} data=folder {shlex.quote(f'data.root={shown}')}")
         console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)
 
 
 def split(config: SplitConfig) -> Parts:
-    """Write the parts of a set of faces into its manifest, or into folders of copies or links.
+    """Write the parts of a data set into its manifest, or into folders of copies or hard links.
 
     Raises:
-        FaceMaskError: the set cannot be used or dealt, or there is something in the way.
+        FaceMaskError: the set cannot be read or split, or the output exists.
     """
     root = Path(config.data.root).expanduser()
     table = index(root, for_training=False)
@@ -76,7 +78,7 @@ def split(config: SplitConfig) -> Parts:
 
 
 def _with_parts(root: Path, dealt: pd.DataFrame) -> pd.DataFrame:
-    """Return the set's manifest, or a new one, with the column ``split`` filled."""
+    """Return the manifest, or a new one, with the column ``split`` filled."""
     file = root / MANIFEST
     manifest = read_manifest(file) if file.is_file() else pd.DataFrame({"file": dealt["path"]})
     parts = manifest["file"].map(dealt.set_index("path")["split"])
@@ -84,16 +86,18 @@ def _with_parts(root: Path, dealt: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fill(out: Path, root: Path, dealt: pd.DataFrame, manifest: pd.DataFrame, is_linked: bool) -> None:
-    """Make the folder of the parts, which appears under its name when it is whole."""
+    """Create the folder of the parts; it gets its name when it is complete."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"out={out} exists already; give a new folder, or delete that one.")
+        raise DataError(f"out={out} already exists; choose a new folder, or delete that one.")
     columns = (dealt[name] for name in ("path", "label", "split"))
     places = pd.Series([place(*row) for row in zip(*columns, strict=True)], dealt["path"])
     if (twice := places.duplicated(keep=False)).any():
         one, other = places[twice].sort_values().index[:2]
-        raise DataError(f"{one} and {other} would both become {places[one]}; leave out out=, which moves no files.")
+        raise DataError(
+            f"{one} and {other} would both become {places[one]}; leave out out=, to fill the manifest instead."
+        )
     partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # what a killed command has left
+    shutil.rmtree(partial, ignore_errors=True)  # remains of a killed command
     try:
         console, title = Console(stderr=True), f"{'Linking' if is_linked else 'Copying'} {len(places):,} images"
         for path, new in track(places.items(), title, len(places), console=console, transient=console.is_terminal):
@@ -112,7 +116,7 @@ def _fill(out: Path, root: Path, dealt: pd.DataFrame, manifest: pd.DataFrame, is
 
 
 def place(path: str, label: str, split: str) -> str:
-    """Return where an image goes: what it was called below its class folder, in that of its part."""
+    """Return the new path of an image: PART/CLASS/ and its path below its class folder."""
     parts = PurePosixPath(path).parts
     below = parts[2:] if parts[0].lower() in SPLIT_OF_FOLDER and len(parts) > 2 else parts[1:]
     return "/".join([split, label, *below])
