@@ -74,8 +74,8 @@ def open_store(root: Path, paths: Sequence[str], size: int, folder: Path) -> Sto
         needed = len(paths) * size * size * 3 / 1e6
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DataError(
-                f"not enough disk space: the decoded images need {needed:,.0f} MB in data.store_dir={folder}; free some "
-                "space, point data.store_dir to another disk, or lower data.store_size or data.fraction."
+                f"not enough disk space: the decoded images need {needed:,.0f} MB in data.store_dir={folder}. Free "
+                "some space, use another data.store_dir, or lower data.store_size or data.fraction."
             ) from error
         raise DataError(
             f"data.store_dir={folder} cannot be written ({error.strerror}); choose a writable folder."

@@ -1,1 +1,1 @@
-"""Faces in photos: where they are, and how well that is known."""
+"""Face detection, annotations, matching and tracking."""

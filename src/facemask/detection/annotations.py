@@ -1,4 +1,4 @@
-"""Photos with a box around every face: what Pascal VOC and COCO files say, and what their names are to us."""
+"""Read annotated photos (Pascal VOC, COCO) and map their names to classes."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -20,9 +20,9 @@ class AnnotatedPhoto:
     """A photo and its faces.
 
     Attributes:
-        photo: the picture's file.
-        names: the class of each face, as the file calls it.
-        boxes: float32[N, 4], left, top, right and bottom in pixels.
+        photo: path of the photo.
+        names: annotated name of each face.
+        boxes: float32[N, 4]: left, top, right, bottom in pixels.
     """
 
     photo: Path
@@ -40,14 +40,14 @@ def read_annotated(root: Path, coco: Path | None = None) -> list[AnnotatedPhoto]
 
 
 def read_voc(root: Path) -> list[AnnotatedPhoto]:
-    """Read every ``.xml`` below a folder, each beside its photo or in a folder of its own.
+    """Read every ``.xml`` file below a folder, beside its photo or in a separate folder.
 
     Raises:
-        DataError: there is none, one cannot be read, or its photo is missing.
+        DataError: there are no files, one cannot be read, or its photo is missing.
     """
     files = sorted(root.rglob("*.xml")) if root.is_dir() else []
     if not files:
-        raise DataError(f"{root} holds no Pascal VOC file (.xml); give the folder of the annotated photos.")
+        raise DataError(f"{root} contains no Pascal VOC files (.xml); give the folder of the annotated photos.")
     photos: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(root.rglob("*")):
         if path.suffix.lower() in PHOTOS:
@@ -65,9 +65,9 @@ def _read_file(file: Path, photos: Sequence[Path]) -> AnnotatedPhoto:
         raise DataError(f"{file} cannot be read as a Pascal VOC file: {error}") from error
     photos = [photo for photo in photos if photo.parent == file.parent] or photos
     if not photos:
-        raise DataError(f"{file} has no photo of its name beside it; add {file.stem}.jpg or .png, or remove the file.")
+        raise DataError(f"{file} has no photo of the same name; add {file.stem}.jpg or .png, or remove the file.")
     if len(photos) > 1:
-        raise DataError(f"{file} may be of {photos[0]} or of {photos[1]}; put it beside its photo.")
+        raise DataError(f"{file} matches both {photos[0]} and {photos[1]}; put it beside its photo.")
     names = [name for name, box in objects if box is not None]
     return AnnotatedPhoto(photos[0], names, np.asarray(boxes, np.float32).reshape(-1, 4))
 
@@ -96,14 +96,14 @@ class _Coco(BaseModel):
 
 
 def read_coco(file: Path, root: Path) -> list[AnnotatedPhoto]:
-    """Read a COCO file; boxes of crowds are left out.
+    """Read a COCO file; crowd boxes are left out.
 
     Args:
-        file: the ``.json``.
-        root: the folder that its photos' names are below.
+        file: the ``.json`` file.
+        root: folder that the file names are relative to.
 
     Raises:
-        DataError: it cannot be read, contradicts itself, or a photo is missing.
+        DataError: it cannot be read, is inconsistent, or a photo is missing.
     """
     try:
         coco = _Coco.model_validate_json(file.read_bytes())
@@ -115,13 +115,13 @@ def read_coco(file: Path, root: Path) -> list[AnnotatedPhoto]:
     if missing:
         raise DataError(
             f"{len(missing)} of {len(photos)} photos of {file} are not below {root}, the first is {missing[0]}; "
-            "give the folder that these names are below."
+            "give the folder that these names are relative to."
         )
     faces: dict[str, list[_CocoBox]] = {name: [] for name in photos.values()}
     for box in coco.annotations:
         if box.category_id not in names or box.image_id not in photos:
             raise DataError(
-                f"{file} has a box of image {box.image_id} and category {box.category_id}, which it does not both list."
+                f"{file} has a box with image {box.image_id} and category {box.category_id}, but does not define both."
             )
         if not box.iscrowd:
             faces[photos[box.image_id]].append(box)
@@ -152,14 +152,14 @@ def _corners(left: float, top: float, width: float, height: float) -> tuple[floa
 
 
 def to_classes(photos: Sequence[AnnotatedPhoto], classes: Mapping[str, str | None]) -> list[AnnotatedPhoto]:
-    """Give faces our names for their classes.
+    """Map annotated names to classes.
 
     Args:
-        photos: with the names that their files have; capitals, spaces and hyphens do not matter.
-        classes: our name of each; None leaves its faces out.
+        photos: annotated photos; names are compared without case, spaces and hyphens.
+        classes: class of each name; None leaves its faces out.
 
     Raises:
-        DataError: there are names that ``classes`` does not have.
+        DataError: a name is not in ``classes``.
     """
     classes = {_plain(name): label for name, label in classes.items()}
     unknown = Counter(name for photo in photos for name in map(_plain, photo.names) if name not in classes)
@@ -168,7 +168,7 @@ def to_classes(photos: Sequence[AnnotatedPhoto], classes: Mapping[str, str | Non
         listed = ", ".join(f"{name} ({n:,} faces)" for name, n in sorted(unknown.items()))
         known = ", ".join(sorted({label for label in classes.values() if label}))
         raise DataError(
-            f"these names of faces are not known: {listed}; say for each what it is ({known}), such as "
+            f"unknown names of faces: {listed}; map each to a class ({known}), for example "
             f"+classes.{first}={known.partition(',')[0]}, or leave its faces out: +classes.{first}=null"
         )
     renamed = []
@@ -180,5 +180,5 @@ def to_classes(photos: Sequence[AnnotatedPhoto], classes: Mapping[str, str | Non
 
 
 def _plain(name: str) -> str:
-    """Return a name as it is compared: ``With Mask`` and ``with-mask`` are ``with_mask``."""
+    """Return a name in normal form: ``With Mask`` and ``with-mask`` are ``with_mask``."""
     return re.sub(r"\W+", "_", name.strip().lower())

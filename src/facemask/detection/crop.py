@@ -1,4 +1,4 @@
-"""From boxes to crops: how much around a face is kept, and what happens at the picture's edge. Pure NumPy."""
+"""Turn boxes into crops: margins, squares and image borders. Pure NumPy."""
 
 from collections.abc import Sequence
 
@@ -12,16 +12,15 @@ Corners = npt.NDArray[np.int64]
 
 
 def widen(boxes: Boxes, margin: float | Sequence[float], is_square: bool, width: int, height: int) -> Corners:
-    """Widen boxes to whole pixels that lie inside the picture.
+    """Add margins to boxes, round them to whole pixels and clip them to the image.
 
     Args:
-        boxes: float[N, 4], left, top, right and bottom in pixels.
-        margin: what is added, as a share of the box's own width or height: on every side, or on the left, the top, the
-            right and the bottom.
-        is_square: whether the shorter side grows to the longer one. A square that does not fit is moved inward, and
-            made smaller only where the picture itself is.
-        width: of the picture, pixels.
-        height: of the picture, pixels.
+        boxes: float[N, 4]: left, top, right, bottom in pixels.
+        margin: margin as a fraction of the box's width or height, on every side, or for left, top, right and bottom.
+        is_square: whether to extend the shorter side to the longer one. A square is shifted into the image, and reduced
+            only if it is larger than the image.
+        width: width of the image, pixels.
+        height: height of the image, pixels.
 
     Returns:
         int64[N, 4], each box of at least one pixel.
@@ -42,5 +41,5 @@ def widen(boxes: Boxes, margin: float | Sequence[float], is_square: bool, width:
 
 
 def cut(image: Pixels, boxes: Boxes | Corners) -> list[Pixels]:
-    """Return what is inside each box of an image, uint8[H, W, 3]: views, which share its memory."""
+    """Return the content of each box of an image, uint8[H, W, 3], as views."""
     return [image[top:bottom, left:right] for left, top, right, bottom in np.rint(boxes).astype(np.int64).tolist()]

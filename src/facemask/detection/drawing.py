@@ -1,4 +1,4 @@
-"""Faces drawn on a picture: their boxes, and words that stay readable on any ground."""
+"""Draw boxes and readable labels on images."""
 
 import cv2
 import numpy as np
@@ -6,19 +6,19 @@ import numpy as np
 from facemask.data.preprocessing import Pixels
 from facemask.detection.detectors import Boxes
 
-Color = tuple[int, int, int]  # in the order of the picture's channels
+Color = tuple[int, int, int]  # in the image's channel order
 INK = (255, 255, 255)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def draw_face(image: Pixels, box: Boxes, words: str, color: Color) -> None:
-    """Draw a box with words above it, in place.
+    """Draw a box with a label above it, in place.
 
     Args:
         image: uint8[H, W, 3].
-        box: left, top, right, bottom, pixels.
-        words: in ASCII.
-        color: of the box, and of the ground of the words.
+        box: left, top, right, bottom in pixels.
+        words: label, ASCII.
+        color: colour of the box and of the label's background.
     """
     left, top, right, bottom = np.round(box).astype(int).tolist()
     cv2.rectangle(image, (left, top), (right, bottom), color, max(1, round(3 * scale_of(image))))
@@ -26,7 +26,7 @@ def draw_face(image: Pixels, box: Boxes, words: str, color: Color) -> None:
 
 
 def write(image: Pixels, words: str, left: int, bottom: int, ground: Color) -> None:
-    """Write words on a coloured ground that ends at a line, moved inside the image, in place."""
+    """Draw text on a coloured background that ends at a given row, shifted into the image, in place."""
     scale = scale_of(image)
     size, thick = 0.7 * scale, max(1, round(1.6 * scale))
     (width, height), below = cv2.getTextSize(words, FONT, size, thick)
@@ -39,5 +39,5 @@ def write(image: Pixels, words: str, left: int, bottom: int, ground: Color) -> N
 
 
 def scale_of(image: Pixels) -> float:
-    """Return how large lines and letters are, 1 in a picture of 720 lines."""
+    """Return the scale of lines and letters; 1 for an image of 720 rows."""
     return float(np.clip(min(image.shape[:2]) / 720, 0.35, 2.0))

@@ -1,4 +1,4 @@
-"""Find faces with a detector of ``conf/detector``, or with one's own."""
+"""Find faces with a detector of ``conf/detector`` or a custom one."""
 
 import json
 from functools import lru_cache
@@ -14,24 +14,25 @@ from facemask.data.preprocessing import Pixels
 from facemask.detection.detectors import Faces, SupportsDetect
 from facemask.errors import ConfigError, did_you_mean
 
-CUSTOM = "custom"  # the file of conf/detector whose target the user gives
+CUSTOM = "custom"  # file of conf/detector whose target the user sets
 
 
 def find_faces(image: Pixels | str | Path, detector: str | SupportsDetect = "centerface", **arguments: object) -> Faces:
-    """Find the faces of a picture.
+    """Find the faces of an image.
 
-    A detector that is named is built once for each set of arguments and kept; no two threads may use it at a time.
+    Named detectors are built once per set of arguments and cached. A detector must not be used by two threads at the
+    same time.
 
     Args:
-        image: uint8[H, W, 3], RGB, or a picture's path.
-        detector: a file of ``conf/detector``, the dotted path of a class of one's own, or a detector.
-        arguments: of the detector, such as ``threshold=0.7``, where it is named; strings, numbers, lists and the like.
+        image: uint8[H, W, 3], RGB, or the path of an image.
+        detector: name in ``conf/detector``, dotted path of a custom class, or a detector object.
+        arguments: arguments of a named detector, such as ``threshold=0.7``.
 
     Returns:
-        The faces, the surest first.
+        Faces by decreasing score.
 
     Raises:
-        FaceMaskError: the picture cannot be read, or the detector is unknown or cannot be built.
+        FaceMaskError: the image cannot be read, or the detector is unknown or cannot be built.
 
     Example:
         >>> import numpy as np
@@ -41,19 +42,19 @@ def find_faces(image: Pixels | str | Path, detector: str | SupportsDetect = "cen
     if isinstance(detector, str):
         detector = _named_detector(detector, json.dumps(arguments, sort_keys=True))
     elif arguments:
-        raise ConfigError(f"{min(arguments)}= is for a detector that is named; give it to the detector itself.")
+        raise ConfigError(f"{min(arguments)}= only applies to a named detector; pass it to the detector object.")
     return detector.detect(image if not isinstance(image, str | Path) else read_image(Path(image).expanduser()))
 
 
 def build_detector(node: Component) -> SupportsDetect:
-    """Build the detector that a node of the configuration asks for.
+    """Build the detector of a configuration node.
 
     Raises:
         FaceMaskError: it cannot be built, or has no method ``detect``.
     """
     detector = node.build()
     if not isinstance(detector, SupportsDetect):
-        raise ConfigError(f"detector={node.target} has no method detect(image), which returns Faces; add it.")
+        raise ConfigError(f"detector={node.target} has no method detect(image) that returns Faces; add it.")
     return detector
 
 

@@ -1,6 +1,7 @@
-"""Which face of one frame is which of the next: boxes carried on by Kalman filters and matched by their overlap.
+"""Track faces over frames: Kalman prediction and matching by IoU.
 
-After SORT (Bewley et al. 2016, arXiv:1602.00763), in seconds instead of frames, so that dropped frames do no harm.
+After SORT (Bewley et al. 2016, arXiv:1602.00763), but with time in seconds instead of frames, so that dropped frames do
+not matter.
 """
 
 from dataclasses import dataclass, field
@@ -15,10 +16,10 @@ from scipy.optimize import linear_sum_assignment
 from facemask.detection.detectors import Boxes, Faces, UnitInterval
 from facemask.detection.matching import box_iou
 
-# Of a face's side: how far off a detector's box is, and how fast a head changes its pace, in sides per second squared.
+# Measurement error of a detected box, in sides of the face, and acceleration of a head, in sides per second squared.
 BOX_NOISE, ACCELERATION = 0.05, 4.0
-BUFFER = 0.3  # by which boxes are widened on every side before they are compared, in sides
-GROWTH = 0.5  # how much its size changes, in sides per root of a second
+BUFFER = 0.3  # margin added to boxes before their IoU is computed, in sides
+GROWTH = 0.5  # random change of a face's size, in sides per root second
 Seconds = Annotated[float, Field(ge=0)]
 
 
@@ -27,11 +28,11 @@ class Track:
     """One face over time.
 
     Attributes:
-        number: its own, from 1.
-        box: float32[4], left, top, right and bottom in pixels; predicted where it was not detected.
-        found: float32[4], where it was detected last.
-        is_seen: whether the last detection found it.
-        unseen: seconds since it was found, if it was not.
+        number: identifier, from 1.
+        box: float32[4]: left, top, right, bottom in pixels; predicted if it was not detected.
+        found: float32[4], box of the last detection.
+        is_seen: whether the last detection step found it.
+        unseen: seconds since the last detection.
     """
 
     number: int
@@ -43,14 +44,14 @@ class Track:
 
     def __post_init__(self) -> None:
         self.found = self.box
-        self._filter = cv2.KalmanFilter(6, 4)  # middle x, y, width, height, and the middle's speed
+        self._filter = cv2.KalmanFilter(6, 4)  # state: centre x, y, width, height, and the centre's velocity
         self._filter.measurementMatrix = np.eye(4, 6, dtype=np.float32)
         self._filter.statePost = np.concatenate([_measured(self.box), np.zeros(2)]).astype(np.float32)[:, None]
         side = self._side()
         self._filter.errorCovPost = np.diag(np.square([BOX_NOISE * side] * 4 + [side] * 2)).astype(np.float32)
 
     def predict(self, seconds: float) -> None:
-        """Carry the box on by so many seconds, at constant speed."""
+        """Predict the box after some seconds, at constant velocity."""
         step, side = np.eye(6, dtype=np.float32), self._side()
         step[0, 4] = step[1, 5] = seconds
         noise = np.zeros((6, 6))
@@ -64,7 +65,7 @@ class Track:
         self.unseen += 0.0 if self.is_seen else seconds
 
     def correct(self, box: Boxes) -> None:
-        """Take in a detected box, float[4], of this face."""
+        """Update the track with a detected box, float[4]."""
         self._filter.measurementNoiseCov = np.eye(4, dtype=np.float32) * np.float32(BOX_NOISE * self._side()) ** 2
         self._filter.correct(_measured(box).astype(np.float32)[:, None])
         self._read(self._filter.statePost)
@@ -88,29 +89,29 @@ def _buffered(boxes: Boxes) -> Boxes:
 
 
 class Tracker:
-    """The faces that are in the picture now.
+    """Tracks of the faces in the current frame.
 
     Args:
-        overlap: least intersection over union of a detected box and a track's predicted one, both widened, so that a
-            quick face whose speed is not known yet is found again (Yang et al. 2023, arXiv:2211.14317).
-        patience: seconds a face may go undetected and still come back as the same one.
+        overlap: IoU threshold between a detection and a track's prediction. Both boxes are widened, so that fast faces
+            with unknown velocity are matched (Yang et al. 2023, arXiv:2211.14317).
+        patience: seconds that a track survives without a detection.
     """
 
     def __init__(self, overlap: UnitInterval = 0.3, patience: Seconds = 1.0) -> None:
         self.overlap, self.patience = overlap, patience
         self.tracks: list[Track] = []
-        self.n_begun = 0  # since the tracker was made
+        self.n_begun = 0  # number of tracks so far
 
     def predict(self, seconds: float) -> None:
-        """Carry every track on by so many seconds."""
+        """Predict all tracks after some seconds."""
         for track in self.tracks:
             track.predict(seconds)
 
     def update(self, faces: Faces) -> None:
-        """Give each detected face its track: an old one that it overlaps, the most together, or a new one."""
+        """Assign detections to tracks (maximum total IoU); unmatched detections start new tracks."""
         carried = np.array([track.box for track in self.tracks], dtype=np.float32).reshape(-1, 4)
-        shares = box_iou(_buffered(carried), _buffered(faces.boxes))
-        pairs = {int(f): int(t) for t, f in zip(*linear_sum_assignment(-shares), strict=True)}
+        ious = box_iou(_buffered(carried), _buffered(faces.boxes))
+        pairs = {int(f): int(t) for t, f in zip(*linear_sum_assignment(-ious), strict=True)}
         pairs = {f: t for f, t in pairs.items() if shares[t, f] >= self.overlap}
         for track in self.tracks:
             track.is_seen = False
@@ -124,9 +125,9 @@ class Tracker:
         self.tracks = [track for track in self.tracks if track.unseen <= self.patience] + begun
 
     def seen(self) -> list[Track]:
-        """Return the tracks that the last detections confirmed."""
+        """Return the tracks that the last detection step confirmed."""
         return [track for track in self.tracks if track.is_seen]
 
     def forget(self) -> None:
-        """End every track: what comes next is another scene."""
+        """End all tracks, because the scene has changed."""
         self.tracks = []

@@ -1,1 +1,1 @@
-"""Faces in moving pictures: from a camera, a stream, a file or photos to a window, a file, a page or events."""
+"""Label faces in videos: sources, pipeline and sinks."""

@@ -1,4 +1,4 @@
-"""Reading frames in a thread of its own: ahead of the one in work, or always the newest."""
+"""Read frames in a separate thread: ahead of processing, or always the newest."""
 
 import queue
 import threading
@@ -7,20 +7,19 @@ from types import TracebackType
 
 from facemask.video.sources.source import Frame, Source
 
-LOOK = 0.1  # seconds between looks at whether it is over
-AHEAD = 4  # frames decoded before they are asked for
-PATIENCE = 2.0  # seconds a camera's last read is waited for
+LOOK = 0.1  # polling interval, seconds
+AHEAD = 4  # frames decoded in advance
+PATIENCE = 2.0  # seconds to wait for a camera's last read
 END = None
 
 
 class Capture:
-    """The frames of a source, read by a thread while the last ones are worked on.
+    """Iterator over the frames of a source, which a thread reads.
 
-    Of a live source only the newest frame is kept: what comes faster than it is worked on is dropped. Of every other
-    one no frame is lost.
+    For a live source only the newest frame is kept and older ones are dropped. For other sources no frame is dropped.
 
     Attributes:
-        n_dropped: frames that a newer one replaced.
+        n_dropped: number of dropped frames.
     """
 
     def __init__(self, source: Source) -> None:
@@ -40,16 +39,16 @@ class Capture:
         self._thread.join(PATIENCE)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield frames until the source ends, by itself or because it is told to.
+        """Yield frames until the source ends or is stopped.
 
         Raises:
-            Exception: whatever reading them raised.
+            Exception: the error raised while reading.
         """
         while True:
             try:
                 item = self._frames.get(timeout=LOOK)
             except queue.Empty:
-                if self.source.ended.is_set():  # while a camera is waited for
+                if self.source.ended.is_set():  # while waiting for a camera
                     return
                 continue
             if isinstance(item, BaseException):
@@ -65,7 +64,7 @@ class Capture:
                 if self.source.ended.is_set():
                     return
                 self._hand_over(frame)
-        except Exception as error:  # told to whoever asks for the next frame
+        except Exception as error:  # raised again in the consuming thread
             last = error
         self._hand_over(last)
 

@@ -1,4 +1,4 @@
-"""What ``infer_video.py`` does: read, label, hand on, and count."""
+"""``infer_video.py``: read frames, label faces, pass them to sinks."""
 
 import signal
 import threading
@@ -30,17 +30,17 @@ BLUR = "blur"
 
 
 def label_video(config: InferVideoConfig, folder: Path) -> Tally:
-    """Label the faces of a source, and hand its frames to the sinks.
+    """Label the faces of a source and pass its frames to the sinks.
 
-    Ctrl-C, or whoever stops a service, ends the source after the frame in work, so that files are left whole; so does
-    ``config.seconds``. A second Ctrl-C ends at once.
+    Ctrl-C, SIGTERM and ``config.seconds`` end the source after the current frame, so that files are complete. A second
+    Ctrl-C ends immediately.
 
     Args:
-        config: checked, as :func:`facemask.config.checks.video.resolve_video` returns it.
-        folder: where sinks write that are given no path; made by the first of them that does.
+        config: validated configuration from :func:`facemask.config.checks.video.resolve_video`.
+        folder: output folder of sinks without a path; created when needed.
 
     Returns:
-        What there was to see.
+        Counts of frames, faces and labels, and timings.
 
     Raises:
         FaceMaskError: the source, the model, the detector or a sink cannot be used.
@@ -58,7 +58,7 @@ def label_video(config: InferVideoConfig, folder: Path) -> Tally:
             stack.callback(sink.end)
             sink.begin(source, folder, say)
         _label(source, pipeline, sinks, config, tally, aside)
-    tally.is_interrupted = interrupted.is_set() and not source.is_live  # a live source has no other end
+    tally.is_interrupted = interrupted.is_set() and not source.is_live  # a live source can only end by a signal
     return tally
 
 
@@ -66,7 +66,7 @@ def build_sinks(nodes: Mapping[str, Component]) -> list[Sink]:
     """Build the sinks of a configuration.
 
     Raises:
-        ConfigError: one does not accept its settings, or is no sink.
+        ConfigError: a sink's settings are wrong, or it is not a sink.
     """
     sinks = {name: node.build() for name, node in nodes.items()}
     for name, sink in sinks.items():
@@ -76,7 +76,7 @@ def build_sinks(nodes: Mapping[str, Component]) -> list[Sink]:
 
 
 def build_pipeline(config: InferVideoConfig) -> Pipeline:
-    """Build the detector, the classifier and what goes between them."""
+    """Build the pipeline with its detector and classifier."""
     return Pipeline(
         build_detector(config.detector),
         Predictor.load(config.run, config.threads),
@@ -84,16 +84,18 @@ def build_pipeline(config: InferVideoConfig) -> Pipeline:
         Smoother(config.half_life),
         config.crop.margin,
         config.crop.square,
-        1 if config.privacy == BLUR else config.detect_every,  # no face is to be seen before it is found
+        1
+        if config.privacy == BLUR
+        else config.detect_every,  # every frame, so that no face is visible before it is detected
         config.classify_every,
     )
 
 
 @contextmanager
 def _end_on_signals(source: Source) -> Iterator[threading.Event]:
-    """Have signals end the source meanwhile, and yield an event that they set; in the main thread alone."""
+    """Let SIGINT and SIGTERM end the source; yield an event that they set. Main thread only."""
     interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():  # Python lets no other thread handle signals
+    if threading.current_thread() is not threading.main_thread():  # Python handles signals only in the main thread
         yield interrupted
         return
 
@@ -109,12 +111,12 @@ def _end_on_signals(source: Source) -> Iterator[threading.Event]:
         yield interrupted
     finally:
         for each, handler in before.items():
-            signal.signal(each, signal.SIG_DFL if handler is None else handler)  # None: not set by Python
+            signal.signal(each, signal.SIG_DFL if handler is None else handler)  # None: not installed by Python
 
 
 @contextmanager
 def _end_after(seconds: float | None, source: Source) -> Iterator[None]:
-    """Have the source end after some seconds; None for never."""
+    """End the source after some seconds; None for never."""
     if seconds is None:
         yield
         return

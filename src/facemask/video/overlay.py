@@ -1,4 +1,4 @@
-"""What is drawn on a frame: boxes, labels, a line of counts; and what is hidden."""
+"""Draw boxes, labels and a status line on frames, and hide faces."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from facemask.detection.detectors import Boxes
 from facemask.detection.drawing import Color, draw_face, write
 from facemask.video.pipeline import SeenFace
 
-# BGR, told apart by people who cannot tell red from green (Okabe and Ito 2008): bluish green, vermilion, orange.
+# BGR; colour-blind safe (Okabe and Ito 2008): bluish green, vermilion, orange.
 MASKED, BARE, WRONG = (115, 158, 0), (0, 94, 213), (0, 159, 230)
 OTHERS: tuple[Color, ...] = ((178, 114, 0), (167, 121, 204), (233, 180, 86), (66, 228, 240))
 WORDS = (
@@ -20,11 +20,11 @@ WORDS = (
 )
 MASKED_WORDS = ("mask", "compliant")
 PAPER = (32, 32, 32)
-HIDDEN_MARGIN, TILES = 0.15, 6  # around a hidden face, as a share of its side; tiles that are left of it across
+HIDDEN_MARGIN, TILES = 0.15, 6  # margin around a hidden face, as a fraction of its side; blocks across it
 
 
 def color_of(name: str, class_names: Sequence[str]) -> Color:
-    """Return a class's colour, BGR: by what its name says, else by its place."""
+    """Return the colour of a class, BGR: by its name if known, else by its index."""
     lower = re.sub(r"\W+", "_", name.lower())
     for word, color in WORDS:
         if word in lower:
@@ -35,13 +35,13 @@ def color_of(name: str, class_names: Sequence[str]) -> Color:
 
 
 def draw(image: Pixels, faces: Sequence[SeenFace], class_names: Sequence[str], status: str) -> Pixels:
-    """Draw boxes, labels and a line of status on an image, in place.
+    """Draw boxes, labels and a status line on an image, in place.
 
     Args:
         image: uint8[H, W, 3], BGR.
-        faces: what to draw.
-        class_names: of the classifier.
-        status: the line at the bottom.
+        faces: faces to draw.
+        class_names: classes of the classifier.
+        status: text of the line at the bottom.
 
     Returns:
         The image.
@@ -55,11 +55,11 @@ def draw(image: Pixels, faces: Sequence[SeenFace], class_names: Sequence[str], s
 
 
 def pixelate(image: Pixels, boxes: Boxes) -> None:
-    """Make faces unrecognisable, in place: a few tiles of mean colours are left of each.
+    """Pixelate faces, in place: a few blocks of mean colour remain.
 
     Args:
         image: uint8[H, W, 3], BGR.
-        boxes: float32[N, 4], widened a little before they are filled.
+        boxes: float32[N, 4]; a small margin is added.
     """
     height, width = image.shape[:2]
     for left, top, right, bottom in widen(boxes, HIDDEN_MARGIN, False, width, height).tolist():

@@ -1,4 +1,4 @@
-"""What is done with a frame: find faces now and then, follow them in between, classify them together, smooth."""
+"""Process frames: detect, track, classify and smooth."""
 
 import time
 from collections import defaultdict
@@ -19,22 +19,22 @@ from facemask.inference.predictor import Predictor
 from facemask.video.smoothing import Smoother
 from facemask.video.sources.source import Frame
 
-# Grey levels by which two frames of a thumbnail's size differ, on average, where one scene is cut to another.
-# Measured: 37 to 94 at cuts, 10 at most between the frames of one scene.
+# Mean difference of two thumbnails, grey levels, above which a scene cut is assumed. Measured: 37 to 94 at cuts, at
+# most 10 within scenes.
 CUT = 20.0
 THUMBNAIL = (64, 36)  # pixels
-LONGEST_GAP = 0.5  # seconds without a frame after which it is another scene
+LONGEST_GAP = 0.5  # seconds without a frame after which a new scene is assumed
 
 
 @dataclass(frozen=True)
 class SeenFace:
-    """A face in a frame, and what is thought of it.
+    """A face in a frame with its label.
 
     Attributes:
-        track: the number of the face that is followed; None in a photo, which nothing follows.
-        box: float32[4], left, top, right and bottom in pixels.
-        label: the likeliest class.
-        probabilities: float32[C], smoothed.
+        track: track identifier; None for photos.
+        box: float32[4]: left, top, right, bottom in pixels.
+        label: most probable class.
+        probabilities: float32[C], smoothed over time.
     """
 
     track: int | None
@@ -44,12 +44,12 @@ class SeenFace:
 
     @property
     def probability(self) -> float:
-        """Of the label."""
+        """Probability of the label."""
         return float(self.probabilities.max())
 
 
 class Stopwatch:
-    """Seconds spent in each stage, and how often it ran."""
+    """Seconds and number of calls of each stage."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
@@ -57,7 +57,7 @@ class Stopwatch:
 
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:
-        """Count what happens meanwhile towards a stage."""
+        """Measure the time of a stage."""
         start = time.perf_counter()
         try:
             yield
@@ -67,17 +67,17 @@ class Stopwatch:
 
 
 class Pipeline:
-    """From frames to labelled faces.
+    """Detect, track and classify the faces of frames.
 
     Args:
-        detector: finds the faces.
-        classifier: says what they wear.
-        tracker: follows them.
-        smoother: steadies the answers.
-        margin: what the classifier sees beyond a face's box, as in :func:`facemask.detection.crop.widen`.
-        is_square: likewise.
-        detect_every: frames from one detection to the next; a new scene is looked at at once.
-        classify_every: frames from one classification of a face to the next; a new face is looked at at once.
+        detector: face detector.
+        classifier: face classifier.
+        tracker: face tracker.
+        smoother: smoothing of the probabilities over time.
+        margin: margin of the crops, as in :func:`facemask.detection.crop.widen`.
+        is_square: whether crops are square, as in :func:`facemask.detection.crop.widen`.
+        detect_every: number of frames between detections; a new scene is processed immediately.
+        classify_every: number of frames between classifications of a face; new faces are classified immediately.
     """
 
     def __init__(
@@ -95,8 +95,8 @@ class Pipeline:
         self.margin, self.is_square = margin, is_square
         self.detect_every, self.classify_every = detect_every, classify_every
         self.stopwatch = Stopwatch()
-        self._answers: dict[int, tuple[int, Probabilities]] = {}  # of each track: at which frame, and what
-        self._gone: list[tuple[float, Boxes]] = []  # when and where a cut ended a face
+        self._answers: dict[int, tuple[int, Probabilities]] = {}  # frame number and probabilities by track
+        self._gone: list[tuple[float, Boxes]] = []  # time and boxes of faces that a cut ended
         self._size: tuple[int, ...] = ()
         self._thumbnail: npt.NDArray[np.uint8] | None = None
         self._detected_at: int | None = None
@@ -111,7 +111,7 @@ class Pipeline:
             self._seconds = frame.seconds
             self._gone = [(when, box) for when, box in self._gone if when >= frame.seconds - self.tracker.patience]
             if is_new_scene:
-                if not frame.name:  # photos have nothing to do with one another
+                if not frame.name:  # photos are independent
                     self._gone += [(frame.seconds, track.found) for track in self.tracker.tracks]
                 self.tracker.forget()
             self.tracker.predict(passed)
@@ -128,10 +128,10 @@ class Pipeline:
         return [self._answer(track, frame) for track in seen]
 
     def to_hide(self) -> Boxes:
-        """Return where faces are or, having been lost a moment ago, may still be: float32[N, 4].
+        """Return the boxes to hide, float32[N, 4]: current faces and recently lost ones.
 
-        Of a lost face that is where it was found last, and where it would be had it gone on; of one that a cut ended,
-        where it was.
+        A lost face is hidden at its last detected and at its predicted position; a face that a cut ended at its last
+        position.
         """
         tracks = self.tracker.tracks
         boxes = [*(t.box for t in tracks), *(t.found for t in tracks if not t.is_seen), *(box for _, box in self._gone)]
@@ -146,13 +146,13 @@ class Pipeline:
         return float(cv2.absdiff(before, self._thumbnail).mean()) > CUT
 
     def _in_picture(self, image: Pixels) -> list[Track]:
-        """Return the confirmed tracks whose middle is still inside the picture."""
+        """Return the confirmed tracks whose centre is inside the image."""
         height, width = image.shape[:2]
         middles = [(track, (track.box[:2] + track.box[2:]) / 2) for track in self.tracker.seen()]
         return [track for track, (x, y) in middles if 0 <= x < width and 0 <= y < height]
 
     def _classify(self, frame: Frame, seen: list[Track]) -> None:
-        """Ask the network about the faces whose turn it is, all at once."""
+        """Classify the faces that are due, in one batch."""
         alive = {track.number for track in self.tracker.tracks}
         self._answers = {number: answer for number, answer in self._answers.items() if number in alive}
         self.smoother.keep_only(alive)

@@ -1,4 +1,4 @@
-"""A frame with its faces, as the sinks get it; it is drawn once, and only if one of them shows pictures."""
+"""A frame with its faces for the sinks; drawn once, and only if a sink shows images."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from facemask.video.sources.source import Frame
 
 @dataclass(frozen=True)
 class Scene:
-    """What came of one frame.
+    """A processed frame.
 
     Attributes:
-        frame: as it was read. Sinks show :attr:`picture` instead, which hides what must be hidden.
-        faces: in it.
-        class_names: of the classifier.
-        fps: frames a second, lately.
-        n_tracks: faces followed since the beginning.
-        hidden: float32[N, 4], boxes to be made unrecognisable.
+        frame: frame as it was read. Sinks show :attr:`picture` instead, which hides faces if needed.
+        faces: faces in the frame.
+        class_names: classes of the classifier.
+        fps: current frame rate, frames per second.
+        n_tracks: number of tracks so far.
+        hidden: float32[N, 4], boxes to make unrecognisable.
     """
 
     frame: Frame
@@ -33,7 +33,7 @@ class Scene:
 
     @cached_property
     def picture(self) -> Pixels:
-        """The frame with all that is drawn on it, uint8[H, W, 3], BGR."""
+        """The annotated frame, uint8[H, W, 3], BGR."""
         image = self.frame.image.copy()
         if self.hidden is not None:
             pixelate(image, self.hidden)
@@ -41,12 +41,12 @@ class Scene:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many faces of each class are in the frame."""
+        """Number of faces per class in the frame."""
         found = Counter(face.label for face in self.faces)
         return {name: found[name] for name in self.class_names}
 
     @property
     def status(self) -> str:
-        """One line of it all."""
+        """Status line."""
         counts = "  ".join(f"{name} {n}" for name, n in self.counts.items())
         return f"{counts}  {self.fps:.0f} fps" if self.fps and not self.frame.name else counts

@@ -1,4 +1,4 @@
-"""What there was to see, counted while it is seen, and told at the end."""
+"""Counts of frames, faces and labels, and the summary at the end."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,20 +13,20 @@ from facemask.video.pipeline import SeenFace, Stopwatch
 
 @dataclass
 class Tally:
-    """Counts over a source.
+    """Counts and timings of a source.
 
     Attributes:
-        source: its name.
+        source: name of the source.
         is_stills: whether its frames are photos.
-        is_live: whether it is a camera, a stream, or a video played as one.
-        is_interrupted: whether Ctrl-C or another signal ended it before its own end.
-        n_frames: worked on.
-        n_dropped: which a live source brought while another was worked on.
-        labels: how often each class was seen; a face in a frame counts one.
-        n_tracks: faces followed.
-        seconds: that it took.
-        delays: how many frames took so many hundredths of a second, from being read to having been handed on.
-        stages: where the time went.
+        is_live: whether it is a camera, a stream, or a video played like one.
+        is_interrupted: whether a signal ended it early.
+        n_frames: number of processed frames.
+        n_dropped: number of frames that a live source dropped.
+        labels: number of faces per class, summed over frames.
+        n_tracks: number of tracks.
+        seconds: total time.
+        delays: histogram of the delay from reading a frame to passing it to the sinks, in hundredths of a second.
+        stages: time per stage.
     """
 
     source: str
@@ -45,25 +45,25 @@ class Tally:
         """Count a frame."""
         self.n_frames += 1
         self.labels.update(face.label for face in faces)
-        self.delays[int(delay * 100)] += 1  # a camera may run for months: no list of them all
+        self.delays[int(delay * 100)] += 1  # a histogram, because a camera may run for months
 
     def delay(self, share: float) -> float:
-        """Return the delay, in seconds, that so many of the frames kept within."""
+        """Return a quantile of the delay, seconds."""
         bins = np.array(sorted(self.delays))
         reached = np.cumsum([self.delays[int(b)] for b in bins]) >= share * self.n_frames
         return float((bins[reached.argmax()] + 1) / 100)
 
 
 def show(tally: Tally, console: Console) -> None:
-    """Print what there was, how fast it went, and where the time went."""
+    """Print the counts, the speed, and the time per stage."""
     if not tally.n_frames:
-        console.print(f"{tally.source}: no frame came.", highlight=False, markup=False)
+        console.print(f"{tally.source}: no frames.", highlight=False, markup=False)
         return
     n_faces = tally.labels.total()
     what = _count(tally.n_frames, "photo" if tally.is_stills else "frame")
     words = [f"{what} in {tally.seconds:.1f} s ({tally.n_frames / max(tally.seconds, 1e-9):.1f} a second)"]
     if tally.is_live:
-        words.append(f"{tally.n_dropped:,} dropped for a newer one")
+        words.append(f"{tally.n_dropped:,} dropped for newer ones")
         words.append(f"delay {tally.delay(0.5) * 1000:.0f} ms (median), {tally.delay(0.95) * 1000:.0f} ms (95 %)")
     console.print(f"{tally.source}: {'; '.join(words)}.", soft_wrap=True, highlight=False, markup=False)
     if n_faces:
@@ -71,9 +71,9 @@ def show(tally: Tally, console: Console) -> None:
         of = _count(n_faces, "face") if tally.is_stills else f"{_count(tally.n_tracks, 'face')}, seen {n_faces:,} times"
         console.print(f"{of}: {shares}.", soft_wrap=True, highlight=False, markup=False)
     else:
-        console.print("No face was seen.")
+        console.print("No faces were found.")
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("stage", "times", "ms each", "share of the time"):
+    for column in ("stage", "times", "ms each", "fraction of the time"):
         table.add_column(column, justify="left" if column == "stage" else "right")
     for stage, seconds in tally.stages.seconds.items():
         times = tally.stages.times[stage]

@@ -1,4 +1,4 @@
-"""What happened, as text."""
+"""Write events as text."""
 
 import json
 from pathlib import Path
@@ -13,14 +13,14 @@ from facemask.video.sources.source import Say, Source
 
 
 class EventsSink(Sink):
-    """One JSON line a face and frame, without any picture.
+    """Write one JSON line per face and frame, without images.
 
-    It holds ``seconds``, ``frame``, ``track``, ``box``, ``label`` and ``probability``; of a face in a photo ``photo``
-    instead of ``seconds`` and ``track``.
+    A line has ``seconds``, ``frame``, ``track``, ``box``, ``label`` and ``probability``; for photos ``photo`` instead
+    of ``seconds`` and ``track``.
 
     Args:
-        path: of the file; None for ``events.jsonl`` in the output folder.
-        only_changes: whether a line is written only for a new face, and where a face's label changes.
+        path: path of the file; None for ``events.jsonl`` in the output folder.
+        only_changes: whether to write only new faces and changed labels.
     """
 
     def __init__(self, path: str | None = None, only_changes: bool = False) -> None:
@@ -33,7 +33,7 @@ class EventsSink(Sink):
         self._say = say
         target = Path(self.path).expanduser() if self.path else folder / "events.jsonl"
         self._target = claim(target, source, "sink.events.path")
-        self._stream = self._target.open("x", buffering=1)  # line by line: a crash loses none
+        self._stream = self._target.open("x", buffering=1)  # line-buffered, so that a crash loses no line
 
     def write(self, scene: Scene) -> None:
         """Write a line for each face."""
@@ -49,7 +49,7 @@ class EventsSink(Sink):
             print(json.dumps(event | {"probability": round(face.probability, 4)}), file=self._stream)
 
     def end(self) -> None:
-        """Close the file and say where it is."""
+        """Close the file and print its path."""
         if self._stream is not None:
             self._stream.close()
             self._say(f"events: {relative_to_cwd(self._target.absolute())}")

@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     import av
     from av.video.stream import VideoStream
 
-# In fragments, so that what was written before a crash or a pulled plug plays.
+# Fragmented MP4, so that the part written before a crash or a power failure plays.
 FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 FRAGMENT = 2.0  # seconds
-FAST = {"preset": "ultrafast", "crf": "23"}  # x264's: a camera does not wait
-TICKS = 60_000  # a second: each frame is shown when it came, and the usual rates come out even
+FAST = {"preset": "ultrafast", "crf": "23"}  # x264 options for speed, because a camera does not wait
+TICKS = 60_000  # per second: exact for the usual frame rates
 
 
 class FileSink(Sink):
-    """An annotated video of the source's size and speed, or annotated copies of photos. There is no sound in it.
+    """Write an annotated video of the source's size and speed without sound, or annotated copies of photos.
 
     Videos need the package ``av``; photos do not.
 
     Args:
-        path: of the video, or of the folder for photos; None for one named after the source in the output folder.
-        codec: as FFmpeg calls its encoder.
+        path: path of the video, or of the folder for photos; None for the source's name in the output folder.
+        codec: name of an FFmpeg video encoder.
     """
 
     def __init__(self, path: str | None = None, codec: str = "libx264") -> None:
         if find_spec("av") and not _encodes_video(codec):
-            raise ConfigError(f"sink.file.codec={codec} is no video encoder that is installed; type libx264 or mpeg4.")
+            raise ConfigError(f"sink.file.codec={codec} is not an installed video encoder; use libx264 or mpeg4.")
         self.path, self.codec = path, codec
         self._container: av.container.OutputContainer | None = None
         self._size, self._last = (0, 0), -1
@@ -70,13 +70,13 @@ class FileSink(Sink):
         file = self._target / scene.frame.name
         file.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(file), scene.picture):
-            raise ConfigError(f"{file} cannot be written; choose another place: sink.file.path=FOLDER")
+            raise ConfigError(f"{file} cannot be written; choose another path: sink.file.path=FOLDER")
         self._n_photos += 1
 
     def _open(self, width: int, height: int) -> None:
         import av
 
-        self._size = width - width % 2, height - height % 2  # codecs take even sides
+        self._size = width - width % 2, height - height % 2  # codecs need even sides
         rate = Fraction(self._source.fps).limit_denominator(1001)
         options = FAST if self.codec == "libx264" else {}
         try:
@@ -101,13 +101,13 @@ class FileSink(Sink):
             self._container.mux(packet)
 
     def _fitted(self, picture: Pixels) -> Pixels:
-        """Return a frame of the video's size: cut by an odd pixel, or scaled and put on black."""
+        """Return the frame in the video's size: without an odd row or column, or scaled and padded."""
         width, height = self._size
         if picture.shape[1] // 2 * 2 == width and picture.shape[0] // 2 * 2 == height:
             return np.ascontiguousarray(picture[:height, :width])
         if not self._is_resized:
             self._is_resized = True
-            self._say(f"the frames change their size; in the video they keep the first one's, {width} x {height}.")
+            self._say(f"the frame size changes; the video keeps the first frame's, {width} x {height}.")
         scale = min(width / picture.shape[1], height / picture.shape[0])
         size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
         canvas = np.zeros((height, width, 3), np.uint8)
@@ -116,9 +116,9 @@ class FileSink(Sink):
         return canvas
 
     def end(self) -> None:
-        """Close the file and say where it is."""
+        """Close the file and print its path."""
         if self._container is not None:
-            self._mux(None)  # what the encoder still holds
+            self._mux(None)  # flushes the encoder
             self._container.close()
         if self._container is not None or self._n_photos:
             self._say(f"annotated: {relative_to_cwd(self._target.absolute())}")
@@ -129,5 +129,5 @@ def _encodes_video(name: str) -> bool:
 
     try:
         return av.Codec(name, "w").type == "video"
-    except ValueError:  # PyAV's, for a name it does not know
+    except ValueError:  # PyAV raises this for an unknown name
         return False

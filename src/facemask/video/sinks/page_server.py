@@ -1,4 +1,4 @@
-"""The page's server: the page itself, the picture as a stream of JPEGs, and the counts as events."""
+"""HTTP server of the page: the page, the image as a stream of JPEGs, and the counts as server-sent events."""
 
 import hmac
 import json
@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 LOOPBACK = ("127.0.0.1", "localhost")
 PAGE = Path(__file__).with_name("page.html")
 BOUNDARY = "frame"
-PAUSE = 0.1  # seconds between two reports of the counts
+PAUSE = 0.1  # seconds between updates of the counts
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; "
@@ -28,15 +28,15 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class State:
-    """What stands beside the picture.
+    """Values shown beside the image.
 
     Attributes:
-        source: the source's name.
-        frame: the frame's number; -1 before the first.
-        fps: frames a second, lately.
-        counts: how many faces of each class are in the frame; None before the first.
-        tracks: faces followed since the beginning.
-        is_over: whether no frame will follow.
+        source: name of the source.
+        frame: frame number; -1 before the first frame.
+        fps: current frame rate, frames per second.
+        counts: number of faces per class; None before the first frame.
+        tracks: number of tracks so far.
+        is_over: whether the source has ended.
     """
 
     source: str = ""
@@ -48,28 +48,28 @@ class State:
 
 
 class Show(Protocol):
-    """What is to be seen."""
+    """Interface of what the server shows."""
 
     def wait_for_state(self, after: int | None) -> State:
         """Return the next state."""
         ...
 
     def wait_for_jpeg(self, after: int) -> tuple[int, bytes] | None:
-        """Return the next picture and its number, or None at the end."""
+        """Return the next image and its number, or None at the end."""
         ...
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves a show.
+    """HTTP server of a show.
 
     Args:
-        show: what to serve.
-        host: the address to listen on.
-        port: 0 for any that is free.
-        token: what every request must bring; None for nothing.
+        show: states and images to serve.
+        host: address to listen on.
+        port: port; 0 for any free port.
+        token: token that every request must contain; None for none.
 
     Attributes:
-        n_watching: connections that are waiting for the next picture or the next counts.
+        n_watching: number of connections that wait for the next image or counts.
     """
 
     daemon_threads = True
@@ -82,7 +82,7 @@ class PageServer(ThreadingHTTPServer):
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Count a connection that stays open."""
+        """Count an open connection."""
         with self._lock:
             self.n_watching += 1
         try:
@@ -92,21 +92,21 @@ class PageServer(ThreadingHTTPServer):
                 self.n_watching -= 1
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a browser that has gone."""
+        """Ignore closed connections."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: PageServer
-    timeout = 10  # seconds that a browser may say or take nothing
-    protocol_version = "HTTP/1.0"  # a connection a request, which ends when the show does
+    timeout = 10  # seconds without traffic before a connection is closed
+    protocol_version = "HTTP/1.0"  # one connection per request
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         token = parse_qs(url.query).get("token", [""])[0]
         if self.server.is_local and self.headers.get("Host", "").partition(":")[0] not in LOOPBACK:
-            self.send_error(HTTPStatus.FORBIDDEN)  # another site's name that points here: its page must not look in
+            self.send_error(HTTPStatus.FORBIDDEN)  # DNS-rebinding protection: reject foreign Host headers
         elif self.server.token and not hmac.compare_digest(token.encode(), self.server.token.encode()):
-            self.send_error(HTTPStatus.FORBIDDEN, "The address lacks the token that was printed.")
+            self.send_error(HTTPStatus.FORBIDDEN, "The URL lacks the printed token.")
         elif url.path == "/":
             self._begin("text/html; charset=utf-8")
             self.wfile.write(PAGE.read_bytes())
@@ -143,4 +143,4 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(PAUSE)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Keep the terminal for what matters."""
+        """Do not log requests."""

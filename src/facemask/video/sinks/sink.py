@@ -1,4 +1,4 @@
-"""What all sinks have in common."""
+"""Base class of sinks."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -9,26 +9,26 @@ from facemask.video.sources.source import Say, Source
 
 
 def claim(target: Path, source: Source, key: str) -> Path:
-    """Return a place for a sink to write to, the folder above it made.
+    """Return a new output path for a sink, and create its parent folder.
 
     Raises:
-        ConfigError: something is there already, or it is among the source's own files.
+        ConfigError: the path exists, or is among the source's files.
     """
     place, own = target.resolve(), source.path.resolve() if source.path else None
     if own and (place == own or (own.is_dir() and place.is_relative_to(own))):
-        raise ConfigError(f"{key}={target} is where the source lies; choose another place.")
+        raise ConfigError(f"{key}={target} is among the source's files; choose another path.")
     if place.is_file() or (place.is_dir() and any(place.iterdir())):
-        raise ConfigError(f"{target} is there already, and nothing is written over; choose another place: {key}=…")
+        raise ConfigError(f"{target} already exists and is not overwritten; choose another path: {key}=…")
     target.parent.mkdir(parents=True, exist_ok=True)
     return target
 
 
 class Sink(ABC):
-    """One place that frames go to.
+    """Output of the pipeline.
 
     Attributes:
-        is_watched: whether somebody looks on, so that a video is to play at its own speed.
-        wants_end: whether that somebody has seen enough.
+        is_watched: whether a person watches, so that a video plays at its own speed.
+        wants_end: whether the person has asked to stop.
     """
 
     is_watched = False
@@ -36,21 +36,21 @@ class Sink(ABC):
 
     @abstractmethod
     def begin(self, source: Source, folder: Path, say: Say) -> None:
-        """Prepare for a source's frames.
+        """Prepare for the frames of a source.
 
         Args:
-            source: whose frames will come.
-            folder: where files go.
-            say: takes a sentence for the user.
+            source: source of the frames.
+            folder: output folder.
+            say: function that shows a message to the user.
 
         Raises:
-            ConfigError: it cannot be begun.
+            ConfigError: the output cannot be opened.
         """
 
     @abstractmethod
     def write(self, scene: Scene) -> None:
-        """Take the next frame."""
+        """Handle the next frame."""
 
     @abstractmethod
     def end(self) -> None:
-        """Finish what was begun, if anything was; called once, whatever happened."""
+        """Close the output; called exactly once, also after errors."""

@@ -1,4 +1,4 @@
-"""A page with the live picture and the counts, for machines without a screen."""
+"""Web page with the live image and counts, for machines without a screen."""
 
 import threading
 import time
@@ -19,18 +19,18 @@ from facemask.video.sinks.page_server import LOOPBACK, PageServer, State
 from facemask.video.sinks.sink import Sink
 from facemask.video.sources.source import Say, Source
 
-EVERYWHERE = ("", "0.0.0.0")  # listens on every address of this machine, and is none itself
-FAREWELL = 3.0  # seconds in which open pages learn of the end
+EVERYWHERE = ("", "0.0.0.0")  # wildcard addresses
+FAREWELL = 3.0  # seconds to tell open pages about the end
 
 
 class WebSink(Sink):
-    """A page on this machine, with the picture as a stream and the counts beside it.
+    """Serve a web page with the image stream and counts.
 
     Args:
-        host: the address to listen on. Any other than the loopback lets other machines in, and takes a token.
-        port: 0 for any that is free.
-        token: what a browser must bring in the address; None makes one up where one is needed.
-        quality: of the pictures, as JPEG understands it.
+        host: address to listen on. Other machines can connect to any address except loopback; these need a token.
+        port: port; 0 for any free port.
+        token: token that URLs must contain; None generates one if needed.
+        quality: JPEG quality, 1 to 100.
     """
 
     is_watched = True
@@ -51,15 +51,15 @@ class WebSink(Sink):
         self._state = State()
 
     def begin(self, source: Source, folder: Path, say: Say) -> None:
-        """Open the page, and say where it is."""
+        """Start the server and print its URL."""
         if source.is_stills:
-            raise ConfigError("sink=web shows what moves; for photos choose sink=file, sink=window or sink=events.")
+            raise ConfigError("sink=web shows videos; for photos use sink=file, sink=window or sink=events.")
         self._state = State(source.name)
         try:
             self._server = PageServer(self, self.host, self.port, self.token)
         except (OSError, OverflowError) as error:
             raise ConfigError(
-                f"a page cannot be opened at {self.host}:{self.port} ({error}); sink.web.port=0 finds a free port."
+                f"cannot listen on {self.host}:{self.port} ({error}); sink.web.port=0 uses a free port."
             ) from error
         threading.Thread(target=self._server.serve_forever, args=(0.1,), name="web", daemon=True).start()
         self.port = self._server.server_port
@@ -67,7 +67,7 @@ class WebSink(Sink):
         say(f"watch at http://{_own_address() if self.host in EVERYWHERE else self.host}:{self.port}/{query}")
 
     def write(self, scene: Scene) -> None:
-        """Show the frame to whoever looks."""
+        """Publish the frame."""
         picture = scene.picture if self._server and self._server.n_watching else None
         with self._changed:
             self._picture = picture
@@ -76,7 +76,7 @@ class WebSink(Sink):
             self._changed.notify_all()
 
     def end(self) -> None:
-        """Tell the open pages that it is over, and close."""
+        """Tell open pages about the end, and stop the server."""
         if self._server is None:
             return
         with self._changed:
@@ -89,13 +89,13 @@ class WebSink(Sink):
         self._server.server_close()
 
     def wait_for_state(self, after: int | None) -> State:
-        """Wait for another frame than the one numbered so, or the end; return what stands beside the picture."""
+        """Wait for a frame with another number, or the end; return its state."""
         with self._changed:
             self._changed.wait_for(lambda: self._state.is_over or self._state.frame != after)
             return self._state
 
     def wait_for_jpeg(self, after: int) -> tuple[int, bytes] | None:
-        """Wait for another frame than the one numbered so; return its number and its JPEG, or None at the end."""
+        """Wait for a frame with another number; return its number and JPEG, or None at the end."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._state.is_over or (self._picture is not None and self._state.frame != after)
@@ -103,17 +103,17 @@ class WebSink(Sink):
             if self._state.is_over or self._picture is None:
                 return None
             number = self._state.frame
-            if self._jpeg[0] != number:  # once, however many look
+            if self._jpeg[0] != number:  # encoded once for all viewers
                 options = [cv2.IMWRITE_JPEG_QUALITY, self.quality]
                 self._jpeg = number, cv2.imencode(".jpg", self._picture, options)[1].tobytes()
             return self._jpeg
 
 
 def _own_address() -> str:
-    """Return the address by which others reach this machine."""
+    """Return this machine's address in the network."""
     with socket(AF_INET, SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # nothing is sent: the system picks what it would send from
-        except OSError:  # no network, and no others
+            probe.connect(("192.0.2.1", 9))  # UDP connect sends nothing; it only selects the source address
+        except OSError:  # no network
             return LOOPBACK[0]
         return str(probe.getsockname()[0])

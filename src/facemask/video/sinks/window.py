@@ -14,12 +14,12 @@ from facemask.video.sources.source import Say, Source
 
 TITLE = "facemask"
 QUIT, PAUSE, SAVE, NO_KEY = (ord("q"), 27), ord(" "), ord("s"), 255
-LOOK = 40  # milliseconds between looks at the keyboard while nothing moves
+LOOK = 40  # polling interval of the keyboard while paused, milliseconds
 OPEN_ONE = "import cv2; cv2.namedWindow('facemask'); cv2.waitKey(1)"
 
 
 class WindowSink(Sink):
-    """A window: q or Esc ends, space pauses, s saves the picture as shown. A photo stays until a key is pressed."""
+    """Show a window: q or Esc quits, space pauses, s saves the image. Photos wait for a key."""
 
     is_watched = True
     _is_open = False
@@ -27,20 +27,20 @@ class WindowSink(Sink):
     def begin(self, source: Source, folder: Path, say: Say) -> None:
         """Open the window."""
         self._source, self._folder, self._say = source, folder, say
-        # Tried in a process of its own: where there is no screen, Qt does not raise, it ends the process.
+        # Tested in a separate process, because without a screen Qt ends the process instead of raising.
         tried = subprocess.run([sys.executable, "-c", OPEN_ONE], capture_output=True, text=True, check=False)
         if "not implemented" in tried.stderr:
             raise ConfigError(
-                "this build of OpenCV opens no windows; type: pip install --force-reinstall --no-deps opencv-python, "
+                "this OpenCV build has no window support; type: pip install --force-reinstall --no-deps opencv-python, "
                 "or choose sink=file, sink=web (a page) or sink=events."
             )
         if tried.returncode:
-            raise ConfigError("there is no screen for a window; choose sink=file, sink=web (a page) or sink=events.")
+            raise ConfigError("sink=window needs a screen; use sink=file, sink=web (a page) or sink=events.")
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
         self._is_open = True
 
     def write(self, scene: Scene) -> None:
-        """Show the frame, and do what the keys say."""
+        """Show the frame and handle keys."""
         cv2.imshow(TITLE, scene.picture)
         is_held = self._source.is_stills
         while True:

@@ -1,1 +1,1 @@
-"""Where pictures come from, a file a kind."""
+"""Sources of frames, one file per kind."""

@@ -10,19 +10,19 @@ import cv2
 from facemask.errors import DataError
 from facemask.video.sources.source import NOMINAL, Frame, Opening, Say, Source, quiet_capture, read
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds between attempts to reach a camera that went away; they double
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds between reconnection attempts; the pause doubles
 STREAM_TIMEOUT = 5000  # milliseconds
 STREAM = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-LONGEST_NUMBER = 3  # digits of a camera's number
+LONGEST_NUMBER = 3  # maximum number of digits of a camera number
 
 
 class Camera(Source):
-    """A camera or a stream, opened again whenever it goes away.
+    """A camera or a stream, reopened after connection loss.
 
     Args:
-        address: the camera's number, or an address such as ``rtsp://…``.
-        say: told when it goes away and comes back.
-        reconnect: seconds for which a lost one is called again; 0 for never.
+        address: camera number, or a URL such as ``rtsp://…``.
+        say: function that shows messages about lost and restored connections.
+        reconnect: seconds to try reconnecting; 0 for never.
 
     Raises:
         DataError: it cannot be opened.
@@ -32,7 +32,7 @@ class Camera(Source):
 
     @classmethod
     def open(cls, text: str, how: Opening) -> Self | None:
-        """Return the camera of a number, or the stream of an address."""
+        """Return the camera with a number, or the stream at a URL."""
         if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER:
             return cls(int(text), how.say, how.reconnect)
         return cls(text, how.say, how.reconnect) if STREAM.match(text) else None
@@ -54,16 +54,16 @@ class Camera(Source):
             capture = quiet_capture(self.address, cv2.CAP_FFMPEG, limits)
         if not capture.isOpened():
             return None
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # where a driver keeps old frames, the newest is wanted
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # some drivers buffer old frames
         return capture
 
     def _how_to_open(self) -> str:
         if isinstance(self.address, int):
-            return f"source={self.address}: there is no such camera here; name another, a file, a folder or an address."
-        return f"{self.name} cannot be opened; check the address, and that the camera is on."
+            return f"source={self.address}: there is no such camera; give another number, a file, a folder or a URL."
+        return f"{self.name} cannot be opened; check the URL and that the camera is on."
 
     def frames(self) -> Iterator[Frame]:
-        """Yield frames as they come, timed by the clock."""
+        """Yield frames as they arrive, with their wall-clock time."""
         start, number = time.monotonic(), 0
         while not self.ended.is_set():
             image = read(self._capture) if self._capture else None
@@ -77,21 +77,21 @@ class Camera(Source):
         self._release()
 
     def _come_back(self) -> bool:
-        """Open the camera again; return whether it came back in time."""
+        """Reopen the camera; return whether that succeeded in time."""
         self._release()
         if not self.reconnect:
-            self._say(f"{self.name} went away.")
+            self._say(f"{self.name}: connection lost.")
             return False
-        self._say(f"{self.name} went away; trying to reach it again for {self.reconnect:g} s.")
+        self._say(f"{self.name}: connection lost; reconnecting for up to {self.reconnect:g} s.")
         give_up, pause = time.monotonic() + self.reconnect, FIRST_PAUSE
         while time.monotonic() < give_up and not self.ended.wait(min(pause, max(0.0, give_up - time.monotonic()))):
             self._capture = self._open()
             if self._capture is not None:
-                self._say(f"{self.name} is back.")
+                self._say(f"{self.name}: connected again.")
                 return True
             pause = min(2 * pause, LONGEST_PAUSE)
         if not self.ended.is_set():
-            self._say(f"{self.name} stayed away for {self.reconnect:g} s.")
+            self._say(f"{self.name}: no connection for {self.reconnect:g} s.")
         return False
 
     def _release(self) -> None:
@@ -101,7 +101,7 @@ class Camera(Source):
 
 
 def without_password(address: str) -> str:
-    """Return an address without what may be secret in it: all up to the last ``@``, and the query."""
+    """Return a URL without credentials (up to the last ``@``) and query."""
     scheme, _, rest = address.partition("://")
     rest = rest.rpartition("@")[2]
     return f"{scheme}://{rest.partition('?')[0]}"

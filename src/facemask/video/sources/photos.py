@@ -14,21 +14,21 @@ from facemask.video.sources.source import Frame, Opening, Say, Source, to_path
 
 
 class Photos(Source):
-    """Photos, each for itself.
+    """Independent photos.
 
     Args:
-        path: a photo, or a folder of them, in folders of any depth.
-        say: told of files that cannot be read, which are left out.
+        path: a photo, or a folder of photos, searched recursively.
+        say: function that shows a message about unreadable files, which are skipped.
 
     Raises:
-        DataError: there is none, or the only one cannot be read.
+        DataError: there are no photos, or the only one cannot be read.
     """
 
     is_stills = True
 
     @classmethod
     def open(cls, text: str, how: Opening) -> Self | None:
-        """Return the photo, or the photos of the folder, at a path."""
+        """Return the photo or the photos of a folder."""
         path = to_path(text)
         return cls(path, how.say) if path.is_dir() or is_photo(path) else None
 
@@ -38,10 +38,10 @@ class Photos(Source):
         self.photos = [path] if path.is_file() else sorted(p for p in path.rglob("*") if is_photo(p))
         self.n_frames = len(self.photos)
         if not self.photos:
-            raise DataError(f"{path} holds no photo ({', '.join(PHOTOS)}); give another folder.")
+            raise DataError(f"{path} contains no photos ({', '.join(PHOTOS)}); give another folder.")
 
     def frames(self) -> Iterator[Frame]:
-        """Yield the photos that can be read."""
+        """Yield the readable photos."""
         number = 0
         for path in self.photos:
             if self.ended.is_set():
@@ -51,7 +51,7 @@ class Photos(Source):
             except DataError as error:
                 if len(self.photos) == 1:
                     raise
-                self._say(f"{error}; left out.")
+                self._say(f"{error}; skipped.")
                 continue
             bgr = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), np.uint8)
             name = path.relative_to(self._root).as_posix()
@@ -60,5 +60,5 @@ class Photos(Source):
 
 
 def is_photo(path: Path) -> bool:
-    """Return whether a file is taken for a photo, by its name."""
+    """Return whether a file has the suffix of a photo."""
     return path.suffix.lower() in PHOTOS and path.is_file()

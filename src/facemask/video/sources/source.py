@@ -1,4 +1,4 @@
-"""What every source promises, and how one of OpenCV's captures is opened and read."""
+"""Base class of sources, and helpers for OpenCV captures."""
 
 import os
 import threading
@@ -14,21 +14,21 @@ import numpy as np
 
 from facemask.data.preprocessing import Pixels
 
-NOMINAL = 25.0  # frames per second of what does not say
+NOMINAL = 25.0  # frames per second of sources that do not state it
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a source.
+    """One image of a source.
 
     Attributes:
-        image: uint8[H, W, 3], BGR, as OpenCV reads and writes it.
-        number: from 0.
-        seconds: since the source's first frame.
-        read_at: when it was read, ``time.monotonic()``.
-        name: of the photo; empty where frames follow one another.
+        image: uint8[H, W, 3], BGR as in OpenCV.
+        number: frame number, from 0.
+        seconds: time since the source's first frame.
+        read_at: time of reading, ``time.monotonic()``.
+        name: name of the photo; empty for videos and cameras.
     """
 
     image: Pixels
@@ -40,13 +40,13 @@ class Frame:
 
 @dataclass(frozen=True)
 class Opening:
-    """What a user says of a source beside its name.
+    """Options for opening a source.
 
     Attributes:
-        say: takes a sentence that the user should read meanwhile.
-        is_live: whether a video file plays at its own speed, dropping what cannot be kept up with.
-        is_looped: whether a video file begins again when it ends.
-        reconnect: seconds for which a lost camera is called again; 0 for never.
+        say: function that shows a message to the user.
+        is_live: whether a video file plays at its own speed and drops frames like a camera.
+        is_looped: whether a video file restarts when it ends.
+        reconnect: seconds to try reconnecting to a lost camera; 0 for never.
     """
 
     say: Say
@@ -56,15 +56,15 @@ class Opening:
 
 
 class Source(ABC):
-    """A number of frames, one after the other; a subclass implements ``frames`` alone.
+    """Base class of sources; a subclass implements only ``frames``.
 
     Attributes:
-        name: as shown; without the password of an address.
-        fps: frames per second, as the source says.
-        n_frames: how many there are, as the source says; 0 where that is not known.
-        path: where it lies; None for a camera or a stream.
-        is_live: whether the newest frame is worth more than the ones before it.
-        is_stills: whether each frame stands for itself.
+        name: name to display, without credentials.
+        fps: nominal frame rate, frames per second.
+        n_frames: nominal number of frames; 0 if unknown.
+        path: path of the file or folder; None for a camera or a stream.
+        is_live: whether only the newest frame matters.
+        is_stills: whether frames are independent photos.
     """
 
     name: str = "source"
@@ -76,40 +76,40 @@ class Source(ABC):
 
     @classmethod
     def open(cls, text: str, how: Opening) -> Self | None:
-        """Return the source that a text names; None if it names none of this kind.
+        """Return the source named by a text, or None if it is of another kind.
 
         Raises:
-            DataError: it names one that cannot be opened.
+            DataError: the source cannot be opened.
         """
         return None
 
     @cached_property
     def ended(self) -> threading.Event:
-        """Set by whoever wants no more frames."""
+        """Event that stops the source."""
         return threading.Event()
 
     @abstractmethod
     def frames(self) -> Iterator[Frame]:
-        """Yield the frames until there are no more, or until ``ended`` is set."""
+        """Yield frames until there are no more or ``ended`` is set."""
 
 
 def to_path(text: str) -> Path:
-    """Return the file or folder that a text names."""
+    """Return the path named by a text."""
     return Path(text.removeprefix("file://")).expanduser()
 
 
 def quiet_capture(*arguments: Any) -> cv2.VideoCapture:
-    """Open a capture without OpenCV's and FFmpeg's own lines on the terminal: ours say it in words."""
+    """Open a capture with the log output of OpenCV and FFmpeg silenced."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2.VideoCapture(*arguments)
 
 
 def read(capture: cv2.VideoCapture) -> Pixels | None:
-    """Return the next frame as BGR, or None if there is none."""
+    """Return the next frame as BGR, or None at the end."""
     is_there, image = capture.read()
     if not is_there or image is None or image.size == 0:
         return None
-    if image.ndim == 2:  # a grey camera
+    if image.ndim == 2:  # greyscale camera
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8)
     return np.asarray(image[..., :3], np.uint8)

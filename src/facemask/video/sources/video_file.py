@@ -12,21 +12,21 @@ from facemask.video.sources.source import NOMINAL, Frame, Opening, Say, Source, 
 
 
 class VideoFile(Source):
-    """Every frame of a video file, as fast as it decodes.
+    """Frames of a video file.
 
     Args:
-        path: the file.
-        say: told what is odd about the file.
-        is_looped: whether it begins again when it ends.
-        is_paced: whether it plays at its own speed, as a camera that shows it would.
+        path: path of the file.
+        say: function that shows a message about defects of the file.
+        is_looped: whether it restarts when it ends.
+        is_paced: whether it plays at its own speed, instead of as fast as it decodes.
 
     Raises:
-        DataError: the file is no video that OpenCV can decode.
+        DataError: OpenCV cannot decode the file.
     """
 
     @classmethod
     def open(cls, text: str, how: Opening) -> Self | None:
-        """Return the video at a path; any file is taken for one."""
+        """Return the video at a path; every file is tried."""
         path = to_path(text)
         return cls(path, how.say, how.is_looped, how.is_live) if path.is_file() else None
 
@@ -36,20 +36,20 @@ class VideoFile(Source):
         capture = self._open()
         said = capture.get(cv2.CAP_PROP_FPS)
         self.fps = said if 1 <= said <= 1000 else NOMINAL
-        self.n_frames = int(max(0, capture.get(cv2.CAP_PROP_FRAME_COUNT)))  # as its header claims
+        self.n_frames = int(max(0, capture.get(cv2.CAP_PROP_FRAME_COUNT)))  # from the header
         can_decode = capture.read()[0]
         capture.release()
         if not can_decode:
-            raise DataError(f"{path} holds no frame that can be decoded; give another video.")
+            raise DataError(f"{path} contains no decodable frames; give another video.")
 
     def _open(self) -> cv2.VideoCapture:
         capture = quiet_capture(str(self.path))
         if not capture.isOpened():
-            raise DataError(f"{self.path} cannot be read as a video or a picture; give another file.")
+            raise DataError(f"{self.path} cannot be read as a video or an image; give another file.")
         return capture
 
     def frames(self) -> Iterator[Frame]:
-        """Yield the file's frames, timed by its frame rate."""
+        """Yield the frames with their presentation times."""
         start, number, is_first_pass = time.monotonic(), 0, True
         began = seconds = 0.0
         while is_first_pass or self.is_looped:
@@ -72,6 +72,6 @@ class VideoFile(Source):
             is_first_pass = False
 
     def _time_of(self, capture: cv2.VideoCapture, number: int) -> float:
-        """Return when the frame just read is shown: its own time, or where it has none, its number's."""
+        """Return the presentation time of the current frame; from its number if it has none."""
         own = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
         return own if number and own > 0 else number / self.fps
