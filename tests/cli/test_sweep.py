@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from commands import SMALL, call_command, type_command, type_fresh_command
+from commands import SMALL, Outcome, type_command, type_fresh_command
 from conftest import PROJECT, Run
 from facemask.runs.results import RunResult
 from facemask.runs.run_folder import read_run
@@ -140,8 +140,8 @@ def test_jobs_side_by_side_come_out_as_one_after_the_other(workdir: Path) -> Non
     slurm = ["launcher=slurm", "hydra/launcher=submitit_local", "hydra.launcher.cpus_per_task=1"]
     launchers = {"local": ["launcher=local"], "joblib": ["launcher=joblib"], "slurm": slurm}
     for name, launcher in launchers.items():
-        run = call_command if name == "local" else type_command
-        done = run(PROJECT / "train.py", [*words, *launcher, f"name={name}"], workdir, {"OMP_NUM_THREADS": "1"})
+        line = [*words, *launcher, f"name={name}"]
+        done = type_fresh_command(PROJECT / "train.py", line, workdir, OMP_NUM_THREADS="1")
         assert done.code == 0, done.err
         assert "2 of 2" in done.out
     table, *others = (pd.read_csv(workdir / f"outputs/sweeps/{name}/summary.csv") for name in launchers)
@@ -149,8 +149,13 @@ def test_jobs_side_by_side_come_out_as_one_after_the_other(workdir: Path) -> Non
         pd.testing.assert_frame_equal(table.drop(columns=VARYING), other.drop(columns=VARYING), check_exact=True)
 
 
-def test_a_search_without_one_success_ends_in_its_summary(train: Run, workdir: Path) -> None:
-    done = train(*SMALL, "sweep=optuna", "hydra.sweeper.n_trials=2", "data.fraction=0.001", "name=hopeless")
+def search(workdir: Path, *words: str) -> Outcome:
+    """Run a study in a process of its own, which holds the study's lock until it ends."""
+    return type_command(PROJECT / "train.py", [*SMALL, "sweep=optuna", *words], workdir, {})
+
+
+def test_a_search_without_one_success_ends_in_its_summary(workdir: Path) -> None:
+    done = search(workdir, "hydra.sweeper.n_trials=2", "data.fraction=0.001", "name=hopeless")
     assert done.code == 1
     assert "error: the sweep stopped early (" in done.err
     assert "Traceback" not in done.err
@@ -159,26 +164,26 @@ def test_a_search_without_one_success_ends_in_its_summary(train: Run, workdir: P
 
 
 def test_a_study_goes_on_where_it_was_killed(train: Run, workdir: Path) -> None:
-    line = [*SMALL, "sweep=optuna", "fold=0", "name=study"]
-    killed = train("epoch", *line, "hydra.sweeper.n_trials=1", script="tests/cli/sabotage.py")
+    line = ["fold=0", "name=study"]
+    killed = train("epoch", *SMALL, "sweep=optuna", *line, "hydra.sweeper.n_trials=1", script="tests/cli/sabotage.py")
     assert killed.code == -signal.SIGKILL, killed.err
     for trials, said in ((2, "0 trials are complete, 2 are left"), (3, "2 trials are complete, 1 are left")):
-        done = train(*line, f"hydra.sweeper.n_trials={trials}")
+        done = search(workdir, *line, f"hydra.sweeper.n_trials={trials}")
         assert done.code == 0, done.err
         assert f"Resuming the study study: {said}." in done.out
         assert f"{trials} configurations by val/auroc" in done.out  # the first is the one that was cut off
-    done = train(*line, "hydra.sweeper.n_trials=3")
+    done = search(workdir, *line, "hydra.sweeper.n_trials=3")
     assert "3 trials are complete, 0 are left" in done.out
     assert "epoch 1" not in done.out
-    other = train(*line, "hydra.sweeper.n_trials=4", "epochs=2")
+    other = search(workdir, *line, "hydra.sweeper.n_trials=4", "epochs=2")
     assert other.code == 2
     assert "was started with epochs=3 but got epochs=2; use the original value, or a new name=." in other.err
-    fixed = train(*line, "hydra.sweeper.n_trials=4", "lr=1e-3")
+    fixed = search(workdir, *line, "hydra.sweeper.n_trials=4", "lr=1e-3")
     assert fixed.code == 2
     assert "was started with lr=searched but got lr=0.001; use the original value" in fixed.err
 
 
-def test_a_study_that_came_to_nothing_may_be_begun_otherwise(train: Run) -> None:
-    line = [*SMALL, "sweep=optuna", "fold=0", "name=typo", "hydra.sweeper.n_trials=1"]
-    assert train(*line, "data.fraction=0.001").code == 1
-    assert train(*line).code == 0
+def test_a_study_that_came_to_nothing_may_be_begun_otherwise(workdir: Path) -> None:
+    line = ["fold=0", "name=typo", "hydra.sweeper.n_trials=1"]
+    assert search(workdir, *line, "data.fraction=0.001").code == 1
+    assert search(workdir, *line).code == 0

@@ -1,1 +1,1 @@
-"""Networks, where their weights come from, and the module that trains them."""
+"""Networks, pretrained weights, and the Lightning module."""

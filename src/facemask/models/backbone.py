@@ -1,4 +1,4 @@
-"""A timm network as feature extractor, with a head of our own."""
+"""A timm backbone with a new head."""
 
 from typing import Annotated, Any, Literal
 
@@ -9,15 +9,15 @@ from facemask.models.weights import build_timm
 
 
 class TimmNet(nn.Module):
-    """Any network of timm, its classifier replaced.
+    """A timm network with a new classifier.
 
     Args:
-        num_classes: C.
-        name: the timm architecture.
+        num_classes: number of classes C.
+        name: timm architecture.
         pretrained: see :func:`facemask.models.weights.build_timm`.
-        head: ``linear``, one layer; or ``mlp``, the three-class study's dense layers on top of the features.
-        hidden: width of the mlp's dense layer.
-        dropout: share of features dropped before each layer of the head.
+        head: ``linear`` for one layer, or ``mlp`` for the dense layers of the three-class study.
+        hidden: width of the dense layer of ``mlp``.
+        dropout: dropout probability before each layer of the head.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class TimmNet(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone, self.initial = build_timm(name, pretrained)
-        # Some networks (MobileNetV3) widen their features once more behind the pooling.
+        # Some networks (MobileNetV3) have another layer after the pooling.
         features: Any = getattr(self.backbone, "head_hidden_size", None) or self.backbone.num_features
         layers: list[nn.Module] = [nn.Dropout(dropout)]
         if head == "mlp":

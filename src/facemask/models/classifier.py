@@ -1,4 +1,4 @@
-"""The Lightning module: any network, its loss, metrics, optimiser and schedule."""
+"""The Lightning module: network, loss, metrics, optimiser and schedule."""
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
@@ -29,33 +29,34 @@ from facemask.models.schedules import onecycle
 from facemask.models.weights import InitialWeights
 from facemask.seeding import INITIAL_WEIGHTS, derive_seed
 
-STORE_SIZE = 64  # pixels, of stored images where nothing says otherwise
+STORE_SIZE = 64  # default side of stored images, pixels
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 MakeSchedule = Callable[..., dict[str, Any]]
 
 
 class MaskClassifier(LightningModule):
-    """Trains a network by cross-entropy; logs ``{train,val,test}/{loss,accuracy,f1,auroc,precision_*,recall_*}``.
+    """Classifier trained with cross-entropy; logs ``{train,val,test}/{loss,accuracy,f1,auroc,precision_*,recall_*}``.
 
-    What the constructor is not told, the data module of the trainer tells: with a
-    :class:`~facemask.data.datamodule.FaceDataModule`, the network is built when a fit begins, for its classes and from
-    its seed. Every checkpoint, whichever callback writes it, says how to build the network and how to prepare images.
+    Missing arguments are taken from the trainer's data module: with a
+        :class:`~facemask.data.datamodule.FaceDataModule`, the network is built at the start of a fit, for the data's
+        classes and from its seed. Every checkpoint contains how to build the network and how to preprocess images.
 
     Args:
-        net: the name of a network of timm, ``cnn`` for :class:`~facemask.models.cnn.CNN`, or a callable that makes a
-            network, given ``num_classes`` and ``settings``; it maps float32[N, 3, S, S] to logits, float32[N, C].
-        num_classes: C; None leaves it to ``class_names``, or to the data module.
-        optimizer: makes the optimiser, given the parameters that learn; None for AdamW with ``lr``.
-        schedule: makes the learning-rate schedule (see :mod:`facemask.models.schedules`); None for a constant rate.
-        class_names: the classes, in the order of the logits; None leaves them to the data module, or numbers them.
-        class_weights: float32[C], weights of the training loss; None leaves them to the data module.
-        label_smoothing: share of the target spread over all classes, in training.
-        freeze: what does not learn, see :func:`facemask.models.freezing.freeze`.
-        channels_last: keep tensors channels-last in memory, the faster layout on CPUs and on tensor cores.
-        input_size: side of the network's input, pixels; None for the size of the stored images.
+        net: name of a timm network, ``cnn`` for :class:`~facemask.models.cnn.CNN`, or a factory that takes
+            ``num_classes`` and ``settings``. The network maps float32[N, 3, S, S] to logits, float32[N, C].
+        num_classes: number of classes C; None takes it from ``class_names`` or the data module.
+        optimizer: factory that takes the trainable parameters; None for AdamW with ``lr``.
+        schedule: factory of the learning-rate schedule (see :mod:`facemask.models.schedules`); None for a constant
+            rate.
+        class_names: class names in the order of the logits; None takes them from the data module, else numbers.
+        class_weights: float32[C], class weights of the training loss; None takes them from the data module.
+        label_smoothing: label smoothing of the training loss, in [0, 1).
+        freeze: layers to freeze, see :func:`facemask.models.freezing.freeze`.
+        channels_last: use the channels-last memory format, which is faster on CPUs and tensor cores.
+        input_size: side of the network's input, pixels; None for the stored images' size.
         lr: learning rate of the default optimiser.
-        distillation: how to learn from a teacher, where batches carry its logits.
-        settings: everything else goes to ``net``.
+        distillation: loss for batches with a teacher's logits; None ignores them.
+        settings: other arguments of ``net``.
 
     Example:
         >>> from lightning.pytorch import Trainer
@@ -99,8 +100,8 @@ class MaskClassifier(LightningModule):
         """Build the network.
 
         Args:
-            class_names: the classes, in the order of the logits.
-            replaced: arguments of the network that replace those of the constructor.
+            class_names: class names in the order of the logits.
+            replaced: arguments of the network that override the constructor's.
         """
         self.class_names = list(class_names)
         net = self.make_net(num_classes=len(class_names), **self.settings | replaced)
@@ -108,20 +109,20 @@ class MaskClassifier(LightningModule):
         self.initial = getattr(self.net, "initial", self.initial)
         self._frozen = freezing.freeze(self.net, self.frozen_part)
         self.train_metrics, self.val_metrics, self.test_metrics = (EpochMetrics(self.class_names) for _ in range(3))
-        self.train()  # Lightning keeps each layer's mode as it finds it, and never switches to training by itself
+        self.train()  # Lightning does not change the mode of modules that are built in setup
 
     def setup(self, stage: str) -> None:
-        """Take from the data module what the constructor was not told.
+        """Take missing arguments from the data module.
 
         Raises:
-            ConfigError: neither says what the classes are, or the data have others than the model.
+            ConfigError: the classes are unknown, or those of data and model differ.
         """
         data = getattr(self.trainer, "datamodule", None)
         if not self.class_names:
             names = getattr(data, "class_names", None)
             if names is None:
                 raise ConfigError(
-                    "the classes are not known: give MaskClassifier class_names=[...], or train it on a FaceDataModule."
+                    "the classes are unknown: pass class_names=[...] to MaskClassifier, or use a FaceDataModule."
                 )
             if isinstance(seed := getattr(data, "seed", None), int):
                 seed_everything(derive_seed(INITIAL_WEIGHTS, seed, int(getattr(data, "fold", 0))), verbose=False)
@@ -129,24 +130,24 @@ class MaskClassifier(LightningModule):
             self.class_weights = self.class_weights if self.class_weights is not None else _weights_of(data)
         elif (names := getattr(data, "class_names", self.class_names)) != self.class_names:
             raise ConfigError(
-                f"the model is for the classes {', '.join(self.class_names)}, and the data have {', '.join(names)}; "
-                "give a new MaskClassifier without num_classes and class_names, or other data."
+                f"the model has the classes {', '.join(self.class_names)}, but the data have {', '.join(names)}; "
+                "use a new MaskClassifier without num_classes and class_names, or other data."
             )
         if self.preprocessing is None:
             size = getattr(data, "store_size", None) or self.input_size or STORE_SIZE
             self.preprocessing = self.preprocessing_for(tuple(self.class_names), size)
 
     def configure_callbacks(self) -> list[Callback]:
-        """Return the callback that seeds each epoch, so that a resumed fit repeats the uninterrupted one."""
+        """Return the callback that seeds each epoch, so that a resumed fit equals an uninterrupted one."""
         return [EpochSeed()]
 
     def preprocessing_for(self, class_names: tuple[str, ...], store_size: int) -> Preprocessing:
-        """Return how stored images of a size become input of this network."""
+        """Return the preprocessing from stored images to this network's input."""
         size = self.input_size or store_size
         return Preprocessing(class_names, size, store_size, self.initial.mean, self.initial.std)
 
     def to_record(self) -> dict[str, object]:
-        """Return what a reader needs to build the same module: a ``_target_`` node of plain types."""
+        """Return a ``_target_`` node of plain types that rebuilds this module."""
         return {
             TARGET: f"{type(self).__module__}.{type(self).__qualname__}",
             "net": describe(self.make_net),
@@ -160,22 +161,22 @@ class MaskClassifier(LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Make the checkpoint say how to build the network, how to prepare its input, and what it was trained on."""
+        """Add the model, its preprocessing and its data to the checkpoint."""
         data = getattr(self.trainer, "datamodule", None)
         add_records(checkpoint, self.to_record(), self.preprocessing, data)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Build the network that a checkpoint describes, if none has been built.
+        """Build the checkpoint's network if there is none yet.
 
         Raises:
-            RunError: it describes none.
+            RunError: the checkpoint does not describe its network.
         """
         if self.class_names:
             return
         self.preprocessing = preprocessing_of(checkpoint)
         record = networks_only(checkpoint.get(MODEL))
         if not record or record.get("net") is None:
-            raise RunError("the checkpoint names no network to build; give one that a fit of MaskClassifier wrote.")
+            raise RunError("the checkpoint does not describe its network; give one that MaskClassifier wrote.")
         read = Component.from_plain(record).without("optimizer", "schedule")
         as_written: MaskClassifier = read.build()
         self.make_net, self.settings = as_written.make_net, as_written.settings
@@ -188,7 +189,7 @@ class MaskClassifier(LightningModule):
         """Return logits, float32[N, C].
 
         Args:
-            images: float32[N, 3, S, S], normalised; or float32[N, F], what a frozen backbone made of them.
+            images: float32[N, 3, S, S], normalised; or float32[N, F], features of a frozen backbone.
         """
         logits: Tensor
         if images.ndim == 2:
@@ -198,14 +199,14 @@ class MaskClassifier(LightningModule):
         return logits
 
     def train(self, mode: bool = True) -> Self:
-        """Switch to training mode, but for the frozen layers, whose batch-norm statistics must rest too."""
+        """Set training mode, except for frozen layers, whose batch-norm statistics must not change."""
         super().train(mode)
         for module in self._frozen:
             module.eval()
         return self
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
-        """Return the loss to minimise, of images, labels and, where there is a teacher, its logits."""
+        """Return the training loss of images, labels and, with a teacher, its logits."""
         images, labels, *teacher_logits = batch
         logits = self(images)
         weights = None if self.class_weights is None else self.class_weights.to(logits.device)
@@ -217,19 +218,22 @@ class MaskClassifier(LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Score a batch. The loss is the plain one, so that runs with other training losses compare."""
+        """Update the validation metrics.
+
+        The loss is plain cross-entropy, so that runs with different training losses are comparable.
+        """
         images, labels = batch
         logits = self(images).float()
         self.val_metrics.update(cross_entropy(logits, labels), logits.softmax(dim=1), labels)
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Score a batch of the test part."""
+        """Update the test metrics."""
         images, labels = batch
         logits = self(images).float()
         self.test_metrics.update(cross_entropy(logits, labels), logits.softmax(dim=1), labels)
 
     def predict_step(self, batch: tuple[Tensor, ...] | Tensor, batch_idx: int) -> Tensor:
-        """Return probabilities, float32[N, C], of a batch: images alone, or with their labels."""
+        """Return probabilities, float32[N, C], of a batch: images, or images with labels."""
         images = batch if isinstance(batch, Tensor) else batch[0]
         probabilities: Tensor = self(images).float().softmax(dim=1)
         return probabilities
@@ -248,7 +252,7 @@ class MaskClassifier(LightningModule):
         self.log_dict({f"test/{name}": value for name, value in values.items()}, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """Return the optimiser of the layers that learn, with its schedule."""
+        """Return the optimiser of the trainable layers and its schedule."""
         optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)
         if self.make_schedule is None:
             return optimizer
@@ -256,7 +260,7 @@ class MaskClassifier(LightningModule):
 
 
 def _as_factory(net: str | Callable[..., nn.Module]) -> tuple[Callable[..., nn.Module], dict[str, object]]:
-    """Return what makes the network, and the arguments that its name stands for."""
+    """Return the network factory, and the arguments implied by its name."""
     if not isinstance(net, str):
         return net, {}
     return (CNN, {}) if net == "cnn" else (TimmNet, {"name": net})

@@ -1,4 +1,4 @@
-"""A small convolutional network, trained from nothing."""
+"""A small convolutional network, trained from scratch."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -12,15 +12,15 @@ from facemask.models.weights import InitialWeights
 class CNN(nn.Module):
     """Blocks of convolution, batch normalisation and max-pooling, then a dense layer with dropout.
 
-    The three-class study's form: every block halves the picture, so n blocks want 2**n pixels; average pooling
-    takes what is left.
+    The three-class study's architecture. Every block halves the image, so n blocks need at least 2**n pixels; global
+    average pooling follows.
 
     Args:
-        num_classes: C.
+        num_classes: number of classes C.
         channels: width of each block.
-        convolutions: 3 x 3 convolutions in a block.
+        convolutions: number of 3 x 3 convolutions per block.
         hidden: width of the dense layer.
-        dropout: share of activations dropped before each dense layer.
+        dropout: dropout probability before each dense layer.
     """
 
     initial = InitialWeights(source="random")

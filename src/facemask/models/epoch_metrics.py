@@ -1,4 +1,4 @@
-"""The metrics of every epoch, the same for two classes and for more."""
+"""Metrics of an epoch, the same for two and more classes."""
 
 from collections.abc import Sequence
 
@@ -15,13 +15,13 @@ from torchmetrics.classification import (
 
 
 class EpochMetrics(nn.Module):
-    """What one pass over the data is judged by.
+    """Metrics of one pass over the data.
 
-    ``loss`` (mean over samples), ``accuracy`` (share of all samples), ``f1`` (mean over classes), ``auroc`` (one class
-    against the rest, mean over classes; for two classes the ordinary one), ``precision_CLASS`` and ``recall_CLASS``.
+    ``loss`` (mean over samples), ``accuracy`` (over all samples), ``f1`` (macro average), ``auroc`` (one-vs-rest, macro
+    average; for two classes the usual one), ``precision_CLASS`` and ``recall_CLASS``.
 
     Args:
-        class_names: in the order of the probabilities.
+        class_names: class names in the order of the probabilities.
     """
 
     def __init__(self, class_names: Sequence[str]) -> None:
@@ -42,19 +42,19 @@ class EpochMetrics(nn.Module):
 
     @property
     def names(self) -> list[str]:
-        """The names of all metrics."""
+        """Names of all metrics."""
         per_class = [f"{name}_{label}" for name in ("precision", "recall") for label in self._class_names]
         return ["loss", "accuracy", "f1", "auroc", *per_class]
 
     def update(self, loss: Tensor, probabilities: Tensor, labels: Tensor) -> None:
-        """Add a batch: its mean loss, float[]; probabilities, float[N, C]; and labels, int[N].
+        """Add a batch: mean loss, float[]; probabilities, float[N, C]; labels, int[N].
 
-        It is only kept here: five metrics updated batch by batch would take longer than a step of a small head.
+        The batch is only stored, because updating five metrics takes longer than a step of a small head.
         """
         self._batches.append((loss, probabilities, labels))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return each metric of :attr:`names` over all batches since the last call, and forget them."""
+        """Return every metric of :attr:`names` over all batches since the last call, and reset."""
         losses, probabilities, labels = zip(*self._batches, strict=True)
         sizes = torch.tensor([len(batch) for batch in labels], device=labels[0].device)
         self._loss.update(torch.stack(losses), weight=sizes)

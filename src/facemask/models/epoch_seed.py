@@ -1,4 +1,4 @@
-"""Random numbers that depend on the seed, the fold and the epoch alone."""
+"""Seed every epoch from the seed, the fold and the epoch number."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from facemask.seeding import EPOCH, derive_seed
 
 
 class EpochSeed(Callback):
-    """Draws each epoch's dropout and batch mixing from a seed of its own, so that a resumed epoch repeats itself.
+    """Callback that seeds dropout and batch mixing per epoch, so that a resumed epoch repeats exactly.
 
-    Seed and fold are the data module's; with other data, nothing is seeded.
+    Seed and fold are the data module's; with other data modules nothing is seeded.
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Have the data begin with epoch 0."""
+        """Start the data at epoch 0."""
         self._begin_at(trainer, 0)
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Have the data begin with the next epoch: workers fetch before Lightning sets it."""
+        """Start the data at the next epoch, because workers prefetch before Lightning sets it."""
         self._begin_at(trainer, int(checkpoint["epoch"]) + 1)
 
     @staticmethod
@@ -33,6 +33,6 @@ class EpochSeed(Callback):
         data = getattr(trainer, "datamodule", None)
         if not isinstance(seed := getattr(data, "seed", None), int):
             return
-        others = [trainer.global_rank] if trainer.global_rank else []  # each process draws its own
+        others = [trainer.global_rank] if trainer.global_rank else []  # different random numbers per rank
         epoch = derive_seed(EPOCH, seed, int(getattr(data, "fold", 0)), trainer.current_epoch, *others)
         seed_everything(epoch, verbose=False)

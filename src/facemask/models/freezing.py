@@ -1,4 +1,4 @@
-"""Which layers do not learn."""
+"""Freeze layers of a network."""
 
 from torch import nn
 
@@ -8,19 +8,19 @@ NOTHING, BACKBONE, UNTIL = "none", "backbone", "until="
 
 
 def freeze(net: nn.Module, what: str) -> list[nn.Module]:
-    """Stop layers of a network from learning.
+    """Freeze layers of a network.
 
     Args:
         net: a network with a ``backbone``.
-        what: ``none``; ``backbone``, all of it; or ``until=STAGE``, the backbone's layers up to and with that stage,
-            named as in ``net.backbone.named_modules()``.
+        what: ``none``; ``backbone``; or ``until=STAGE``, the backbone's layers up to and including that stage, named as
+            in ``net.backbone.named_modules()``.
 
     Returns:
-        The frozen modules. They must be kept in evaluation mode while the rest trains: a batch norm in training
-        mode would go on moving its statistics, and so its output, though no parameter changes.
+        The frozen modules. Keep them in evaluation mode during training: in training mode, batch norm updates its
+            statistics although no parameter changes.
 
     Raises:
-        ConfigError: there is no such stage, or the network has no backbone.
+        ConfigError: the stage does not exist, or the network has no backbone.
     """
     if what == NOTHING:
         return []
@@ -32,14 +32,14 @@ def freeze(net: nn.Module, what: str) -> list[nn.Module]:
     elif what.startswith(UNTIL):
         frozen = _until(backbone, what.removeprefix(UNTIL))
     else:
-        raise ConfigError(f"model.freeze={what} is not one of none, backbone, until=STAGE.")
+        raise ConfigError(f"model.freeze must be none, backbone or until=STAGE, got {what}.")
     for module in frozen:
         module.requires_grad_(False)
     return frozen
 
 
 def _until(backbone: nn.Module, stage: str) -> list[nn.Module]:
-    """Return the modules that end with ``stage``, in the order in which they are registered, which timm keeps."""
+    """Return the modules up to ``stage`` in registration order, which is timm's forward order."""
     frozen: list[nn.Module] = []
     parent, parts = backbone, stage.split(".")
     for depth, part in enumerate(parts):
@@ -48,7 +48,7 @@ def _until(backbone: nn.Module, stage: str) -> list[nn.Module]:
             where = ".".join(parts[:depth])
             choices = ", ".join(f"{where}.{name}" if where else name for name in children) or "none"
             raise ConfigError(f"model.freeze={UNTIL}{stage}: there is no such stage; choose from: {choices}.")
-        for parameter in parent.parameters(recurse=False):  # a transformer's tokens and positions belong to no stage
+        for parameter in parent.parameters(recurse=False):  # a transformer's tokens and position embeddings
             parameter.requires_grad = False
         for name, child in children.items():
             if name == part:

@@ -1,4 +1,4 @@
-"""Fuse layers for prediction: the same function in fewer steps."""
+"""Fuse layers for inference."""
 
 from copy import deepcopy
 
@@ -9,8 +9,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 def fuse_conv_bn(model: nn.Module) -> nn.Module:
     """Return a copy in evaluation mode with batch normalisation fused into the convolutions.
 
-    Only pairs that follow each other in an ``nn.Sequential`` are fused; elsewhere the order of layers is known to the
-    network's own ``forward`` alone. Subclasses of the two layers, which may compute something else, are left alone.
+    Only consecutive layers of an ``nn.Sequential`` are fused, because elsewhere only ``forward`` knows their order.
+    Subclasses of the two layers are not fused, because they may compute something else.
     """
     copy = deepcopy(model).eval()
     for sequence in [module for module in copy.modules() if type(module) is nn.Sequential]:

@@ -1,4 +1,4 @@
-"""What a checkpoint says beside its weights: how to build the network, how to prepare its input, on what it learned."""
+"""Records in a checkpoint beside the weights: model, preprocessing and data."""
 
 import inspect
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ def add_records(
     """Add the records to a checkpoint, as plain types.
 
     Args:
-        checkpoint: what is about to be saved.
-        model: the node that builds the module.
-        preprocessing: how images become its input; None where it has not met any.
-        data: the trainer's data module; one of another kind is not recorded.
+        checkpoint: checkpoint to be saved.
+        model: node that builds the module.
+        preprocessing: preprocessing of the module; None if it is unknown.
+        data: the trainer's data module; only a FaceDataModule is recorded.
     """
     checkpoint[MODEL] = dict(model)
     if preprocessing is not None:
@@ -38,15 +38,18 @@ def preprocessing_of(checkpoint: Mapping[str, Any]) -> Preprocessing:
     """Return the preprocessing record of a checkpoint.
 
     Raises:
-        RunError: it has none.
+        RunError: there is none.
     """
     if PREPROCESSING not in checkpoint:
-        raise RunError("the checkpoint does not say how to prepare images; give one that a fit of facemask wrote.")
+        raise RunError("the checkpoint has no preprocessing record; give one that facemask wrote.")
     return Preprocessing.from_dict(checkpoint[PREPROCESSING])
 
 
 def networks_only(node: Any) -> Any:
-    """Return a node with None for every ``_target_`` in it that is no network: a file must not call anything else."""
+    """Return a node in which every ``_target_`` that is not a network is None.
+
+    A checkpoint cannot make its reader call anything else.
+    """
     if isinstance(node, list):
         return [networks_only(item) for item in node]
     if not isinstance(node, dict):

@@ -1,7 +1,4 @@
-"""How the learning rate moves. Each returns Lightning's scheduler configuration for an optimizer.
-
-All of them are stepped by batch, so that a checkpoint written at an epoch's end holds the state of the next epoch.
-"""
+"""Learning-rate schedules. Each function returns Lightning's scheduler configuration for an optimizer."""
 
 import math
 from typing import Annotated, Any
@@ -18,7 +15,7 @@ OpenUnitInterval = Annotated[float, Field(gt=0, lt=1)]
 
 
 def none(optimizer: Optimizer, trainer: Trainer) -> dict[str, Any]:
-    """Keep the rate as it is."""
+    """Keep the learning rate constant."""
     return {"scheduler": LambdaLR(optimizer, lambda step: 1.0), "interval": "step"}
 
 
@@ -31,17 +28,17 @@ def plateau(
     patience: Annotated[int, Field(ge=0)] = 2,
     min_lr: Annotated[float, Field(ge=0)] = 0.0,
 ) -> dict[str, Any]:
-    """Multiply the rate by ``factor`` when ``monitor`` has not improved for ``patience`` epochs."""
+    """Multiply the learning rate by ``factor`` if ``monitor`` has not improved for ``patience`` epochs."""
     scheduler = ReduceLROnPlateau(
         optimizer, "min" if mode == "min" else "max", factor=factor, patience=patience, min_lr=min_lr
     )
-    _ = trainer.estimated_stepping_batches  # has the trainer count its batches, which are infinite until then
+    _ = trainer.estimated_stepping_batches  # makes the trainer count its batches
     frequency = trainer.num_training_batches
     return {"scheduler": scheduler, "monitor": monitor, "interval": "step", "frequency": frequency}
 
 
 def cosine(optimizer: Optimizer, trainer: Trainer, warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1) -> dict[str, Any]:
-    """Warm up linearly over a share of the steps, then fall to zero along half a cosine.
+    """Warm up linearly over a fraction of the steps, then anneal to zero along a cosine.
 
     Source: Loshchilov & Hutter 2017, arXiv:1608.03983.
     """
@@ -63,7 +60,7 @@ def onecycle(
     div_factor: Positive = 25.0,
     final_div_factor: Positive = 1e4,
 ) -> dict[str, Any]:
-    """Rise to ``lr`` over the first part of the training, then fall far below it.
+    """One-cycle schedule: rise to ``lr``, then anneal far below it.
 
     Source: Smith & Topin 2018, arXiv:1708.07120.
     """
@@ -72,7 +69,7 @@ def onecycle(
         optimizer,
         max_lr=[group["lr"] for group in optimizer.param_groups],
         total_steps=total,
-        pct_start=max(pct_start, 2 / total),  # torch divides by zero where there is no step to rise in
+        pct_start=max(pct_start, 2 / total),  # torch divides by zero without a warm-up step
         div_factor=div_factor,
         final_div_factor=final_div_factor,
         cycle_momentum=False,
@@ -81,11 +78,11 @@ def onecycle(
 
 
 def _total_steps(trainer: Trainer) -> int:
-    """Return the number of steps of the whole training.
+    """Return the total number of training steps.
 
     Raises:
-        ConfigError: it has no end.
+        ConfigError: the number of steps is unlimited.
     """
     if math.isinf(total := trainer.estimated_stepping_batches):
-        raise ConfigError("the schedule follows the length of the training; give the trainer max_epochs or max_steps.")
+        raise ConfigError("the schedule needs the length of the training; set the trainer's max_epochs or max_steps.")
     return int(total)

@@ -1,4 +1,4 @@
-"""The size of a model: parameters and bytes."""
+"""Number of parameters, and sizes in bytes."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def weights_size(model: nn.Module) -> int:
-    """Return the bytes of a model's parameters and buffers."""
+    """Return the size of a model's parameters and buffers, bytes."""
     return sum(value.numel() * value.element_size() for value in model.state_dict().values())
 
 
 def file_size(checkpoint: Path) -> int:
-    """Return the bytes of a checkpoint, which also holds the state of the optimiser."""
+    """Return the size of a file, bytes; a checkpoint's includes the optimiser state."""
     return checkpoint.stat().st_size

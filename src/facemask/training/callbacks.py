@@ -1,4 +1,4 @@
-"""What happens around the epochs: a row of metrics, two checkpoints."""
+"""Callbacks: metrics table, printed lines, checkpoints."""
 
 import time
 from collections.abc import Iterator
@@ -24,21 +24,21 @@ from facemask.runs.run_folder import BEST, LAST, METRICS
 
 
 class DataWait(Profiler):
-    """Adds up the seconds that training spends waiting for its next batch, and nothing else."""
+    """Profiler that only sums the time that training waits for batches."""
 
     def __init__(self) -> None:
         super().__init__()
         self.seconds = 0.0
 
     def profile(self, action_name: str) -> AbstractContextManager[None]:  # type: ignore[override]  # one or the other
-        """Called by Lightning around each of its actions, fifty times a step: all but one cost next to nothing."""
+        """Measure one action. Lightning calls this about fifty times per step, so other actions return immediately."""
         return self._waiting() if action_name.endswith("train_dataloader_next") else nullcontext()
 
     def start(self, action_name: str) -> None:
-        """Not called, but wanted by the base class."""
+        """Unused; required by the base class."""
 
     def stop(self, action_name: str) -> None:
-        """Not called, but wanted by the base class."""
+        """Unused; required by the base class."""
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
@@ -50,12 +50,12 @@ class DataWait(Profiler):
 
 
 class History(Checkpoint):
-    """Write ``metrics.csv``: a row an epoch, with everything logged, the learning rate and where the time went.
+    """Write ``metrics.csv``: one row per epoch with all logged values, the learning rate and timings.
 
-    A subclass of Checkpoint only because Lightning calls those last, when the epoch's metrics are all there.
+    Subclass of Checkpoint, because Lightning calls these last, after all metrics are logged.
 
     Args:
-        folder: the fold's.
+        folder: folder of the fold.
         wait: the trainer's profiler.
     """
 
@@ -64,7 +64,7 @@ class History(Checkpoint):
         self.rows: list[dict[Any, Any]] = []
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep the rows of the epochs that a resumed run has behind it; a later one was cut off."""
+        """Keep the rows of completed epochs when a run is resumed."""
         if trainer.current_epoch > 0 and self.file.is_file():
             rows = pd.read_csv(self.file)
             self.rows = rows[rows["epoch"] <= trainer.current_epoch].to_dict("records")
@@ -74,7 +74,10 @@ class History(Checkpoint):
         self._start, self._waited = time.perf_counter(), self.wait.seconds
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Add the epoch's row. Before the checkpoint is written: a row too many is dropped on resuming."""
+        """Add the epoch's row, before the checkpoint is written.
+
+        If the checkpoint is missing on resuming, the row is dropped.
+        """
         own = {
             "lr": float(trainer.optimizers[0].param_groups[0]["lr"]),
             "seconds": time.perf_counter() - self._start,
@@ -89,10 +92,10 @@ class History(Checkpoint):
 
 
 class EpochLines(Checkpoint):
-    """Print a line an epoch, above the progress bar where there is a terminal to draw one on.
+    """Print one line per epoch, above the progress bar in a terminal.
 
     Args:
-        monitor: a logged metric.
+        monitor: name of a logged metric.
     """
 
     def __init__(self, monitor: str) -> None:
@@ -108,23 +111,23 @@ class EpochLines(Checkpoint):
 
 
 class EpochBar(RichProgressBar):
-    """Lightning's progress bar, counting epochs from one, as everything else here does."""
+    """Lightning's progress bar, with epochs counted from one."""
 
     def _get_train_description(self, current_epoch: int) -> str:
         return f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}"
 
 
 class BestAndLast(ModelCheckpoint):
-    """Keeps ``best.ckpt``, the epoch with the best monitored metric, and ``last.ckpt``, to continue from.
+    """Save ``best.ckpt`` (best monitored metric) and ``last.ckpt`` (to resume from).
 
-    Lightning's own ModelCheckpoint forgets its best score when a run folder has been moved, and keeps no last
-    checkpoint of epochs that are not the best. Everything else is its: loggers that upload checkpoints find them.
+    Lightning's ModelCheckpoint loses its best score when a run folder is moved, and saves no last checkpoint for epochs
+    that are not the best. As a subclass it still works with loggers that upload checkpoints.
 
     Args:
-        folder: the fold's.
-        monitor: a logged metric.
-        model: the model's node, recorded in checkpoints of modules that do not record themselves.
-        preprocessing: recorded likewise.
+        folder: folder of the fold.
+        monitor: name of a logged metric.
+        model: node of the model, for modules that do not record themselves in checkpoints.
+        preprocessing: preprocessing of the model, for the same modules.
     """
 
     state_key = "Checkpoints"  # as in run folders of format 0
@@ -138,10 +141,10 @@ class BestAndLast(ModelCheckpoint):
         self.ended = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Do nothing: the folder is given, and may hold an earlier part of this run."""
+        """Skip Lightning's folder setup: the folder is fixed and may contain an earlier part of the run."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run needs to know."""
+        """Return the state that a resumed run needs."""
         return {"best_score": self.best_score, "best_epoch": self.best_epoch, "ended": self.ended}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -150,12 +153,12 @@ class BestAndLast(ModelCheckpoint):
         self.ended = state_dict["ended"]
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Record how to build the network and prepare its input, for modules that do not do so themselves."""
+        """Add model and preprocessing records for modules that do not add them."""
         data = getattr(trainer, "datamodule", None)
         add_records(checkpoint, self.model.to_plain(), self.preprocessing, data)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop at once where early stopping had ended the run before it was cut off."""
+        """Stop immediately if early stopping had ended the run before the interruption."""
         trainer.should_stop = trainer.should_stop or self.ended
 
     def on_train_batch_end(self, *_: Any) -> None:
@@ -165,10 +168,10 @@ class BestAndLast(ModelCheckpoint):
         """Save nothing before the epoch has ended."""
 
     def on_exception(self, *_: Any) -> None:
-        """Save nothing: an epoch that has been cut off is repeated."""
+        """Save nothing: an interrupted epoch is repeated."""
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save nothing: the last epoch has been saved."""
+        """Save nothing: the last epoch is already saved."""
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the checkpoints.
@@ -197,7 +200,7 @@ class BestAndLast(ModelCheckpoint):
         assert self.monitor is not None
         if self.monitor not in trainer.callback_metrics:
             logged = ", ".join(sorted(trainer.callback_metrics))
-            raise RunError(f"monitor={self.monitor} is not among what the model logs: {logged}.")
+            raise RunError(f"monitor={self.monitor} is not logged by the model; choose from: {logged}.")
         score = float(trainer.callback_metrics[self.monitor])
         for name in (self.monitor, "train/loss", "val/loss"):
             value = float(trainer.callback_metrics.get(name, 0.0))
@@ -210,19 +213,19 @@ class BestAndLast(ModelCheckpoint):
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Write each checkpoint beside its place, then move it there: a crash leaves the old one or the new one."""
+    """Write checkpoints atomically: a crash leaves the old or the new file."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Write a checkpoint.
 
         Raises:
-            RunError: there is no room for it.
+            RunError: the file cannot be written.
         """
         path = Path(path)
         try:
             with open_atomically(path) as stream:
                 torch.save(checkpoint, stream)
-        except (OSError, RuntimeError) as error:  # torch's zip writer turns a full disk into a RuntimeError
+        except (OSError, RuntimeError) as error:  # torch's zip writer raises RuntimeError on a full disk
             raise RunError(
-                f"{path} cannot be written ({first_line(error)}); make room, then type resume={path.parent.parent}"
+                f"{path} cannot be written ({first_line(error)}); free space, then type resume={path.parent.parent}"
             ) from error

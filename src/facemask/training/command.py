@@ -1,4 +1,4 @@
-"""What ``train.py`` does: check, then fit."""
+"""``train.py``: check the configuration, then fit."""
 
 import gc
 from pathlib import Path
@@ -17,19 +17,19 @@ from facemask.training.parts import dry_run
 
 
 def train(config: TrainConfig, folder: Path, sweep: Path | None = None, command: str = "") -> Run:
-    """Train as configured, resuming the run that the folder holds if it is one of this configuration.
+    """Train, or resume the run in the folder if it has the same configuration.
 
     Args:
         config: a validated configuration.
         folder: the run folder.
-        sweep: the folder of the sweep that the run is part of, if it is.
-        command: the line that repeats this run.
+        sweep: folder of the sweep that the run is part of, if any.
+        command: command line that repeats this run.
 
     Raises:
         FaceMaskError: the configuration or the data cannot be used.
     """
     if not gc.get_freeze_count():
-        gc.freeze()  # imported modules stay: a collection after each fold need not walk through them
+        gc.freeze()  # excludes imported modules from the garbage collections after each fold
     check_components(config)
     done = read_run(folder)
     if done is None or not done.is_complete:
@@ -40,7 +40,7 @@ def train(config: TrainConfig, folder: Path, sweep: Path | None = None, command:
 
 
 def show(run: Run, console: Console) -> None:
-    """Print what a run is worth, and why a race ended it."""
+    """Print the scores of a run, or why a race pruned it."""
     if run.result.folds:
         print_result(run.result, relative_to_cwd(run.folder), console)
     if run.result.pruned:

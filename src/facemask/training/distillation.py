@@ -1,4 +1,4 @@
-"""A trained model as the teacher of a smaller one (Hinton, Vinyals & Dean 2015, arXiv:1503.02531)."""
+"""A trained model as the teacher of a smaller model (Hinton, Vinyals & Dean 2015, arXiv:1503.02531)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +21,12 @@ from facemask.runs.trained import fold_folder
 
 @dataclass
 class Teacher:
-    """A trained model that sees the images that its student sees.
+    """A trained model that predicts the student's training images.
 
     Attributes:
-        folder: of the fold it was trained in.
-        model: in evaluation mode.
-        preprocessing: how its input is prepared.
+        folder: folder of its fold.
+        model: model in evaluation mode.
+        preprocessing: preprocessing of the model.
     """
 
     folder: Path
@@ -34,22 +34,22 @@ class Teacher:
     preprocessing: Preprocessing
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return its logits, float32[N, C], of stored images, uint8[N, S, S, 3], on the images' device."""
+        """Return logits, float32[N, C], of stored images, uint8[N, S, S, 3], on the images' device."""
         with torch.no_grad():
             logits: Tensor = self.model.to(images.device)(self.preprocessing.normalise(images))
         return logits
 
     def facts(self) -> TeacherFacts:
-        """Return what a result says of it."""
+        """Return the facts for ``result.json``."""
         parameters = sum(p.numel() for p in self.model.parameters())
         return TeacherFacts(str(self.folder), state_digest(self.model), parameters)
 
 
 def check_teacher(config: TrainConfig) -> None:
-    """Check what can be said of a run's teacher before any image is read.
+    """Check the teacher of a run before any image is read.
 
     Raises:
-        FaceMaskError: it is no complete run of these folds, or saw images of another size.
+        FaceMaskError: it is not a complete run with the same folds, or was trained on images of another size.
     """
     if not config.teacher:
         return
@@ -59,19 +59,19 @@ def check_teacher(config: TrainConfig) -> None:
         for key in ("k", "split_seed"):
             if getattr(theirs, key) != getattr(config, key):
                 raise ConfigError(
-                    f"teacher={config.teacher} was trained with {key}={getattr(theirs, key)}, so it may have seen the "
-                    f"images that its student is validated on; type {key}={getattr(theirs, key)}"
+                    f"teacher={config.teacher} was trained with {key}={getattr(theirs, key)}, so it may have seen "
+                    f"the student's validation images; use {key}={getattr(theirs, key)}"
                 )
-        size = theirs.data.get("store_size")  # a data module of one's own need not have it
+        size = theirs.data.get("store_size")  # a custom data module may not have it
         if size != config.data.get("store_size"):
             raise ConfigError(
-                f"teacher={config.teacher} was shown images of {size} pixels; type data.store_size={size} (the "
+                f"teacher={config.teacher} was trained on images of {size} pixels; use data.store_size={size} (the "
                 "student's model.input_size may differ)."
             )
 
 
 def open_teacher(config: TrainConfig, fold: int) -> Teacher | None:
-    """Open the teacher of a fold; None where there is none."""
+    """Open the teacher of a fold; None if there is none."""
     if not config.teacher:
         return None
     folder = _folder(config.teacher, fold)
@@ -79,25 +79,25 @@ def open_teacher(config: TrainConfig, fold: int) -> Teacher | None:
 
 
 def check_same_images(teacher: Teacher, data: FaceDataModule) -> None:
-    """Raise unless a teacher was trained on the very images that its student is.
+    """Raise if a teacher was trained on other images than its student.
 
-    On any others, it might pass on what it knows of those that the student is validated on.
+    Otherwise it might have seen the student's validation images.
 
     Raises:
-        RunError: it was trained on other images, or knows other classes.
+        RunError: it was trained on other images or classes.
     """
     result = read_fold(teacher.folder)
     known = result.facts.fingerprint if result else ""
     if known != data.fingerprint:
         raise RunError(
             f"the teacher in {teacher.folder} was trained on other images (fingerprint {known}, here "
-            f"{data.fingerprint}), perhaps those that its student is validated on; train it on the same data, with the "
+            f"{data.fingerprint}), possibly the student's validation images; train it on the same data, with the "
             "same split_seed, k and data.fraction."
         )
     if list(teacher.preprocessing.class_names) != data.class_names:
         raise RunError(
-            f"the teacher in {teacher.folder} knows the classes {', '.join(teacher.preprocessing.class_names)}, and "
-            f"these data have {', '.join(data.class_names)}; name another teacher."
+            f"the teacher in {teacher.folder} has the classes {', '.join(teacher.preprocessing.class_names)}, but "
+            f"the data have {', '.join(data.class_names)}; choose another teacher."
         )
 
 

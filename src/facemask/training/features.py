@@ -1,4 +1,4 @@
-"""What a frozen backbone makes of every image, computed once and kept: heads are then trained in seconds."""
+"""Cached features of a frozen backbone, on which heads train in seconds."""
 
 import hashlib
 import json
@@ -23,27 +23,26 @@ from facemask.models.freezing import BACKBONE
 from facemask.models.weights import state_digest
 from facemask.training.parts import Model
 
-FORMAT = 1  # raise it when the features of an unchanged image would change
-VIEWS = 4  # augmented views of each image, where augment.views does not say
-BATCH = 32  # on a CPU twice as fast as 64, whose activations no longer fit its cache
-MIXING = ("views", "mixup", "cutmix")  # keys of augment that do not change a view
+FORMAT = 1  # increment when the features of an unchanged image change
+VIEWS = 4  # default of augment.views, augmented views per image
+BATCH = 32  # twice as fast as 64 on a CPU, because the activations fit its cache
+MIXING = ("views", "mixup", "cutmix")  # keys of augment that do not affect a view
 
 
 def frozen_features(config: TrainConfig, data: FaceDataModule, model: Model, device: str) -> Features | None:
-    """Return the features of all training images, computing those that are not cached; None where they cannot serve.
+    """Return the cached features of all training images, computing missing ones; None if they do not apply.
 
-    They lie beside the store, a file a view, so that folds, jobs and later sweeps share them. A head sees the views in
-    turn, one an epoch, in place of an endless supply. ``augment.views=0`` caches nothing: then the backbone runs in
-    every epoch.
+    Features are stored beside the images, one file per view, and shared by folds, jobs and sweeps. Epochs cycle through
+    the views. With ``augment.views=0`` nothing is cached and the backbone runs in every epoch.
 
     Args:
-        config: the whole configuration.
-        data: its tables read.
-        model: the model to be trained.
-        device: where to compute.
+        config: complete configuration.
+        data: data module after setup.
+        model: model to train.
+        device: device to compute on.
 
     Raises:
-        ConfigError: the network does more with an image than ``head(backbone(image))``.
+        ConfigError: the network is not ``head(backbone(image))``.
         DataError: the files cannot be written.
     """
     augmentation = data.augmentation
@@ -61,7 +60,10 @@ def frozen_features(config: TrainConfig, data: FaceDataModule, model: Model, dev
 
 @contextmanager
 def threads_for(features: Features | None) -> Iterator[None]:
-    """Train a head on one thread: it is too small to share, and one gives the same digits on every machine."""
+    """Use one thread for training a head.
+
+    A head is too small for more, and one thread gives the same digits on every machine.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(before if features is None else 1)
     try:
@@ -71,13 +73,13 @@ def threads_for(features: Features | None) -> Iterator[None]:
 
 
 class Extractor:
-    """Runs a backbone over the images of a data set, or reads what an earlier run has kept of that.
+    """Computes backbone features of a data set, or reads cached ones.
 
     Args:
-        data: its tables read.
-        model: the model whose backbone is meant.
-        preprocessing: how it wants to be fed.
-        device: where to compute.
+        data: data module after setup.
+        model: model with the backbone.
+        preprocessing: preprocessing of the model.
+        device: device to compute on.
     """
 
     def __init__(self, data: FaceDataModule, model: MaskClassifier, preprocessing: Preprocessing, device: str) -> None:
@@ -91,10 +93,10 @@ class Extractor:
         }
 
     def check(self) -> None:
-        """Refuse a network for which features are not all that its head sees; what is kept cannot tell.
+        """Raise if the head needs more than the backbone's features.
 
         Raises:
-            ConfigError: it does more with an image than ``head(backbone(image))``.
+            ConfigError: the network is not ``head(backbone(image))``.
         """
         net, is_whole = self.model.net, False
         if hasattr(net, "head"):
@@ -103,29 +105,29 @@ class Extractor:
                 is_whole = features.ndim == 2 and torch.allclose(self.model(features), self.model(inputs), atol=1e-4)
         if not is_whole:
             raise ConfigError(
-                f"{type(net).__name__} is not its head on its backbone's features, so these cannot be kept; set "
+                f"{type(net).__name__} is not head(backbone(image)), so its features cannot be cached; set "
                 "augment.views=0."
             )
 
-    def open(self, view: int | None, title: str = "as they are", steps: Mapping[str, object] | None = None) -> Path:
+    def open(self, view: int | None, title: str = "not augmented", steps: Mapping[str, object] | None = None) -> Path:
         """Return the file of the features, float32[N, F], of every row of the store.
 
         Args:
-            view: the number of an augmented view; None for the images as they are.
-            title: what to call it.
-            steps: what the augmentation is made of.
+            view: number of the augmented view; None for images without augmentation.
+            title: title of the progress bar.
+            steps: configuration of the augmentation, part of the cache key.
         """
         facts = self.facts | ({} if view is None else {"view": view, "seed": self.data.seed, "steps": steps})
         file = self.folder / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]}.npy"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(file.with_suffix(".lock")):  # of several jobs, one computes
+            with FileLock(file.with_suffix(".lock")):  # only one of several jobs computes
                 if not file.is_file():
                     with open_atomically(file) as stream:
                         np.save(stream, self._compute(view, title))
         except OSError as error:
             raise DataError(
-                f"{file} cannot be written ({error.strerror}); make room, point data.store_dir elsewhere, or keep no "
+                f"{file} cannot be written ({error.strerror}); free space, choose another data.store_dir, or cache no "
                 "features: augment.views=0."
             ) from error
         return file
@@ -147,7 +149,7 @@ class Extractor:
 
     @contextmanager
     def _at_rest(self) -> Iterator[None]:
-        """Have the model neither learn nor drop anything for a while."""
+        """Disable gradients and dropout temporarily."""
         self.model.to(self.device).eval()
         try:
             with torch.inference_mode():
@@ -156,7 +158,7 @@ class Extractor:
             self.model.train()
 
     def _run(self, batch: Pixels) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the network's input of some stored images, uint8[B, S, S, 3], and what its backbone makes of it."""
+        """Return the network's input for stored images, uint8[B, S, S, 3], and its features."""
         inputs = self.preprocessing.normalise(torch.from_numpy(batch).to(self.device))
         inputs = inputs.contiguous(memory_format=self.model.memory_format)
         return inputs, self.model.net.get_submodule("backbone")(inputs)

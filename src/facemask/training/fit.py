@@ -1,4 +1,4 @@
-"""Fit one fold, or each in turn, into a run folder."""
+"""Fit one or all folds into a run folder."""
 
 import gc
 import sys
@@ -48,21 +48,21 @@ CURVES = "learning_curves.png"
 
 
 def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, command: str = "") -> RunResult:
-    """Fit the fold, or the folds, that a configuration asks for, resuming where an earlier call was cut off.
+    """Fit the folds of a configuration; resume an interrupted run.
 
     Args:
         config: a validated configuration.
-        folder: the run folder. If it holds a run of this configuration, its complete folds are kept, and the one
-            that was cut off is resumed at its last complete epoch and ends where it would have ended.
-        sweep: the folder of the sweep that the run is part of, if it is. With ``race``, the run ends as ``pruned`` as
-            soon as it is clearly behind the sweep's best, see :func:`facemask.sweeps.race.judge`.
-        command: the line that repeats this run.
+        folder: run folder. If it contains a run of this configuration, complete folds are kept, and an interrupted fold
+            is resumed after its last complete epoch with the same result.
+        sweep: folder of the sweep that the run is part of, if any. With ``race``, the run is pruned when it is clearly
+            behind the sweep's best, see :func:`facemask.sweeps.race.judge`.
+        command: command line that repeats this run.
 
     Returns:
         The content of ``result.json``.
 
     Raises:
-        FaceMaskError: what a user can mend; recorded in the run folder first, as every other error is.
+        FaceMaskError: the run failed; the reason is also recorded in the run folder.
     """
     folds = range(config.k) if config.fold == ALL_FOLDS else [int(config.fold)]
     with open_run(folder, config) as previous:
@@ -90,15 +90,15 @@ def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, comm
 
 
 def fit_fold(config: TrainConfig, fold: int, folder: Path) -> FoldResult:
-    """Fit one fold into its folder, or resume it; return its result.
+    """Fit or resume one fold in its folder; return its result.
 
-    Everything random follows from the seed and the fold, so a fold comes out the same alone and among others.
+    All randomness depends only on the seed and the fold, so a fold gives the same result alone or with others.
     """
     previous = read_fold(folder)
     if previous is not None and previous.is_complete:
         return previous
     folder.mkdir(parents=True, exist_ok=True)
-    # The fingerprint of the data that the fold was started with outlives a failure to resume.
+    # Keep the fold's original data fingerprint even if resuming fails.
     result = FoldResult(fold, data=previous.data if previous else None)
     with _track_status(folder, result):
         teacher = open_teacher(config, fold)
@@ -116,14 +116,14 @@ def fit_fold(config: TrainConfig, fold: int, folder: Path) -> FoldResult:
             _train(config, data, model, folder, result, loggers)
         _draw(folder, network_name(config.model), result)
     del data, model
-    gc.collect()  # Lightning's objects refer to one another, and the next fold should find their memory free
+    gc.collect()  # Lightning's objects have reference cycles; free their memory before the next fold
     return result
 
 
 def _train(
     config: TrainConfig, data: FaceDataModule, model: Model, folder: Path, result: FoldResult, loggers: Sequence[Logger]
 ) -> None:
-    """Train the model, or resume it, and score its best epoch."""
+    """Train or resume the model, and evaluate its best epoch."""
     is_spawned = config.trainer.get("strategy") is not None
     live, replayed = ([], loggers) if is_spawned else (loggers, [])
     trainer, checkpoints = build_trainer(config, folder, model, live)
@@ -150,25 +150,25 @@ def _check_unchanged(data: FaceDataModule, run: Path) -> None:
         known = fold.data.fingerprint if fold and fold.data else data.fingerprint
         if known != data.fingerprint:
             raise RunError(
-                f"the images of data.root={data.root} have changed since {folder} was begun (fingerprint {known}, now "
-                f"{data.fingerprint}); bring them back, give the run on these a place of its own (name= for a sweep, "
-                f"hydra.run.dir=), or delete {run} to begin anew."
+                f"the images of data.root={data.root} changed since {folder} was started (fingerprint {known}, now "
+                f"{data.fingerprint}); restore them, use another folder for the new images (name= for a sweep, "
+                f"hydra.run.dir= for a run), or delete {run} to start again."
             )
 
 
 def _report_unreadable(data: FaceDataModule, run: Path) -> None:
-    """Warn once a run of files that could not be read, and list them in its folder."""
+    """Warn once per run about unreadable files, and list them in its folder."""
     file = run / "unreadable.csv"
     if len(data.unreadable) and not file.exists():
         write_atomically(file, data.unreadable.to_csv(index=False))
         n = sum(data.counts()["train"].values()) + len(data.unreadable)
         print(
-            f"warning: {len(data.unreadable)} of {n:,} images cannot be read and are left out: {file}", file=sys.stderr
+            f"warning: {len(data.unreadable)} of {n:,} images cannot be read and are skipped: {file}", file=sys.stderr
         )
 
 
 def _record_facts(result: FoldResult, data: FaceDataModule, model: Model) -> None:
-    """Record what is known of the data and of the network before training."""
+    """Record facts about data and network before training."""
     parameters = list(model.module.parameters())
     result.data = DataFacts(str(data.name), data.fingerprint, data.class_names, data.counts(), len(data.unreadable))
     result.n = SampleCounts(len(data.train_samples), len(data.val_samples), int(data.val_samples["group"].nunique()))
@@ -183,7 +183,7 @@ def _record_facts(result: FoldResult, data: FaceDataModule, model: Model) -> Non
 def _evaluate(
     folder: Path, data: FaceDataModule, device: str, seed: int, loggers: Sequence[Logger], result: FoldResult
 ) -> None:
-    """Score the best checkpoint, read back from disk as any later reader would, and keep its predictions."""
+    """Evaluate the best checkpoint, as read back from disk, and save its predictions."""
     model, preprocessing = load_model(folder / BEST)
     probabilities = predict_probabilities(model.to(device), preprocessing, data.inputs(data.val_samples))
     names = list(preprocessing.class_names)
@@ -203,13 +203,11 @@ def _evaluate(
 
 
 def _score(monitor: str, result: FoldResult, logged: float | None) -> float:
-    """Return the monitored metric of the best epoch, as its saved predictions give it where they can."""
+    """Return the monitored metric of the best epoch, from the saved predictions if possible."""
     split, _, name = monitor.partition("/")
     score = result.metrics.get(split, {}).get(name, logged)
     if score is None or not np.isfinite(score):
-        raise RunError(
-            f"the best epoch's {monitor} is {score}; a run cannot be ranked by that: choose another monitor."
-        )
+        raise RunError(f"the best epoch's {monitor} is {score}, which cannot be ranked; choose another monitor.")
     return float(score)
 
 
@@ -219,7 +217,7 @@ def _all_predictions(folds: Sequence[FoldResult], folder: Path) -> pd.DataFrame:
 
 
 def _summarise(result: RunResult) -> None:
-    """Fill in means and standard deviations over folds."""
+    """Compute means and standard deviations over folds."""
     folds = result.folds
     score = _spread([fold.score for fold in folds])
     result.score, result.score_std = score.mean, score.std
@@ -246,13 +244,13 @@ def _draw(folder: Path, model: str, result: FoldResult) -> None:
 
 @contextmanager
 def _track_status(folder: Path, result: RunResult | FoldResult) -> Iterator[None]:
-    """Keep a folder's ``result.json`` true to what is happening to it, whatever happens."""
+    """Keep the status in ``result.json`` up to date, also on errors."""
     result.status, result.error = "running", None
     write(folder, result)
     try:
         yield
     except BaseException as error:
-        is_interrupted = isinstance(error, KeyboardInterrupt | SystemExit)  # Lightning turns Ctrl-C into SystemExit
+        is_interrupted = isinstance(error, KeyboardInterrupt | SystemExit)  # Lightning raises SystemExit on Ctrl-C
         result.status = "interrupted" if is_interrupted else "failed"
         result.error = f"{type(error).__name__}: {error}"
         raise

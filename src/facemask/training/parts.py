@@ -1,4 +1,4 @@
-"""The parts of a fit, each built once from its node of the configuration."""
+"""Build the parts of a fit from the configuration."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -27,12 +27,12 @@ from facemask.training.processes import InEachProcess, silence_expected_warnings
 
 @dataclass(frozen=True)
 class Model:
-    """A model that is about to be trained.
+    """A model before training.
 
     Attributes:
-        module: the model.
-        preprocessing: how stored images become its input.
-        initial: where its first weights come from.
+        module: the Lightning module.
+        preprocessing: preprocessing from stored images to its input.
+        initial: source of its initial weights.
     """
 
     module: LightningModule
@@ -41,10 +41,10 @@ class Model:
 
 
 def dry_run(config: TrainConfig) -> None:
-    """Build what needs no data and run the model once, so that what cannot work fails before any image is decoded.
+    """Build the model and run it once on random data, so that errors appear before images are decoded.
 
     Raises:
-        FaceMaskError: the augmentation or the model does not accept its settings, or the model cannot take a batch.
+        FaceMaskError: the augmentation or the model does not accept its settings, or the model fails on a batch.
     """
     config.augment.build()
     names = ["a", "b"]
@@ -56,15 +56,15 @@ def dry_run(config: TrainConfig) -> None:
             shape = tuple(model.train()(torch.zeros(n, 3, size, size)).shape)
     except (RuntimeError, ValueError, TypeError) as error:
         raise ConfigError(
-            f"the model cannot be trained with bs={config.bs} and {size} pixels: {first_line(error)}; try a "
+            f"the model fails with bs={config.bs} and {size} pixels: {first_line(error)}; use a "
             "larger model.input_size or bs."
         ) from error
     if shape != (n, len(names)):
-        raise ConfigError(f"the model returns {shape} for {n} images of 2 classes; it must return logits, {(n, 2)}.")
+        raise ConfigError(f"the model must return logits of shape {(n, 2)} for {n} images and 2 classes, got {shape}.")
 
 
 def build_data(config: TrainConfig, fold: int, teacher: Callable[[Tensor], Tensor] | None = None) -> FaceDataModule:
-    """Build the data module of a fold, with its images decoded and its tables read."""
+    """Build and set up the data module of a fold."""
     facts = {"input_size": config.model.get("input_size"), "teacher": teacher}
     accepted = inspect.signature(get_object(config.data.target)).parameters
     data: FaceDataModule = config.data.build(fold=fold, **{k: v for k, v in facts.items() if v and k in accepted})
@@ -76,21 +76,21 @@ def build_fold_model(config: TrainConfig, data: FaceDataModule) -> Model:
     """Build the model for the classes of the data.
 
     Raises:
-        ConfigError: it has a loss of its own and a teacher is named.
+        ConfigError: a teacher is given, but the model has its own loss.
     """
     names = data.class_names
     distillation = DistillationLoss(config.teacher_weight, config.teacher_temperature) if config.teacher else None
     facts = {"class_names": names, "class_weights": data.class_weights, "distillation": distillation}
     module = build_model(config.model, num_classes=len(names), **facts, **_training_facts(config))
     if distillation is not None and not hasattr(module, "distillation"):
-        raise ConfigError(f"teacher= is for models of facemask, and {type(module).__name__} has a loss of its own.")
+        raise ConfigError(f"teacher= needs a model of facemask, but {type(module).__name__} has its own loss.")
     initial = getattr(module, "initial", InitialWeights("not told by the model"))
     size = config.model.get("input_size") or data.store_size
     return Model(module, Preprocessing(tuple(names), size, data.store_size, initial.mean, initial.std), initial)
 
 
 def _training_facts(config: TrainConfig) -> dict[str, object]:
-    """Return how to optimise a model whose node does not say so itself: a network of the user's."""
+    """Return optimiser and schedule for custom networks whose node has none."""
     parts = {"optimizer": config.optim, "schedule": config.schedule}
     return {name: part.build() for name, part in parts.items() if name not in config.model.arguments}
 
@@ -98,11 +98,11 @@ def _training_facts(config: TrainConfig) -> dict[str, object]:
 def build_trainer(
     config: TrainConfig, folder: Path, model: Model, loggers: Sequence[Logger]
 ) -> tuple[Trainer, BestAndLast]:
-    """Build the trainer of a fold, and the callback that keeps its checkpoints."""
+    """Build the trainer of a fold and its checkpoint callback."""
     silence_expected_warnings()
     options = config.trainer.without("compile")
     if options.get("strategy") and torch.cuda.is_available() and options.get("accelerator") != "cpu":
-        options = options.with_arguments(sync_batchnorm=options.get("sync_batchnorm", True))  # torch has it for GPUs
+        options = options.with_arguments(sync_batchnorm=options.get("sync_batchnorm", True))  # only supported on GPUs
     has_bar = bool(options.get("enable_progress_bar", True)) and Console().is_terminal
     checkpoints, wait = BestAndLast(folder, config.monitor, config.model, model.preprocessing), DataWait()
     callbacks: list[Callback] = [
@@ -123,14 +123,14 @@ def build_trainer(
             default_root_dir=str(folder),
         )
     except MisconfigurationException as error:
-        raise ConfigError(f"the trainer cannot be set up like this: {str(error).splitlines()[0]}") from error
+        raise ConfigError(f"the trainer cannot be built with these settings: {str(error).splitlines()[0]}") from error
     if config.bs % trainer.world_size:
-        raise ConfigError(f"bs={config.bs} cannot be shared out among {trainer.world_size} processes; choose another.")
+        raise ConfigError(f"bs={config.bs} must be divisible by the number of processes, {trainer.world_size}.")
     return trainer, checkpoints
 
 
 def _check_monitor(monitor: str, model: LightningModule) -> None:
-    """Refuse a metric that our own module will not log; of a user's module nothing is known yet."""
+    """Raise if MaskClassifier does not log the metric; custom modules are checked later."""
     if metrics := getattr(model, "val_metrics", None):
         names = [f"val/{name}" for name in metrics.names]
         if monitor not in names:

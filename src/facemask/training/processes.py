@@ -1,4 +1,4 @@
-"""One run in several processes, which Lightning starts with the fit and ends with it."""
+"""Helpers for DDP training, for which Lightning spawns processes."""
 
 import logging
 import re
@@ -18,11 +18,11 @@ from facemask.runs.run_folder import METRICS
 
 # Lightning warnings that are expected here.
 EXPECTED_WARNINGS = [
-    "The '.*_dataloader' does not have many workers",  # decoded images need few
+    "The '.*_dataloader' does not have many workers",  # decoded images need few workers
     "The number of training batches .* is smaller than the logging interval",
-    "No (negative|positive) samples in targets",  # of one class, in a part too small to have them all
+    "No (negative|positive) samples in targets",  # a small part may have only one class
     "Found .* module.* in eval mode at the start of training",  # frozen layers
-    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # between Lightning and torch
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning with newer torch
 ]
 
 
@@ -37,13 +37,14 @@ class InEachProcess(Callback):
     """DDP helper: silence workers, and broadcast batch-norm buffers from rank 0 before validation."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Silence expected warnings in each process, before anything else happens there."""
+        """Silence expected warnings in each process at its start."""
         silence_expected_warnings()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Broadcast the batch-norm statistics of rank 0, which are those that the checkpoint holds.
+        """Broadcast the batch-norm statistics of rank 0, which are in the checkpoint.
 
-        Where batch norm is not synchronised, as on CPUs, each rank has its own, and validates its share of the images.
+        On CPUs batch norm is not synchronised, so each rank has its own statistics and would validate a different
+        model.
         """
         if trainer.world_size > 1:
             for buffer in pl_module.buffers():
@@ -52,10 +53,10 @@ class InEachProcess(Callback):
 
 @contextmanager
 def errors_from_workers() -> Iterator[None]:
-    """Raise an error of a spawned worker as if this process had raised it: torch passes its traceback as text.
+    """Re-raise errors of spawned workers as their own type; torch passes only the traceback as text.
 
     Raises:
-        FaceMaskError: as raised in the worker.
+        FaceMaskError: the error of the worker.
     """
     try:
         yield
@@ -72,9 +73,9 @@ def replayed_to_loggers(folder: Path, first_epoch: int, loggers: Sequence[Logger
     """Replay ``metrics.csv`` to the loggers after a DDP fit: loggers cannot be pickled into spawned workers.
 
     Args:
-        folder: the fold's.
-        first_epoch: number of epochs that an earlier call has logged already.
-        loggers: open in this process; none where the fit logs by itself.
+        folder: folder of the fold.
+        first_epoch: number of epochs that were logged before.
+        loggers: loggers of this process; empty if the fit logs by itself.
     """
     try:
         yield
@@ -82,6 +83,6 @@ def replayed_to_loggers(folder: Path, first_epoch: int, loggers: Sequence[Logger
         if loggers and (folder / METRICS).is_file():
             history = pd.read_csv(folder / METRICS)
             for row in history[history["epoch"] > first_epoch].to_dict("records"):
-                epoch = int(row["epoch"]) - 1  # as Lightning counts them when it logs by itself
+                epoch = int(row["epoch"]) - 1  # Lightning counts epochs from 0
                 for logger in loggers:
                     logger.log_metrics({str(name): value for name, value in row.items()} | {"epoch": epoch}, step=epoch)
