@@ -112,7 +112,7 @@ class Tracker:
         carried = np.array([track.box for track in self.tracks], dtype=np.float32).reshape(-1, 4)
         ious = box_iou(_buffered(carried), _buffered(faces.boxes))
         pairs = {int(f): int(t) for t, f in zip(*linear_sum_assignment(-ious), strict=True)}
-        pairs = {f: t for f, t in pairs.items() if shares[t, f] >= self.overlap}
+        pairs = {f: t for f, t in pairs.items() if ious[t, f] >= self.overlap}
         for track in self.tracks:
             track.is_seen = False
         begun = []
