@@ -162,7 +162,7 @@ def add_row(table: Table, name: str, rates: dict[str, list[float]], row: pd.Seri
     speed = f"{statistics.median(rates[name]):.1f}"
     cells = [speed, f"{statistics.median(ratios):.1f}x ({min(ratios):.1f}-{max(ratios):.1f})"]
     if row is not None:
-        keys = ("found", "right_of_found", "found_and_right")
+        keys = ("found", "correct_of_detected", "detected_and_correct")
         cells += [f"{row[key]:.3f} ({row[f'{key}_low']:.3f}-{row[f'{key}_high']:.3f})" for key in keys]
     table.add_row(name, *cells)
 

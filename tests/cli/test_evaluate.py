@@ -208,7 +208,7 @@ def test_two_runs_are_compared_on_the_same_images(place: Path) -> None:
     }
     row = content["tables"]["differences"]["mcnemar"][0]
     only = [int((right[a] & ~right[b]).sum()) for a, b in (labels, labels[::-1])]
-    assert [row["only_first_right"], row["only_second_right"]] == only
+    assert [row["only_first_correct"], row["only_second_correct"]] == only
     assert row["p"] == pytest.approx(binomtest(only[0], sum(only)).pvalue)
     difference = content["tables"]["differences"]["differences"][0]
     assert difference["metric"] == "accuracy"

@@ -47,7 +47,7 @@ def test_found_missed_and_right_are_told_apart_and_photos_trained_on_are_named(p
     assert done.code == 0, done.err
     report = json.loads((place / "report/report.json").read_text())
     outcome = {row["class"]: row for row in report["tables"]["outcome"]["outcome"]}
-    assert (outcome["mask"]["found"], outcome["no_mask"]["found"]) == (0.0, 1.0)
+    assert (outcome["mask"]["detected"], outcome["no_mask"]["detected"]) == (0.0, 1.0)
     assert outcome["all"]["faces"] == 6
     of_new = {row["class"]: row for row in report["tables"]["outcome"]["outcome_of_new_photos"]}
     assert of_new["all"]["faces"] == 4

@@ -1,1 +1,1 @@
-"""Predictions, and what they are worth."""
+"""Evaluation of trained models."""

@@ -1,4 +1,4 @@
-"""Evaluate trained models on face crops: open them, predict, measure, write the report."""
+"""Evaluate trained models on face crops, and write the report."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ from facemask.runs.samples import Samples, open_training_data, read_samples
 from facemask.runs.trained import TrainedModel, open_folds, open_models, pick_folds
 from facemask.sweeps.ranking import summarise
 
-BATCHES = (1, 32)  # crops a call that latency is measured for
+BATCHES = (1, 32)  # batch sizes for measuring latency
 
 
 def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluation:
@@ -39,19 +39,19 @@ def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluat
 
     Args:
         config: a validated configuration.
-        folder: of the report.
-        command: the line that repeats this.
+        folder: folder of the report.
+        command: command line that repeats this evaluation.
 
     Raises:
         FaceMaskError: a run, the data or a setting cannot be used.
     """
     if (folder / RESULT).exists():
-        raise ConfigError(f"{folder} is a run's own folder, which is only read; choose another: hydra.run.dir=FOLDER")
+        raise ConfigError(f"{folder} is a run folder, which must not be changed; choose another: hydra.run.dir=FOLDER")
     device = usable_device(config.device)
     models = open_chosen(config)
     positive = _positive(config.positive, models[0].class_names)
     samples = read_samples(models, config.data, config.split)
-    known: dict[tuple[str, int], Leakage] = {}  # runs on one data set have seen the same images
+    known: dict[tuple[str, int], Leakage] = {}  # runs on the same data set share it
     all_findings = [_find(model, samples, config, positive, device, known) for model in models]
     sections = write_reports(folder, all_findings, samples, command)
     log_report(config, folder, all_findings, sections)
@@ -59,19 +59,19 @@ def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluat
 
 
 def open_chosen(config: EvaluateConfig) -> list[TrainedModel]:
-    """Open the models that the configuration names: of runs, or of a sweep's first places.
+    """Open the models of the configured runs, or of the best configurations of a sweep.
 
     Raises:
-        RunError: a folder is no run or no sweep, or has no complete fold, or the models' classes differ.
+        RunError: a folder is not a run or sweep, has no complete fold, or the models' classes differ.
     """
     if not config.sweep_folder:
         return open_models(config.run, config.fold)
     sweep = Path(config.sweep_folder).expanduser()
     if not sweep.is_dir():
-        raise RunError(f"{sweep} is not a folder; give a sweep's, such as outputs/sweeps/NAME.")
+        raise RunError(f"{sweep} is not a folder; give the folder of a sweep, such as outputs/sweeps/NAME.")
     ranked = [c for c in summarise(sweep).configurations if c.rank is not None]
     if not ranked:
-        raise RunError(f"no configuration of {sweep} is complete, so there is no winner; type the sweep's line again.")
+        raise RunError(f"no configuration of {sweep} is complete; run the sweep's command again.")
     best = ranked if config.top == ALL_FOLDS else ranked[: int(config.top)]
     return open_folds([folder for c in best for folder in pick_folds(c.folders, config.fold)])
 
@@ -80,9 +80,9 @@ def _positive(name: str | None, class_names: Sequence[str]) -> int:
     if name is None:
         return 1
     if len(class_names) != 2:
-        raise ConfigError(f"positive={name} is for models of two classes; this one knows {', '.join(class_names)}.")
+        raise ConfigError(f"positive={name} only applies to two classes; this model has {', '.join(class_names)}.")
     if name not in class_names:
-        raise ConfigError(f"positive={name} is no class of the model{did_you_mean(name, class_names)}")
+        raise ConfigError(f"positive={name} is not a class of the model{did_you_mean(name, class_names)}")
     return list(class_names).index(name)
 
 
@@ -128,9 +128,9 @@ def _find(
 def _validation(
     model: TrainedModel, network: nn.Module, samples: Samples, batch_size: int
 ) -> tuple[Labels, Floats] | None:
-    """Return truth and probabilities of the model's validation images: as saved, else predicted now.
+    """Return labels and probabilities of the model's validation images: saved ones, else predicted now.
 
-    None where they are not known, or not there any more.
+    None if the images are unknown or missing.
     """
     predictions = model.validation()
     if predictions is None:
@@ -171,16 +171,16 @@ def _scores(findings: Findings) -> ModelScores:
 
 
 def _notes(all_findings: Sequence[Findings]) -> list[str]:
-    """Return what to know about the scores, as sentences."""
+    """Return notes about the scores."""
     first, leaks = all_findings[0], [f.leakage for f in all_findings]
     leaked = max(int(leak.leaked.sum()) for leak in leaks)
     notes = [how_sure(first.evaluated), *missing_classes(first.evaluated)]
     if len(all_findings) > 1:
         notes.append(in_one_sentence(all_findings))
     if reason := next((leak.reason for leak in leaks if leak.reason), ""):
-        notes.append(f"Near-duplicates of training images were not looked for: {reason}")
+        notes.append(f"Not checked for near-duplicates of training images: {reason}")
     elif leaked == len(first.evaluated.labels):
-        notes.append("Every image is one that was trained on: these scores say nothing of new ones.")
+        notes.append("All of these images were trained on, so the scores do not apply to new images.")
     elif leaked:
         notes.append(f"{leaked} images are near-duplicates of training images; the report has the scores without them.")
     return notes

@@ -1,4 +1,4 @@
-"""What ``evaluate.py`` does: evaluate on face crops, or on annotated photos."""
+"""``evaluate.py``: evaluate on face crops or on annotated photos."""
 
 from pathlib import Path
 
@@ -12,17 +12,17 @@ from facemask.evaluation import classification, photos
 from facemask.evaluation.result import SHOWN, Evaluation, PhotoEvaluation
 from facemask.files import relative_to_cwd
 from facemask.reports.evaluated import HEADLINE
-from facemask.reports.photos import finds_section, outcome_section
+from facemask.reports.photos import detection_section, outcome_section
 from facemask.reports.terminal import print_table
 
 
 def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluation | PhotoEvaluation:
-    """Evaluate as configured.
+    """Evaluate on face crops, or on photos if ``photos`` is set.
 
     Args:
         config: a validated configuration.
-        folder: of the report.
-        command: the line that repeats this.
+        folder: folder of the report.
+        command: command line that repeats this evaluation.
 
     Raises:
         FaceMaskError: a run, the data or a setting cannot be used.
@@ -32,13 +32,13 @@ def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluat
 
 
 def show(result: Evaluation | PhotoEvaluation, console: Console) -> None:
-    """Print what came out, on what, and where the rest is."""
+    """Print the scores, the data, and the path of the report."""
     if isinstance(result, Evaluation):
         console.print(_table(result))
         notes = result.notes
     else:
         notes = []
-        for section in (outcome_section(result.findings), finds_section(result.findings)):
+        for section in (outcome_section(result.findings), detection_section(result.findings)):
             for table in section.tables:
                 print_table(table.rows, table.caption, console)
             for note in section.notes:
@@ -49,7 +49,7 @@ def show(result: Evaluation | PhotoEvaluation, console: Console) -> None:
 
 def _table(result: Evaluation) -> Table:
     table = Table(title=result.about, title_justify="left", box=box.SIMPLE_HEAD)
-    for column in ("model", *(HEADLINE[name] for name in SHOWN), "ms an image"):
+    for column in ("model", *(HEADLINE[name] for name in SHOWN), "ms per image"):
         table.add_column(column, justify="left" if column == "model" else "right")
     for model in result.models:
         cells = []

@@ -1,4 +1,4 @@
-"""What a model costs where it runs: time and operations."""
+"""Latency and number of operations of a model."""
 
 import time
 
@@ -11,26 +11,28 @@ from facemask.data.preprocessing import Pixels, Preprocessing
 from facemask.models.predict import predict_probabilities
 from facemask.reports.findings import Latency
 
-WARM_UP = 3  # calls that are not counted
-SECONDS = 1.0  # of counted calls, about
-MOST, LEAST = 200, 10  # counted calls
+WARM_UP = 3  # uncounted calls
+SECONDS = 1.0  # approximate total time of counted calls
+MOST, LEAST = 200, 10  # bounds of the number of counted calls
 
 
 def measure_latency(model: nn.Module, preprocessing: Preprocessing, images: Pixels, batch: int) -> Latency:
-    """Time resizing, normalising and predicting a batch, on the model's device.
+    """Measure the time of resizing, normalising and predicting a batch on the model's device.
 
     Args:
         model: as in :func:`facemask.models.predict.predict_probabilities`.
-        preprocessing: the model's own.
-        images: uint8[N, store_size, store_size, 3]; repeated where there are fewer than ``batch``.
-        batch: crops a call.
+        preprocessing: preprocessing of the model.
+        images: uint8[N, store_size, store_size, 3]; repeated if fewer than ``batch``.
+        batch: crops per call.
     """
     crops = images[np.resize(np.arange(len(images)), batch)]
     durations: list[float] = []
     calls = LEAST
     while len(durations) < WARM_UP + calls:
         start = time.perf_counter()
-        predict_probabilities(model, preprocessing, crops, batch_size=batch)  # ends on the CPU, so no work is pending
+        predict_probabilities(
+            model, preprocessing, crops, batch_size=batch
+        )  # returns on the CPU, which synchronises the device
         durations.append(time.perf_counter() - start)
         if len(durations) == WARM_UP:
             calls = int(np.clip(SECONDS / durations[-1], LEAST, MOST))
@@ -39,7 +41,7 @@ def measure_latency(model: nn.Module, preprocessing: Preprocessing, images: Pixe
 
 
 def count_flops(model: nn.Module, input_size: int) -> int:
-    """Return the floating-point operations of one image, a multiplication and an addition being two."""
+    """Return the floating-point operations per image; a multiply-add counts as two."""
     device = next(model.parameters()).device
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, 3, input_size, input_size, device=device))

@@ -1,4 +1,4 @@
-"""Where a network looks: Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391), as the grad-cam package computes it."""
+"""Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) with the package grad-cam."""
 
 import numpy as np
 import torch
@@ -16,16 +16,16 @@ BATCH = 32
 
 
 def find_attention(evaluated: Evaluated, images: Pixels, seed: int, shown: int) -> Attention | None:
-    """Return where a network looks: on average over images drawn at random, and in single images.
+    """Return mean activation maps over random images, and maps of single images.
 
     Args:
         evaluated: the model and its predictions.
-        images: uint8[N, store_size, store_size, 3], what it predicted.
-        seed: of the draw.
-        shown: single images at most; the most confident mistakes come first.
+        images: uint8[N, store_size, store_size, 3], the predicted images.
+        seed: seed of the random choice.
+        shown: maximum number of single images; the most confident errors come first.
 
     Returns:
-        None for a network without convolutions.
+        The maps; None for a network without convolutions.
     """
     model, preprocessing = evaluated.model.model, evaluated.model.preprocessing
     rng = np.random.default_rng(derive_seed(PICTURES, seed, 1))
@@ -37,7 +37,7 @@ def find_attention(evaluated: Evaluated, images: Pixels, seed: int, shown: int) 
             if maps is None:
                 return None
             means[name] = len(rows), maps.mean(axis=0)
-    order = np.lexsort((-evaluated.probabilities.max(axis=1), evaluated.right))[:shown]
+    order = np.lexsort((-evaluated.probabilities.max(axis=1), evaluated.correct))[:shown]
     if not shown:
         return Attention(means)
     maps = activation_maps(model, preprocessing, np.asarray(images[order]), evaluated.predicted[order])
@@ -45,13 +45,13 @@ def find_attention(evaluated: Evaluated, images: Pixels, seed: int, shown: int) 
 
 
 def activation_maps(model: nn.Module, preprocessing: Preprocessing, images: Pixels, classes: Labels) -> Floats | None:
-    """Return what in each image speaks for a class, float64[N, input_size, input_size] in [0, 1].
+    """Return class activation maps, float64[N, input_size, input_size] in [0, 1].
 
     Args:
         model: as in :func:`facemask.models.predict.predict_probabilities`; left on its device, in evaluation mode.
-        preprocessing: the model's own.
+        preprocessing: preprocessing of the model.
         images: uint8[N, store_size, store_size, 3].
-        classes: int64[N], the class asked about in each image.
+        classes: int64[N], target class of each image.
 
     Returns:
         The maps; None for a network without convolutions.
@@ -61,7 +61,7 @@ def activation_maps(model: nn.Module, preprocessing: Preprocessing, images: Pixe
     if layer is None:
         return None
     learns = [parameter.requires_grad for parameter in model.parameters()]
-    model.requires_grad_(True)  # gradients pass through frozen layers too
+    model.requires_grad_(True)  # gradients must pass through frozen layers
     try:
         with GradCAM(model=model, target_layers=[layer]) as cam:
             maps = [
@@ -76,7 +76,7 @@ def activation_maps(model: nn.Module, preprocessing: Preprocessing, images: Pixe
 
 
 def last_convolution(model: nn.Module, inputs: Tensor) -> nn.Module | None:
-    """Return the convolution that is run last among those whose output still has places to tell apart."""
+    """Return the last convolution whose output is larger than 1 x 1."""
     found: list[nn.Module] = []
 
     def note(module: nn.Module, _: object, output: Tensor) -> None:

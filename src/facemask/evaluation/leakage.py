@@ -1,4 +1,4 @@
-"""Whether images that a model is judged by are almost the same as images it has learned from."""
+"""Find evaluation images that are near-duplicates of training images."""
 
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -17,17 +17,17 @@ from facemask.runs.trained import TrainedModel, open_models
 
 
 def find_leakage(model: TrainedModel, samples: Samples, split: str) -> Leakage:
-    """Compare the samples with every image of the model's training part, the validation fold too.
+    """Compare the samples with all images of the model's training part, including the validation fold.
 
     Args:
         model: the model.
-        samples: what it is evaluated on.
-        split: which part they are: ``test``, ``val`` or ``all``.
+        samples: evaluation samples.
+        split: their part: ``test``, ``val`` or ``all``.
     """
     pairs = pd.DataFrame(columns=["evaluated", "trained_on", "bits", "correlation"])
     nothing = np.zeros(len(samples.table), dtype=bool)
     if split == "val":
-        return Leakage(pairs, nothing, 0, "the validation part is a part of the training images.")
+        return Leakage(pairs, nothing, 0, "the validation images are part of the training images.")
     if model.result.data is None:
         return Leakage(pairs, nothing, 0, f"{model.checkpoint} does not record what it was trained on.")
     try:
@@ -35,7 +35,7 @@ def find_leakage(model: TrainedModel, samples: Samples, split: str) -> Leakage:
     except FaceMaskError as error:
         return Leakage(pairs, nothing, 0, str(error))
     assert data.samples is not None
-    trained_on = data.store.images if data.unreadable.empty else data.images(data.samples)  # a map, if it may be
+    trained_on = data.store.images if data.unreadable.empty else data.images(data.samples)  # memory-mapped if possible
     found = near_duplicates(samples.images(data.store_size), trained_on)
     pairs = pd.DataFrame(
         {
@@ -50,10 +50,10 @@ def find_leakage(model: TrainedModel, samples: Samples, split: str) -> Leakage:
 
 
 class PhotoNames:
-    """Names of photos, each with as much of its folder and with or without its suffix as whoever wrote it down saw fit.
+    """Photo names with partial paths and optional extensions.
 
     Args:
-        names: the names.
+        names: photo names.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
@@ -61,7 +61,7 @@ class PhotoNames:
         self._ends = {parts[i:] for parts in self._whole for i in range(len(parts))}
 
     def holds(self, name: str) -> bool:
-        """Return whether one of them may be this photo: where one of the two names ends, the other does."""
+        """Return whether a name matches: one path is a suffix of the other, ignoring extensions."""
         parts = _parts(name)
         return parts in self._ends or any(parts[i:] in self._whole for i in range(len(parts)))
 
@@ -72,15 +72,15 @@ def _parts(name: str) -> tuple[str, ...]:
 
 
 def photos_trained_on(run: Path, fold: int | None = None, store_dir: str | None = None) -> tuple[PhotoNames, str]:
-    """Return the photos that a model was trained on, validation folds too; else why that is not known.
+    """Return the photos that a model was trained on, including validation folds, or why they are unknown.
 
     Args:
-        run: a run's folder, a checkpoint, or an exported model.
-        fold: whose model of a run; None for the first that is complete.
-        store_dir: where decoded images are kept; None for where the run's are.
+        run: a run folder, a checkpoint, or an exported model.
+        fold: fold of the run; None for the first complete one.
+        store_dir: folder of decoded images; None for the run's.
     """
     if not (run.is_dir() or run.suffix == SUFFIX):
-        return PhotoNames(), "a model file does not say; name the folder of its run to know"
+        return PhotoNames(), "an exported model does not record it; use its run folder"
     try:
         models = open_models([run], fold)
         if models[0].result.data is None:
@@ -92,7 +92,7 @@ def photos_trained_on(run: Path, fold: int | None = None, store_dir: str | None 
     manifest = data.root / MANIFEST
     table = read_manifest(manifest).set_index("file") if manifest.is_file() else pd.DataFrame()
     if "photo" not in table:
-        return PhotoNames(), f"no {MANIFEST} says from which photos its faces were cut"
+        return PhotoNames(), f"there is no {MANIFEST} with the photos of its faces"
     photos = table["photo"].reindex(data.samples["path"]).fillna("")
-    reason = f"{MANIFEST} does not say of all its faces from which photos they were cut" if (photos == "").any() else ""
+    reason = f"{MANIFEST} does not give the photo of every face" if (photos == "").any() else ""
     return PhotoNames(photos[photos != ""]), reason

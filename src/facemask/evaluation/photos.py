@@ -12,7 +12,7 @@ from facemask.config.typed import to_plain
 from facemask.detection.annotations import AnnotatedPhoto, read_annotated, to_classes
 from facemask.detection.detectors import SIDES
 from facemask.errors import DataError, did_you_mean
-from facemask.evaluation.end_to_end import IGNORED, OVERLAP, confusion, find_table, look_at, outcome_table
+from facemask.evaluation.end_to_end import IGNORED, OVERLAP, confusion, detection_table, evaluate_photo, outcome_table
 from facemask.evaluation.leakage import photos_trained_on
 from facemask.evaluation.result import PhotoEvaluation
 from facemask.inference.predictor import Predictor
@@ -28,8 +28,8 @@ def evaluate_photos(config: EvaluateConfig, folder: Path, command: str = "") -> 
 
     Args:
         config: a validated configuration with ``photos``.
-        folder: of the report.
-        command: the line that repeats this.
+        folder: folder of the report.
+        command: command line that repeats this evaluation.
 
     Raises:
         FaceMaskError: the model, the detector or the photos cannot be used.
@@ -38,12 +38,12 @@ def evaluate_photos(config: EvaluateConfig, folder: Path, command: str = "") -> 
     classifier, device = _open(config, run)
     photos, detector = _read_photos(config, root, classifier.class_names), config.detector.build()
     shape = (config.crop.margin, config.crop.square, config.crop.min_side)
-    looked = track(photos, "Looking at photos", console=Console(stderr=True), transient=True)
-    rows = [row for photo in looked for row in look_at(photo, _name(photo, root), detector, classifier, *shape)]
+    looked = track(photos, "Evaluating photos", console=Console(stderr=True), transient=True)
+    rows = [row for photo in looked for row in evaluate_photo(photo, _name(photo, root), detector, classifier, *shape)]
     faces = pd.DataFrame(rows, columns=["photo", "label", "predicted", "probability", *SIDES])
     n_faces, min_side = int(faces["label"].notna().sum()), config.crop.min_side
     if not n_faces:
-        raise DataError(f"photos={config.photos} holds no face of {min_side} pixels or more.")
+        raise DataError(f"photos={config.photos} has no faces of {min_side} pixels or more.")
     about = f"{root.name}: {n_faces:,} faces of {min_side} pixels or more in {len(photos):,} photos"
     findings = _find(faces, classifier.class_names, about, config, run)
     facts = {
@@ -62,25 +62,25 @@ def evaluate_photos(config: EvaluateConfig, folder: Path, command: str = "") -> 
 
 
 def _open(config: EvaluateConfig, run: Path) -> tuple[Predictor, str]:
-    """Open the model, and return where it runs: a run's or a checkpoint's where it can, an exported one on the CPU."""
+    """Open the model and return its device; exported models run on the CPU."""
     is_trained = run.is_dir() or run.suffix == SUFFIX
     device = usable_device(config.device) if is_trained or config.device != "auto" else "cpu"
     return Predictor.load(run, device=None if device == "cpu" else device, fold=_number(config.fold)), device
 
 
 def _number(fold: int | str | None) -> int | None:
-    return None if fold is None else int(fold)  # "all" has been refused
+    return None if fold is None else int(fold)  # "all" is rejected before
 
 
 def _read_photos(config: EvaluateConfig, root: Path, class_names: tuple[str, ...]) -> list[AnnotatedPhoto]:
-    """Read the photos, with their faces named as the model names its classes."""
+    """Read the photos and map their names to the model's classes."""
     boxes = Path(config.boxes).expanduser() if config.boxes else None
     classes = {name: IGNORED if label is None else label for name, label in config.classes.items()}
     photos = to_classes(read_annotated(root, boxes), classes)
     for name in sorted({name for photo in photos for name in photo.names} - {*class_names, IGNORED}):
         raise DataError(
-            f"the photos have faces of class {name}, which the model does not know{did_you_mean(name, class_names)} "
-            "classes=binary and classes=three say what the names in the files are; or set classes.NAME=CLASS."
+            f"the photos have faces of class {name}, which the model does not have{did_you_mean(name, class_names)} "
+            "classes=binary and classes=three map the annotated names to classes; or set classes.NAME=CLASS."
         )
     return photos
 
@@ -92,7 +92,7 @@ def _name(photo: AnnotatedPhoto, root: Path) -> str:
 def _find(
     faces: pd.DataFrame, class_names: tuple[str, ...], about: str, config: EvaluateConfig, run: Path
 ) -> PhotoFindings:
-    """Count what came of the faces, and of those in photos that the model was not trained on."""
+    """Compute the tables for all photos, and for those that the model was not trained on."""
     trained_on, reason = photos_trained_on(run, _number(config.fold), config.data.store_dir)
     is_seen = np.array([trained_on.holds(name) for name in faces["photo"]], dtype=bool)
     new, of_new = faces[~is_seen], None
@@ -103,7 +103,7 @@ def _find(
         faces=faces,
         outcome=outcome_table(faces, class_names, config.n_bootstraps, config.seed),
         outcome_of_new=of_new,
-        finds=find_table(faces, config.n_bootstraps, config.seed),
+        detections=detection_table(faces, config.n_bootstraps, config.seed),
         confusion=confusion(faces, class_names),
         is_seen=is_seen,
         reason=reason,

@@ -1,4 +1,4 @@
-"""What an evaluation returns: every number, and where the report with all else is."""
+"""Results of an evaluation."""
 
 from dataclasses import dataclass
 from html import escape
@@ -16,16 +16,16 @@ SHOWN = ("accuracy", "f1", "auroc")
 
 @dataclass(frozen=True)
 class ModelScores:
-    """One model on the samples of an evaluation.
+    """Scores of one model.
 
     Attributes:
-        label: what sets it apart from the others.
-        folder: of the fold that it is the best epoch of; of any other checkpoint, the file.
-        metrics: see :func:`facemask.metrics.classification.classification_metrics`; NaN where one is not defined.
-        intervals: 95 % of each; NaN where there are too few groups.
-        predictions: one row a sample: ``path``, ``group``, ``label``, ``width``, ``height``, ``probability_CLASS``.
-        milliseconds: the median to predict one image.
-        leaked: samples that are near-duplicates of training images; None where that is not known.
+        label: label that distinguishes it from the others.
+        folder: folder of its fold; for other checkpoints, the file.
+        metrics: see :func:`facemask.metrics.classification.classification_metrics`; NaN if undefined.
+        intervals: 95 % confidence interval of each metric; NaN with too few groups.
+        predictions: one row per sample: ``path``, ``group``, ``label``, ``width``, ``height``, ``probability_CLASS``.
+        milliseconds: median latency of one image.
+        leaked: number of near-duplicates of training images; None if unknown.
     """
 
     label: str
@@ -42,10 +42,10 @@ class Evaluation:
     """The result of evaluating models on face crops.
 
     Attributes:
-        folder: of the report.
-        about: on what, which part, how many samples.
-        models: in the order in which they were named.
-        notes: what to know about these numbers, as sentences.
+        folder: folder of the report.
+        about: data, part and number of samples.
+        models: scores of the models, in the given order.
+        notes: sentences about these numbers.
     """
 
     folder: Path
@@ -55,12 +55,12 @@ class Evaluation:
 
     @property
     def page(self) -> Path:
-        """The report."""
+        """Path of the report."""
         return self.folder / PAGE
 
     @property
     def scores(self) -> pd.DataFrame:
-        """One row a model: its label, its main metrics with their intervals, and the milliseconds for an image."""
+        """One row per model: label, main metrics with intervals, and milliseconds per image."""
         rows = []
         for model in self.models:
             row: dict[str, object] = {"model": model.label}
@@ -72,7 +72,7 @@ class Evaluation:
         return pd.DataFrame(rows)
 
     def _repr_html_(self) -> str:
-        """Return the scores, as a notebook shows them."""
+        """Return the scores as HTML for notebooks."""
         return _to_html(self.about, self.scores, self.notes, self.page)
 
 
@@ -81,8 +81,8 @@ class PhotoEvaluation:
     """The result of evaluating detector and classifier together on annotated photos.
 
     Attributes:
-        folder: of the report.
-        findings: every face, and the tables made from them.
+        folder: folder of the report.
+        findings: table of faces, and the tables derived from it.
     """
 
     folder: Path
@@ -90,11 +90,11 @@ class PhotoEvaluation:
 
     @property
     def page(self) -> Path:
-        """The report."""
+        """Path of the report."""
         return self.folder / PAGE
 
     def _repr_html_(self) -> str:
-        """Return what came of the faces, as a notebook shows it."""
+        """Return the rates as HTML for notebooks."""
         return _to_html(self.findings.about, self.findings.outcome, self.findings.notes, self.page)
 
 

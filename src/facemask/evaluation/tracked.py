@@ -1,4 +1,4 @@
-"""A report as one run of Weights & Biases: every table and figure of it."""
+"""Log a report to Weights & Biases."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,13 +15,13 @@ JOB_TYPE = "evaluation"
 def log_report(
     config: EvaluateConfig, folder: Path, all_findings: Sequence[Findings], sections: Sequence[Section]
 ) -> None:
-    """Log the report, if the command's loggers say so; faces only where the report has them.
+    """Log the tables and figures of a report if W&B is configured; faces only if the report shows them.
 
     Args:
-        config: of the command.
-        folder: the report's; the run's id is kept there.
-        all_findings: of each model.
-        sections: what is reported.
+        config: configuration of the command.
+        folder: folder of the report, which stores the run's id.
+        all_findings: findings of each model.
+        sections: sections of the report.
     """
     node = wandb_node(config.logger)
     if node is None:
@@ -36,7 +36,7 @@ def log_report(
 
 
 def _figures(all_findings: Sequence[Findings]) -> dict[str, object]:
-    """Return every metric with its interval, by the model's label where there are several."""
+    """Return every metric with its interval, with the model's label if there are several models."""
     figures: dict[str, object] = {}
     for findings in all_findings:
         e = findings.evaluated

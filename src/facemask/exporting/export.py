@@ -1,4 +1,4 @@
-"""Export a trained model: write a file aside, compare it with the trained model, move it to its place."""
+"""Export a trained model: write a temporary file, compare it with the trained model, then move it."""
 
 import io
 import json
@@ -36,13 +36,13 @@ def export(config: ExportConfig, folder: Path) -> Exported:
 
     Args:
         config: as :func:`facemask.config.checks.export.resolve_export` returns it.
-        folder: to write to; created if missing.
+        folder: output folder; created if missing.
 
     Raises:
         FaceMaskError: the run or its data cannot be used, or the exported model failed the parity check.
     """
     if (folder / RESULT).exists():
-        raise ConfigError(f"{folder} is a run's own folder, which is only read; choose another: hydra.run.dir=FOLDER")
+        raise ConfigError(f"{folder} is a run folder, which must not be changed; choose another: hydra.run.dir=FOLDER")
     (model,) = open_models([config.run or ""], config.fold)
     needs_images = config.max_drop is not None or config.precision == "int8"
     samples = own_samples([model], "val", config.store_dir) if needs_images else None
@@ -51,7 +51,7 @@ def export(config: ExportConfig, folder: Path) -> Exported:
 
 
 def export_model(model: TrainedModel, samples: Samples | None, config: ExportConfig, folder: Path) -> Exported:
-    """Write a model file, a ``.json`` of what is known about it, and the format's ``predict.py`` if it has one.
+    """Write a model file, a ``.json`` with its facts, and the format's ``predict.py`` if it has one.
 
     Nothing is written if the file fails the parity check.
 
@@ -59,7 +59,7 @@ def export_model(model: TrainedModel, samples: Samples | None, config: ExportCon
         model: the trained model.
         samples: its validation images; may be None for ``max_drop=null`` unless ``precision=int8``.
         config: its ``run``, ``fold`` and ``store_dir`` are not used.
-        folder: to write to.
+        folder: output folder.
 
     Raises:
         FaceMaskError: the model cannot be exported like this, or failed the parity check.
@@ -99,7 +99,7 @@ def export_model(model: TrainedModel, samples: Samples | None, config: ExportCon
 
 
 def _check_script(file_format: ExportFormat, folder: Path) -> None:
-    """Refuse to overwrite a ``predict.py`` that an export did not write."""
+    """Raise if there is a ``predict.py`` that export did not write."""
     if file_format.script and (folder / SCRIPT).exists():
         first, ours = (
             path.read_text(encoding="utf-8").partition("\n")[0] for path in (folder / SCRIPT, file_format.script)
@@ -127,7 +127,7 @@ def _compare(model: TrainedModel, samples: Samples, job: ExportJob, file_format:
     backend = file_format.open(file)
     if backend is None:
         raise ConfigError(
-            f"format={job.config.format} cannot be read back to compare it with the trained model; add max_drop=null "
+            f"format={job.config.format} cannot be read back for the parity check; add max_drop=null "
             "to write it unchecked."
         )
     before = predict_probabilities(job.model, job.preprocessing, job.images)
@@ -138,7 +138,7 @@ def _compare(model: TrainedModel, samples: Samples, job: ExportJob, file_format:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the libraries; the parity check finds whatever is wrong with a file."""
+    """Silence the libraries; the parity check detects faulty files."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -151,7 +151,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _explain(model: TrainedModel, config: ExportConfig) -> Iterator[None]:
-    """Raise one sentence for the many types of errors of torch, ONNX Runtime, OpenVINO and a user's own format."""
+    """Raise one error for the many types of torch, ONNX Runtime, OpenVINO and custom formats."""
     try:
         yield
     except (FaceMaskError, OSError, MemoryError):
@@ -159,5 +159,5 @@ def _explain(model: TrainedModel, config: ExportConfig) -> Iterator[None]:
     except Exception as error:
         chosen = f"format={config.format} and precision={config.precision}"
         raise ModelError(
-            f"{model.name} cannot be exported with {chosen} ({first_line(error)}); try another of these."
+            f"{model.name} cannot be exported with {chosen} ({first_line(error)}); try another format or precision."
         ) from error

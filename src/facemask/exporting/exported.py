@@ -1,4 +1,4 @@
-"""What an export results in, and how it is shown."""
+"""Result of an export."""
 
 from dataclasses import asdict, dataclass
 from html import escape
@@ -18,16 +18,16 @@ HEADER = ("model", "accuracy", "MB")
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What an exported file says about its model, beside the preprocessing.
+    """Facts about the model in an exported file, besides the preprocessing.
 
     Attributes:
         model: name of the network.
-        trained_on: fingerprint of the data, where it is known.
+        trained_on: fingerprint of the data, if known.
         facemask: version of this package.
-        format: of the file.
-        precision: of the weights.
-        preprocessing: whether it is ``inside`` or ``outside`` the graph.
-        float_layers: int8 only: number of leading convolutions kept in float, as configured.
+        format: format of the file.
+        precision: precision of the weights.
+        preprocessing: ``inside`` or ``outside`` the graph.
+        float_layers: int8 only: configured number of leading convolutions in float.
         calibration: int8 only: maximum number of calibration images.
     """
 
@@ -47,16 +47,16 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class Exported:
-    """A model file.
+    """An exported model.
 
     Attributes:
-        file: its path.
-        size: bytes, of all files that belong to it.
+        file: path of the file.
+        size: total size of its files, bytes.
         parity: comparison with the trained model on its validation images; None if it was not checked.
-        facts: about the model.
-        trained_size: bytes of the trained model's weights.
-        samples: description of the images behind ``parity``.
-        config: that it was exported with.
+        facts: facts about the model.
+        trained_size: size of the trained model's weights, bytes.
+        samples: description of the images of ``parity``.
+        config: configuration of the export.
     """
 
     file: Path
@@ -86,7 +86,7 @@ class Exported:
 
 
 def show(exported: Exported, console: Console) -> None:
-    """Print the accuracy and size before and after, what changed, and how to load the file."""
+    """Print accuracy and size before and after, the differences, and how to load the file."""
     parity = exported.parity
     about = f"{exported.facts.model} on {exported.samples}, n = {parity.n:,}" if parity else exported.facts.model
     console.print(about, soft_wrap=True, highlight=False, markup=False)
@@ -96,7 +96,9 @@ def show(exported: Exported, console: Console) -> None:
     for row in exported._rows():
         table.add_row(*row)
     console.print(table)
-    notes = _notes(parity, exported.config) if parity else ["Not compared with the trained model, by max_drop=null."]
+    notes = (
+        _notes(parity, exported.config) if parity else ["Not compared with the trained model, because max_drop=null."]
+    )
     file = relative_to_cwd(exported.file)
     is_loadable = file.suffix in KINDS
     notes.append(f'facemask.Predictor.load("{file}").predict(crops)' if is_loadable else f"File: {file}")
@@ -104,17 +106,18 @@ def show(exported: Exported, console: Console) -> None:
 
 
 def _notes(parity: Parity, config: ExportConfig) -> list[str]:
-    """Return what the parity check found."""
+    """Return the results of the parity check."""
     gain, low, high = (100 * value for value in parity.gain)
     max_drop = config.max_drop or 0.0
     notes = [
         f"{parity.changed} of {parity.n:,} labels changed; probabilities differ by {parity.mean:.2g} on average, "
         f"{parity.largest:.2g} at most.",
-        f"Accuracy changed by {gain:+.2f} points (95 %: {low:+.2f} to {high:+.2f}); max_drop={max_drop:g} "
+        f"Accuracy changed by {gain:+.2f} points (95 % interval: {low:+.2f} to {high:+.2f}); max_drop={max_drop:g} "
         f"allows a loss of {100 * max_drop:.2f}{', or of one image' if max_drop else ''}.",
-        f"Ranges: 95 %, bootstrap over the {parity.groups:,} groups, {config.n_bootstraps:,} resamples.",
+        f"Ranges: 95 % bootstrap confidence intervals over the {parity.groups:,} groups, "
+        f"{config.n_bootstraps:,} resamples.",
     ]
     if config.precision == "int8":
         n = min(config.calibration, parity.n)
-        notes.append(f"It was calibrated on {n:,} of these same images; the test part was not touched.")
+        notes.append(f"It was calibrated on {n:,} of these images; the test part was not used.")
     return notes

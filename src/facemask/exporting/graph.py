@@ -16,7 +16,7 @@ from facemask.inference.backend import INPUT, OUTPUT
 from facemask.models.classifier import MaskClassifier
 from facemask.models.fusing import fuse_conv_bn
 
-OPSET = 18  # of ONNX: the first whose Resize antialiases
+OPSET = 18  # first ONNX opset whose Resize supports antialiasing
 DYNAMIC_BATCH = ({0: Dim("N", min=1)},)
 
 
@@ -25,12 +25,12 @@ class Graph(nn.Module):
 
     Args:
         model: maps float32[N, 3, S, S] to logits, float32[N, C].
-        preprocessing: how its input is prepared.
+        preprocessing: preprocessing of the model.
         is_inside: whether the graph takes uint8[N, store_size, store_size, 3]; otherwise it takes the network's input.
         is_half: whether the network computes in float16; the types of input and output stay the same.
     """
 
-    weights: Tensor  # of each input pixel in each output pixel, along one axis
+    weights: Tensor  # weight of each input pixel in each output pixel, along one axis
 
     def __init__(
         self, model: nn.Module, preprocessing: Preprocessing, is_inside: bool = True, is_half: bool = False
@@ -73,7 +73,7 @@ def to_program(graph: Graph) -> ExportedProgram:
     fast = deepcopy(graph).to(memory_format=torch.channels_last)
     with _explain_tracing(graph):
         program = torch.export.export(fast, (graph.example(),), dynamic_shapes=DYNAMIC_BATCH)
-    for node in program.graph.nodes:  # the tracer's notes contain paths of this machine
+    for node in program.graph.nodes:  # the tracer's metadata contain local paths
         for note in ("stack_trace", "nn_module_stack", "source_fn_stack", "from_node"):
             node.meta.pop(note, None)
     return program
@@ -85,7 +85,9 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
     Raises:
         ModelError: the network cannot be traced.
     """
-    contiguous = deepcopy(graph).to(memory_format=torch.contiguous_format)  # ONNX would imitate layouts by transposing
+    contiguous = deepcopy(graph).to(
+        memory_format=torch.contiguous_format
+    )  # ONNX would add transpositions for other layouts
     with _explain_tracing(graph):
         program = torch.onnx.export(
             contiguous,
@@ -99,7 +101,7 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
         )
     model: onnx.ModelProto = cast(torch.onnx.ONNXProgram, program).model_proto
     for part in (model.graph, *model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info):
-        del part.metadata_props[:]  # the exporter's notes contain paths of this machine
+        del part.metadata_props[:]  # the exporter's metadata contain local paths
     return model
 
 

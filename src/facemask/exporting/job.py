@@ -1,4 +1,4 @@
-"""What a format is given to write."""
+"""Input of an export format."""
 
 from dataclasses import dataclass
 
@@ -18,11 +18,11 @@ class ExportJob:
 
     Attributes:
         model: maps float32[N, 3, S, S] to logits, float32[N, C].
-        preprocessing: how its input is prepared.
-        config: the precision, whether preprocessing is part of the graph, and the keys of quantisation.
+        preprocessing: preprocessing of the model.
+        config: configuration of the export.
         metadata: JSON to store in the file under the key :data:`facemask.inference.backend.METADATA`.
-        images: validation images to calibrate on, uint8[M, store_size, store_size, 3]; empty if neither quantisation
-            nor the parity check needs them.
+        images: validation images for calibration, uint8[M, store_size, store_size, 3]; may be empty if they are not
+            needed.
     """
 
     model: nn.Module

@@ -9,8 +9,8 @@ from facemask.errors import ModelError
 from facemask.metrics.bootstrap import bootstrap_metrics, metric_intervals, percentile_intervals
 from facemask.metrics.classification import Labels, Probabilities, classification_metrics
 
-TOLERANCE = 1e-4  # of a probability, in float32: a larger difference is not rounding
-ROUNDING = 1e-9  # of a difference of accuracies, in float64: 195/200 - 194/200 is slightly more than 0.005
+TOLERANCE = 1e-4  # maximum difference of float32 probabilities by rounding
+ROUNDING = 1e-9  # float64 rounding of accuracies: 195/200 - 194/200 is slightly more than 0.005
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,15 @@ class Parity:
     """Differences between an exported model and the trained one on the same samples.
 
     Attributes:
-        n: samples.
-        groups: of these samples.
-        unusable: samples for which the exported model returns NaN or infinity.
-        changed: samples that get another label.
-        largest: the largest difference of a probability.
-        mean: the mean difference.
-        before: accuracy of the trained model, with its 95 % interval.
-        after: accuracy of the exported one, likewise.
-        gain: the difference (paired bootstrap), likewise; negative for a loss.
+        n: number of samples.
+        groups: number of groups.
+        unusable: number of samples with NaN or infinite output of the exported model.
+        changed: number of samples with another label.
+        largest: largest absolute difference of a probability.
+        mean: mean absolute difference.
+        before: accuracy of the trained model with its 95 % interval.
+        after: accuracy of the exported model with its 95 % interval.
+        gain: difference of the accuracies with its 95 % interval (paired bootstrap); negative for a loss.
     """
 
     n: int
@@ -57,10 +57,10 @@ def compare(
     Args:
         labels: true classes, int64[N].
         before: probabilities of the trained model, float[N, C].
-        after: probabilities of the exported one, float[N, C].
+        after: probabilities of the exported model, float[N, C].
         groups: group of each sample, N names.
         n_bootstraps: number of bootstrap resamples.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
     """
     names = [str(c) for c in range(before.shape[1])]
     figures, all_draws = [], []
@@ -90,29 +90,32 @@ def check(parity: Parity, precision: str, max_drop: float) -> None:
     """Check that an exported model is close enough to the trained one.
 
     Args:
-        parity: as :func:`compare` returns it.
-        precision: of the exported model; for ``fp32``, probabilities must also agree within :data:`TOLERANCE`.
-        max_drop: maximum drop of accuracy, 0 to 1; above 0, one image may always be lost.
+        parity: result of :func:`compare`.
+        precision: precision of the exported model; for ``fp32``, probabilities must also agree within
+            :data:`TOLERANCE`.
+        max_drop: maximum drop of accuracy, in [0, 1]; any value > 0 tolerates one changed image.
 
     Raises:
-        ModelError: it is not.
+        ModelError: the difference is too large.
     """
     if parity.unusable:
         raise ModelError(
-            f"{precision} gives no numbers for {parity.unusable:,} of the {parity.n:,} validation images; nothing was "
-            "written. Its range is too small for this network: choose precision=fp32."
+            f"{precision} gives NaN or infinity for {parity.unusable:,} of the {parity.n:,} validation images; nothing "
+            "was written. The range of the precision is too small for this network; use precision=fp32."
         )
     if precision == "fp32" and not parity.largest <= TOLERANCE:
         raise ModelError(
-            f"the exported graph is not the trained network: a probability differs by {parity.largest:.2g}, more than "
-            f"{TOLERANCE:g}; nothing was written. Does its forward depend on anything but its input?"
+            f"the exported graph does not match the trained network: probabilities differ by {parity.largest:.2g}, more than "
+            f"{TOLERANCE:g}; nothing was written. Does its forward() depend on anything but its input?"
         )
     gain, low, high = parity.gain
-    allowed = max(max_drop, 1 / parity.n) if max_drop else 0.0  # one of few images is more than any small max_drop
+    allowed = (
+        max(max_drop, 1 / parity.n) if max_drop else 0.0
+    )  # with few images, one of them is already more than a small max_drop
     if -gain > allowed + ROUNDING:
         lost, least, most = (0 - 100 * value for value in (gain, high, low))
         raise ModelError(
-            f"{precision} lost {lost:.2f} points of accuracy (95 %: {least:.2f} to {most:.2f}) on "
+            f"{precision} lost {lost:.2f} points of accuracy (95 % interval: {least:.2f} to {most:.2f}) on "
             f"the {parity.n:,} validation images ({parity.before[0]:.4f} to {parity.after[0]:.4f}; {parity.changed} "
             f"got another label), more than max_drop={max_drop:g}; nothing was written. Try precision=fp16, for int8 "
             "more float_layers, or a larger max_drop."

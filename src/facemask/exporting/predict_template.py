@@ -14,21 +14,23 @@ import cv2
 import numpy as np
 import onnxruntime
 
-BATCH_SIZE = 32  # crops: bounds memory
+BATCH_SIZE = 32  # crops per batch; bounds memory
 
 
 @lru_cache
 def load(model: str | None = None) -> tuple[Any, dict[str, Any]]:
-    """Return the session of a model, by default of the only one beside this file, and its preprocessing."""
+    """Return the session and preprocessing of a model, by default the only one beside this file."""
     models = [Path(model)] if model else sorted(Path(__file__).parent.glob("*.onnx"))
     if len(models) != 1:
-        raise ValueError(f"{len(models)} models are beside {__file__}; name one: python predict.py model.onnx face.jpg")
+        raise ValueError(
+            f"{len(models)} models are beside {__file__}; choose one: python predict.py model.onnx face.jpg"
+        )
     session = onnxruntime.InferenceSession(str(models[0]), providers=["CPUExecutionProvider"])
     return session, json.loads(session.get_modelmeta().custom_metadata_map["facemask"])["preprocessing"]
 
 
 def predict(crops: list[np.ndarray], model: str | None = None) -> np.ndarray:
-    """Return the probability of each class, float32[N, C], for N crops, uint8[h, w, 3] each, RGB, of any size."""
+    """Return class probabilities, float32[N, C], of N crops, uint8[h, w, 3] each, RGB, of any size."""
     session, preprocessing = load(model)
     (images,) = session.get_inputs()
     probabilities = [np.empty((0, len(preprocessing["class_names"])), np.float32)]
@@ -54,7 +56,7 @@ def square(crop: np.ndarray, size: int) -> np.ndarray:
 
 
 def normalise(squares: np.ndarray, preprocessing: dict[str, Any]) -> np.ndarray:
-    """Return squares as float32[N, 3, S, S]: normalised, then resized (bilinear, antialiased when they shrink)."""
+    """Return normalised and resized squares, float32[N, 3, S, S] (bilinear, antialiased when shrinking)."""
     mean, std = (np.array(preprocessing[name], np.float32).reshape(3, 1, 1) * 255 for name in ("mean", "std"))
     batch = np.ascontiguousarray((squares.transpose(0, 3, 1, 2) - mean) / std)
     before, after = preprocessing["store_size"], preprocessing["input_size"]
@@ -68,15 +70,15 @@ def normalise(squares: np.ndarray, preprocessing: dict[str, Any]) -> np.ndarray:
 
 
 def read(file: str) -> np.ndarray:
-    """Return a picture, uint8[h, w, 3], RGB."""
+    """Return an image, uint8[h, w, 3], RGB."""
     picture = cv2.imread(file)
     if picture is None:
-        raise ValueError(f"{file} cannot be read as a picture")
+        raise ValueError(f"{file} cannot be read as an image")
     return picture[..., ::-1]  # OpenCV reads BGR
 
 
 def main(words: list[str]) -> None:
-    """Print the class and the probabilities of each picture."""
+    """Print class and probabilities of each image."""
     model = words.pop(0) if words and words[0].endswith(".onnx") else None
     classes = load(model)[1]["class_names"]
     for word, row in zip(words, predict([read(word) for word in words], model), strict=True):

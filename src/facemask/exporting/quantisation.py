@@ -20,9 +20,9 @@ from facemask.errors import ModelError
 from facemask.inference.backend import INPUT, OUTPUT
 from facemask.seeding import CALIBRATION, derive_seed
 
-BATCH_SIZE = 4  # images: the activations of all layers are in memory together
-PERCENTILE = 99.99  # of an activation's values are within its range; the rest are clipped
-FLOAT_FRACTION = 12  # by default, one in this many convolutions stays in float
+BATCH_SIZE = 4  # images per batch, because the activations of all layers are kept in memory
+PERCENTILE = 99.99  # percentile of an activation's values at which it is clipped
+FLOAT_FRACTION = 12  # default: 1/12 of the convolutions stay in float
 WEIGHTED = ("Conv", "Gemm", "MatMul")
 
 Inputs = npt.NDArray[np.generic]
@@ -43,14 +43,15 @@ def quantised(
     The last layer and the softmax stay in float: in 8 bits, probabilities would be multiples of 1/255.
 
     Args:
-        model: as :func:`facemask.exporting.graph.to_onnx` returns it.
-        images: to calibrate on, uint8[M, S, S, 3].
-        prepare: returns the graph's input for some of them.
-        float_layers: number of leading convolutions that stay in float, with everything before them: these see the
-            image itself and lose most. None for a twelfth of them, at least one.
+        model: model from :func:`facemask.exporting.graph.to_onnx`.
+        images: calibration images, uint8[M, S, S, 3].
+        prepare: function from images to the graph's input.
+        float_layers: number of leading convolutions that stay in float, because quantising them costs the most
+            accuracy;
+            None for 1/12 of them, at least one.
 
     Raises:
-        ModelError: it has no more convolutions than that.
+        ModelError: the model has too few convolutions.
     """
     with TemporaryDirectory() as temporary:
         before, after = Path(temporary, "before.onnx"), Path(temporary, "after.onnx")
@@ -61,7 +62,7 @@ def quantised(
             _Batches(images, prepare),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
-            activation_type=QuantType.QUInt8,  # with signed weights, AVX-512 and Arm multiply these in one step
+            activation_type=QuantType.QUInt8,  # unsigned times signed is a single instruction on AVX-512 and Arm
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.Percentile,
             nodes_to_exclude=[*first_nodes(model, float_layers), *last_nodes(model)],
@@ -75,17 +76,17 @@ def first_nodes(model: onnx.ModelProto, convolutions: int | None = None) -> list
 
     Args:
         model: an ONNX model.
-        convolutions: how many; None for a twelfth of them, at least one.
+        convolutions: number of convolutions; None for 1/12 of them, at least one.
 
     Raises:
-        ModelError: it has no more convolutions than that.
+        ModelError: the model has too few convolutions.
     """
     nodes = [node for node in model.graph.node if node.op_type == "Conv"]
     convolutions = max(1, len(nodes) // FLOAT_FRACTION) if convolutions is None else convolutions
     if convolutions >= len(nodes):
         raise ModelError(
-            f"float_layers={convolutions} leaves nothing to quantise of the network's {len(nodes)} convolutions; "
-            "choose fewer, or precision=fp16."
+            f"float_layers={convolutions} leaves nothing to quantise: the network has {len(nodes)} convolutions; "
+            "use fewer, or precision=fp16."
         )
     return _ancestors(model, nodes[convolutions].input)
 
@@ -96,7 +97,7 @@ def last_nodes(model: onnx.ModelProto) -> list[str]:
 
 
 def _ancestors(model: onnx.ModelProto, values: Iterable[str], until: tuple[str, ...] = ()) -> list[str]:
-    """Return the names of the nodes that compute some values, and of their inputs' nodes, back to some types."""
+    """Return the names of the nodes that compute given values, and of their ancestors up to given node types."""
     makers = {name: node for node in model.graph.node for name in node.output}
     found: dict[str, None] = {}
     waiting = list(values)
@@ -109,7 +110,7 @@ def _ancestors(model: onnx.ModelProto, values: Iterable[str], until: tuple[str, 
 
 
 class _Batches(CalibrationDataReader):  # type: ignore[misc]  # untyped
-    """Feeds the images in batches, of the range of batches that ONNX Runtime asks for."""
+    """Calibration reader: feeds the range of batches that ONNX Runtime requests."""
 
     def __init__(self, images: Pixels, prepare: Prepare) -> None:
         self.images, self.prepare = images, prepare

@@ -1,1 +1,1 @@
-"""Run trained models from any kind of file; nothing here imports torch before a file needs it."""
+"""Inference with every kind of model file. torch is only imported for files that need it."""

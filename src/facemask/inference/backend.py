@@ -47,7 +47,7 @@ def write_metadata(preprocessing: Preprocessing, facts: Mapping[str, object]) ->
     """Return the metadata of a file as JSON.
 
     Args:
-        preprocessing: how the model's input is prepared.
+        preprocessing: preprocessing of the model.
         facts: JSON-compatible facts about the model.
     """
     return json.dumps({"preprocessing": preprocessing.to_dict(), "about": dict(facts)})
@@ -57,11 +57,11 @@ def read_metadata(file: Path, metadata: str | None) -> Preprocessing:
     """Return the preprocessing from the metadata of a file.
 
     Args:
-        file: that the metadata come from.
-        metadata: as :func:`write_metadata` returns it; None or empty where the file has none.
+        file: file of the metadata, for errors.
+        metadata: JSON from :func:`write_metadata`; None or empty if the file has none.
 
     Raises:
-        ModelError: there is none, or it is damaged.
+        ModelError: there are none, or they are damaged.
     """
     if not metadata:
         raise ModelError(f"{file} was not written by export.py: it has no metadata of classes and preprocessing.")
@@ -72,7 +72,7 @@ def read_metadata(file: Path, metadata: str | None) -> Preprocessing:
 
 
 def cannot_open(file: Path, library: str, version: str, error: Exception) -> ModelError:
-    """Return the error for a file that a library cannot open: damaged or too new, which only its own message tells."""
+    """Return the error for a file that a library cannot open, because it is damaged or too new."""
     return ModelError(
         f"{library} {version} cannot open {file} ({first_line(error)}): if it is damaged, export the run again; if it "
         f"opens elsewhere, install a newer {library}."
@@ -80,7 +80,7 @@ def cannot_open(file: Path, library: str, version: str, error: Exception) -> Mod
 
 
 def expected_input(preprocessing: Preprocessing, is_inside: bool) -> TensorSpec:
-    """Return the input of a graph that contains the preprocessing, or of one that does not."""
+    """Return the expected input of a graph with or without preprocessing."""
     if is_inside:
         return TensorSpec("uint8", (-1, preprocessing.store_size, preprocessing.store_size, 3))
     return TensorSpec("float32", (-1, 3, preprocessing.input_size, preprocessing.input_size))
@@ -93,14 +93,14 @@ def as_backend(
     outputs: Sequence[TensorSpec],
     run: Callable[[Any], Probabilities],
 ) -> Backend:
-    """Return a graph as a backend, which preprocesses where the graph does not.
+    """Return a graph as a backend, which adds the preprocessing if the graph has none.
 
     Args:
-        file: that it was read from.
-        preprocessing: from its metadata.
-        inputs: of the graph.
-        outputs: of the graph.
-        run: calls the graph.
+        file: file of the graph, for errors.
+        preprocessing: preprocessing from its metadata.
+        inputs: inputs of the graph.
+        outputs: outputs of the graph.
+        run: function that runs the graph.
 
     Raises:
         ModelError: inputs or outputs do not match the metadata.

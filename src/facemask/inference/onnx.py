@@ -26,7 +26,7 @@ def open_onnx(file: Path, threads: int | None = None, providers: str | Sequence[
     """Open an ONNX file; see :meth:`facemask.inference.predictor.Predictor.load`.
 
     Raises:
-        ModelError: it is damaged or was not written by this project, or ONNX Runtime or a provider is missing.
+        ModelError: the file is damaged or not written by this project, or ONNX Runtime or a provider is missing.
     """
     try:
         import onnxruntime
@@ -41,7 +41,9 @@ def open_onnx(file: Path, threads: int | None = None, providers: str | Sequence[
         session = onnxruntime.InferenceSession(str(file), options, chosen)
     except Exception as error:  # ONNX Runtime's exception types are not public
         raise cannot_open(file, "ONNX Runtime", onnxruntime.__version__, error) from error
-    _check_providers(chosen, session.get_providers())  # an available one is dropped if its own libraries are missing
+    _check_providers(
+        chosen, session.get_providers()
+    )  # ONNX Runtime silently drops providers whose libraries are missing
     preprocessing = read_metadata(file, session.get_modelmeta().custom_metadata_map.get(METADATA))
     name = session.get_inputs()[0].name if session.get_inputs() else ""
 
@@ -57,7 +59,7 @@ def _check_providers(chosen: Sequence[Provider], available: Sequence[str]) -> No
         name = provider if isinstance(provider, str) else provider[0]
         if name not in available:
             raise ModelError(
-                f"ONNX Runtime has no {name} here; it has {', '.join(available)}. Install a build that has it, such as "
+                f"ONNX Runtime has no {name} here; it has {', '.join(available)}. Install a build with it, such as "
                 "onnxruntime-gpu, or choose another: providers=[...]."
             )
 

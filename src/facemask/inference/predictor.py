@@ -1,6 +1,6 @@
-"""Run a trained model from any kind of file, with the same probabilities from each in float32.
+"""Predict with a model from any kind of file; float32 files give the same probabilities.
 
-ONNX files need ``onnxruntime``, ``opencv`` and ``numpy`` alone; torch is imported only for the files that it reads.
+ONNX files only need ``onnxruntime``, ``opencv`` and ``numpy``; torch is imported only for files that need it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +14,7 @@ from facemask.data.preprocessing import Pixels
 from facemask.errors import ModelError
 from facemask.inference.backend import Backend, Probabilities
 
-BATCH_SIZE = 32  # crops: bounds memory, and larger batches are no faster on a CPU
+BATCH_SIZE = 32  # crops per batch; bounds memory, and larger batches are not faster on a CPU
 
 
 class FileKind(NamedTuple):
@@ -22,7 +22,7 @@ class FileKind(NamedTuple):
 
     Attributes:
         opener: dotted path of a function that returns a :class:`Backend`; imported when a file needs it.
-        arguments: of :meth:`Predictor.load` that it takes, beside ``threads``.
+        arguments: arguments of :meth:`Predictor.load` that it takes besides ``threads``.
     """
 
     opener: str
@@ -30,7 +30,7 @@ class FileKind(NamedTuple):
 
 
 FOLDER = "a folder"
-KINDS = {  # by the suffix of the file
+KINDS = {  # by file suffix
     FOLDER: FileKind("facemask.inference.torch.open_checkpoint", ("device", "fold")),
     ".ckpt": FileKind("facemask.inference.torch.open_checkpoint", ("device",)),
     ".pt2": FileKind("facemask.inference.torch.open_program", ("device",)),
@@ -40,13 +40,13 @@ KINDS = {  # by the suffix of the file
 
 
 class Predictor:
-    """Returns the probability of each class for face crops.
+    """Classifier of face crops.
 
     Args:
         backend: the opened model; :meth:`load` opens one.
 
     Attributes:
-        preprocessing: how its input is prepared.
+        preprocessing: preprocessing of the model.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -66,11 +66,12 @@ class Predictor:
         Args:
             path: the folder of a run or of one of its folds, a checkpoint, or an exported model: ``.onnx``, OpenVINO's
                 ``.xml`` (with its ``.bin`` beside it) or ``.pt2``.
-            threads: number of threads to compute with; None leaves it to the library. Torch has one number per process.
-            providers: for ``.onnx``: execution providers of ONNX Runtime in order of preference, such as
-                ``TensorrtExecutionProvider``, each alone or with its options; None for the CPU.
+            threads: number of CPU threads; None for the library's default. In torch the number applies to the whole
+                process.
+            providers: only for ``.onnx``: execution providers of ONNX Runtime in order of preference, such as
+                ``TensorrtExecutionProvider``, optionally with options; None for the CPU.
             device: for torch (``cuda``) and OpenVINO (``GPU``); None for the CPU.
-            fold: for a run folder: whose model; None for the first complete fold.
+            fold: only for run folders: fold of the model; None for the first complete one.
 
         Raises:
             FaceMaskError: the file is missing, damaged or not a model of this project, or a library is missing.
@@ -78,31 +79,31 @@ class Predictor:
         path = Path(path).expanduser()
         kind = FOLDER if path.is_dir() else path.suffix
         *suffixes, last = (suffix for suffix in KINDS if suffix != FOLDER)
-        allowed = f"a run's folder, or a file {', '.join(suffixes)} or {last}"
+        allowed = f"a run folder, or a file {', '.join(suffixes)} or {last}"
         if not path.exists():
             raise ModelError(f"{path} does not exist; give {allowed}.")
         if threads is not None and threads < 1:
-            raise ModelError(f"threads must be at least 1, got {threads}; leave it out for the library's choice.")
+            raise ModelError(f"threads must be at least 1, got {threads}; leave it out for the library's default.")
         if kind not in KINDS:
             raise ModelError(f"{path} is not a model file; give {allowed}.")
         arguments = {"providers": providers, "device": device, "fold": fold}
         for name, value in arguments.items():
             if value is not None and name not in KINDS[kind].arguments:
                 others = " and ".join(other for other in KINDS if name in KINDS[other].arguments)
-                raise ModelError(f"{name}={value} is for {others}, and {path} is {kind}; leave it out.")
+                raise ModelError(f"{name}={value} only applies to {others}, but {path} is {kind}; leave it out.")
         taken = {name: arguments[name] for name in KINDS[kind].arguments}
         return cls(_opener(path, KINDS[kind].opener)(path, threads=threads, **taken))
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """In the order of the probabilities."""
+        """Class names in the order of the probabilities."""
         return self.preprocessing.class_names
 
     def predict(self, crops: Iterable[Pixels]) -> Probabilities:
-        """Return the probability of each class.
+        """Return class probabilities.
 
         Args:
-            crops: N faces, uint8[h, w, 3] each, RGB, of any size; N may be 0.
+            crops: N face crops, uint8[h, w, 3] each, RGB, of any size; N may be 0.
 
         Returns:
             float32[N, C].
@@ -114,14 +115,14 @@ class Predictor:
         for i, crop in enumerate(crops):
             if not (isinstance(crop, np.ndarray) and crop.dtype == np.uint8 and crop.ndim == 3 and crop.shape[2] == 3):
                 what = f"{crop.dtype}{list(crop.shape)}" if isinstance(crop, np.ndarray) else type(crop).__name__
-                raise ModelError(f"crop {i} is {what}; each must be an array uint8[h, w, 3], RGB.")
+                raise ModelError(f"crop {i} is {what}; each crop must be an array uint8[h, w, 3], RGB.")
             if crop.size == 0:
                 raise ModelError(f"crop {i} has no pixels: {crop.shape[1]} x {crop.shape[0]}; leave it out.")
         batches = (crops[start : start + BATCH_SIZE] for start in range(0, len(crops), BATCH_SIZE))
         return self._predict_batches(np.stack([self.preprocessing.square(crop) for crop in batch]) for batch in batches)
 
     def predict_squares(self, squares: Pixels) -> Probabilities:
-        """Return the probability of each class for crops that are squares already, as the store holds them.
+        """Return class probabilities of square crops, as in the store.
 
         Args:
             squares: uint8[N, store_size, store_size, 3], RGB; N may be 0.
@@ -130,12 +131,12 @@ class Predictor:
             float32[N, C].
 
         Raises:
-            ModelError: they have another shape or type.
+            ModelError: wrong shape or type.
         """
         size = self.preprocessing.store_size
         if squares.dtype != np.uint8 or squares.shape[1:] != (size, size, 3):
             raise ModelError(
-                f"the images are {squares.dtype}{list(squares.shape)}; they must be uint8[N, {size}, {size}, 3], RGB."
+                f"the images must be uint8[N, {size}, {size}, 3], RGB, got {squares.dtype}{list(squares.shape)}."
             )
         return self._predict_batches(
             squares[start : start + BATCH_SIZE] for start in range(0, len(squares), BATCH_SIZE)

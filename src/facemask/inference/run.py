@@ -1,4 +1,4 @@
-"""A run as an object: its result, its tables and its model, read from the run folder when they are asked for."""
+"""A run as an object: result, tables and model, read lazily from the run folder."""
 
 import base64
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ class Run:
     """A run folder.
 
     Attributes:
-        folder: where it is.
-        config: what was configured.
-        result: what came out.
+        folder: path of the run folder.
+        config: configuration of the run.
+        result: result of the run.
     """
 
     folder: Path
@@ -34,12 +34,12 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, float | None]:
-        """Every validation metric of the best epoch: the mean over the folds that are complete."""
+        """Validation metrics of the best epoch, averaged over the complete folds."""
         return {name: spread.mean for name, spread in self.result.metrics.get("val", {}).items()}
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """One row a validation image: path, group, label, width, height, the probability of each class, and the fold.
+        """One row per validation image: path, group, label, width, height, class probabilities, fold.
 
         Raises:
             RunError: no fold is complete.
@@ -51,29 +51,29 @@ class Run:
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """One row an epoch of each complete fold, with everything that was logged."""
+        """One row per epoch of each complete fold, with all logged values."""
         tables = [pd.read_csv(folder / METRICS).assign(fold=fold) for fold, folder in self.folds.items()]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
     @property
     def folds(self) -> dict[int, Path]:
-        """The folder of each complete fold, by its number."""
+        """Folder of each complete fold by number."""
         return {fold.fold: self.folder / f"fold-{fold.fold}" for fold in self.result.folds if fold.is_complete}
 
     def predictor(self, fold: int | None = None, device: str | None = None) -> Predictor:
-        """Return the model of the best epoch, ready to predict.
+        """Return a predictor with the model of the best epoch.
 
         Args:
-            fold: whose model; None for the first that is complete.
-            device: as torch calls it; None for the CPU.
+            fold: fold of the model; None for the first complete one.
+            device: torch device; None for the CPU.
 
         Raises:
-            FaceMaskError: there is no such model.
+            FaceMaskError: the model does not exist.
         """
         return Predictor.load(self.folder, fold=fold, device=device)
 
     def _repr_html_(self) -> str:
-        """Return the scores and the learning curves, as a notebook shows them."""
+        """Return the scores and learning curves as HTML for notebooks."""
         rows = []
         for fold in self.result.folds:
             cells = [str(fold.fold), f"{fold.n.val:,}", str(fold.best_epoch)]
@@ -85,7 +85,9 @@ class Run:
         header = "".join(f"<th>{title}</th>" for title in ("fold", "n", "best epoch", *SHOWN.values()))
         data = self.result.data.name if self.result.data else "no data yet"
         title = escape(f"{self.result.model} on {data}, validation, {self.result.status}: {self.folder}")
-        note = "In brackets: 95 % intervals, bootstrap over groups. The best epoch was chosen on these same images."
+        note = (
+            "In brackets: 95 % bootstrap confidence intervals over groups. The best epoch was chosen on these images."
+        )
         table = f"<table><tr>{header}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
         return f"<p><b>{title}</b></p>{table}<p>{note}</p>{''.join(map(_as_image, self.folds.values()))}"
 
@@ -94,7 +96,7 @@ def load_run(folder: str | Path) -> Run:
     """Read a run folder, of this or an older format.
 
     Raises:
-        RunError: there is no run, or its files are damaged.
+        RunError: the folder is not a run folder, or its files are damaged.
     """
     folder = Path(folder).expanduser()
     config, result = read_config(folder), read_run(folder)

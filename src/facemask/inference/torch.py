@@ -29,7 +29,7 @@ def open_checkpoint(
     """Open a checkpoint, or the best one of a run; see :meth:`facemask.inference.predictor.Predictor.load`.
 
     Raises:
-        FaceMaskError: it is damaged or was not written by this project, or the folder holds no complete run.
+        FaceMaskError: the file is damaged or not written by this project, or the folder has no complete fold.
     """
     if path.is_dir():
         from facemask.runs.run_folder import BEST
@@ -49,14 +49,14 @@ def open_program(file: Path, threads: int | None = None, device: str | None = No
     """Open an exported program; see :meth:`facemask.inference.predictor.Predictor.load`.
 
     Raises:
-        ModelError: it is damaged or was not written by this project.
+        ModelError: the file is damaged or not written by this project.
     """
     extra_files = {METADATA: ""}
     try:
-        if not is_zipfile(file):  # torch would print pages before it raises
-            raise ValueError("it is not a zip archive, or is cut off")
+        if not is_zipfile(file):  # torch would print long warnings before it raises
+            raise ValueError("it is not a zip archive, or is truncated")
         program = torch.export.load(file, extra_files=extra_files)
-    except Exception as error:  # zipfile, json and torch raise many types for foreign and cut-off files
+    except Exception as error:  # zipfile, json and torch raise many types for foreign and truncated files
         raise cannot_open(file, "torch", torch.__version__, error) from error
     preprocessing = read_metadata(file, extra_files[METADATA])
     target = _prepare(threads, device)
@@ -77,7 +77,7 @@ def _prepare(threads: int | None, device: str | None) -> torch.device:
         torch.set_num_threads(threads)
     try:
         return torch.zeros(1, device=device or "cpu").device
-    except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled for a device
+    except (RuntimeError, AssertionError) as error:  # torch raises AssertionError if it was compiled without the device
         raise ModelError(f"torch has no device {device} here; leave it out to use the CPU.") from error
 
 

@@ -1,1 +1,1 @@
-"""What predictions are worth, and how sure that is: arrays in, arrays out."""
+"""Metrics and their confidence intervals. Pure functions of arrays."""

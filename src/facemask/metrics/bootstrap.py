@@ -1,4 +1,4 @@
-"""Bootstrap resamples of the metrics, and the intervals they give. Pure; equal to scikit-learn's, draw by draw."""
+"""Bootstrap confidence intervals of metrics. Pure; every resample equals scikit-learn's metrics."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,7 +10,7 @@ from facemask.metrics.classification import Floats, Labels, Probabilities, weigh
 from facemask.seeding import BOOTSTRAP, derive_seed
 
 N_BOOTSTRAPS = 1000
-CHUNK_SIZE = 50  # resamples that are computed together; memory grows with it times the number of samples
+CHUNK_SIZE = 50  # resamples computed together; memory grows with CHUNK_SIZE times the number of samples
 
 
 def bootstrap_metrics(
@@ -22,19 +22,19 @@ def bootstrap_metrics(
     seed: int = 0,
     positive: int = 1,
 ) -> dict[str, Floats]:
-    """Return every metric, float64[n_bootstraps], of bootstrap resamples of the groups; NaN where it is not defined.
+    """Return every metric, float64[n_bootstraps], of bootstrap resamples; NaN if undefined.
 
-    Faces of one photo resemble each other, so whole groups are drawn with replacement (the cluster bootstrap,
-    Davison & Hinkley 1997, section 3.8). The same groups and seed give the same resamples, so the metrics of two
+    Faces of one photo are not independent, so whole groups are drawn with replacement (cluster bootstrap, Davison &
+    Hinkley 1997, section 3.8). The same groups and seed give the same resamples, so the metrics of two
     models on the same samples can be compared resample by resample.
 
     Args:
-        labels: int64[N].
+        labels: int64[N], true classes.
         probabilities: float[N, C].
         class_names: C names.
-        groups: N group names; all different where the groups are unknown.
+        groups: N group names; all different if groups are unknown.
         n_bootstraps: number of resamples.
-        seed: of the resamples.
+        seed: seed of the resampling.
         positive: as in :func:`facemask.metrics.classification.classification_metrics`.
     """
     weights = bootstrap_weights(groups, n_bootstraps, seed)
@@ -43,7 +43,7 @@ def bootstrap_metrics(
 
 
 def bootstrap_weights(groups: Sequence[str], n_bootstraps: int, seed: int) -> Iterator[Floats]:
-    """Yield how often each sample is drawn, float64[b, N], in chunks of resamples that sum up to ``n_bootstraps``."""
+    """Yield sample weights (number of draws), float64[b, N], in chunks of in total ``n_bootstraps`` resamples."""
     members, group_of = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     rng = np.random.default_rng(derive_seed(BOOTSTRAP, seed))
     for start in range(0, n_bootstraps, CHUNK_SIZE):
@@ -53,15 +53,15 @@ def bootstrap_weights(groups: Sequence[str], n_bootstraps: int, seed: int) -> It
 
 
 def percentile_intervals(resampled: Mapping[str, Floats], groups: int, level: float = 0.95) -> dict[str, list[float]]:
-    """Return the expanded percentile interval of each metric, without the resamples in which it is not defined.
+    """Return the expanded percentile interval of each metric, ignoring resamples in which it is undefined.
 
     Plain percentile intervals are too narrow if there are few groups. The expanded interval moves the percentiles
     outwards by the ratio of Student's t to the normal distribution (Hesterberg 2015, The American Statistician 69).
 
     Args:
-        resampled: each metric of the resamples, from :func:`bootstrap_metrics`.
-        groups: number of groups that were resampled; one group has no spread, and its intervals are NaN.
-        level: nominal coverage.
+        resampled: metrics of the resamples, from :func:`bootstrap_metrics`.
+        groups: number of resampled groups; intervals of a single group are NaN.
+        level: nominal coverage, in (0, 1).
     """
     tail = expanded_tail(groups, level)
     intervals = {}
@@ -80,19 +80,18 @@ def metric_intervals(
     class_names: Sequence[str],
     groups: Sequence[str],
 ) -> dict[str, list[float]]:
-    """Return the 95 % interval of every metric, with the number of groups that contribute to it as its sample size.
+    """Return the 95 % confidence interval of every metric; its sample size is the number of contributing groups.
 
-    A metric of exactly 0 or 1 is the same in every resample. It gets the interval of Clopper and Pearson (1934) with
-    groups as trials, so that many faces of few photos do not pass for certainty. The trials are the groups that contain
-    the class; for areas under a curve, the smaller of the numbers of positive and negative groups; for means over
-    classes, those of the rarest class. With a single trial, or a metric between 0 and 1 that is the same in every
-    resample, the interval is NaN.
+    Contributing groups are those that contain the class; for AUROC and AP the smaller number of positive and negative
+    groups; for macro averages those of the rarest class. A metric of exactly 0 or 1 is the same in every resample, so
+    it gets the exact interval of Clopper and Pearson (1934) with groups as trials. The interval is NaN for a single
+    trial, and for a metric between 0 and 1 that is the same in every resample.
 
     Args:
         resampled: from :func:`bootstrap_metrics`.
         metrics: from :func:`facemask.metrics.classification.classification_metrics`.
-        labels: int64[N].
-        predicted: int64[N], the predicted classes.
+        labels: int64[N], true classes.
+        predicted: int64[N], predicted classes.
         class_names: C names.
         groups: N group names.
     """
@@ -105,7 +104,7 @@ def metric_intervals(
             trials[f"{kind}_{label}"] = concerned[f"{kind}_{label}"]
         pairs = min(len(set(names[labels == c])), len(set(names[labels != c])))
         for kind in ("auroc", "average_precision"):
-            concerned |= {f"{kind}_{label}": 1} if pairs < 2 else {}  # a single group is the same in all resamples
+            concerned |= {f"{kind}_{label}": 1} if pairs < 2 else {}  # a single group is in all resamples
             trials[f"{kind}_{label}"] = pairs
     for kind, whole in (("f1", "f1"), ("f1", "weighted_f1"), ("auroc", "auroc"), ("auroc", "average_precision")):
         trials[whole] = min((trials[f"{kind}_{label}"] for c, label in enumerate(class_names) if (labels == c).any()))
@@ -120,21 +119,26 @@ def metric_intervals(
     return intervals
 
 
-def share_interval(share: float, resampled: Floats, groups: int) -> list[float]:
-    """Return the 95 % interval of a share: by its resamples, or the exact one of a share of exactly 0 or 1."""
-    if share in (0.0, 1.0) and groups > 1:
-        return exact_interval(share, groups)
-    return percentile_intervals({"share": resampled}, groups)["share"]
+def proportion_interval(proportion: float, resampled: Floats, groups: int) -> list[float]:
+    """Return the 95 % interval of a proportion: from its resamples, or exact for exactly 0 or 1."""
+    if proportion in (0.0, 1.0) and groups > 1:
+        return exact_interval(proportion, groups)
+    return percentile_intervals({"proportion": resampled}, groups)["proportion"]
 
 
-def exact_interval(share: float, groups: int) -> list[float]:
-    """Return the 95 % interval of Clopper and Pearson (1934) for a share of exactly 0 or 1 among ``groups`` trials."""
-    found = binomtest(round(share) * groups, groups).proportion_ci(0.95, method="exact")
+def exact_interval(proportion: float, groups: int) -> list[float]:
+    """Return the 95 % interval of a proportion of exactly 0 or 1 in ``groups`` trials (Clopper and Pearson 1934).
+
+    Example:
+        >>> [round(bound, 3) for bound in exact_interval(1.0, 10)]
+        [0.692, 1.0]
+    """
+    found = binomtest(round(proportion) * groups, groups).proportion_ci(0.95, method="exact")
     return [float(found.low), float(found.high)]
 
 
 def expanded_tail(groups: int, level: float = 0.95) -> float:
-    """Return the share of the resamples outside an expanded percentile interval, on each side."""
+    """Return the tail probability of an expanded percentile interval, for each side."""
     if groups < 2:
         return (1 - level) / 2
     quantile = student_t.ppf((1 - level) / 2, groups - 1) * np.sqrt(groups / (groups - 1))

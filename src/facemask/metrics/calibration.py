@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say, and the temperature that makes them. Pure NumPy and SciPy."""
+"""Calibration of probabilities, and temperature scaling. Pure NumPy and SciPy."""
 
 import numpy as np
 import pandas as pd
@@ -8,27 +8,26 @@ from scipy.special import log_softmax, softmax
 from facemask.metrics.classification import Floats, Labels, Probabilities
 
 BINS = 15
-COOLEST, HOTTEST = 0.05, 20.0  # temperatures looked at
-SMALLEST = np.finfo(np.float32).tiny  # for the logarithm of a probability that float32 has rounded to 0
+COOLEST, HOTTEST = 0.05, 20.0  # range of the temperature
+SMALLEST = np.finfo(np.float32).tiny  # avoids the logarithm of 0
 
 
 def reliability(labels: Labels, probabilities: Probabilities, bins: int = BINS) -> pd.DataFrame:
-    """Compare how sure the model was with how often it was right.
+    """Return the mean confidence and accuracy in bins of confidence.
 
     Args:
-        labels: int64[N].
+        labels: int64[N], true classes.
         probabilities: float[N, C].
-        bins: of equal width over the probability of the predicted class.
+        bins: number of bins of equal width over the probability of the predicted class.
 
     Returns:
-        One row a bin that holds samples: ``above`` and ``up_to`` (its bounds), ``n``, and the means of ``confidence``
-        and ``accuracy`` in it.
+        One row per non-empty bin: ``above`` and ``up_to`` (bounds), ``n``, and mean ``confidence`` and ``accuracy``.
     """
     confidence = probabilities.max(axis=1).astype(np.float64)
-    right = probabilities.argmax(axis=1) == labels
+    correct = probabilities.argmax(axis=1) == labels
     edges = np.linspace(0, 1, bins + 1)
     bin_of = (np.ceil(confidence * bins) - 1).clip(0, bins - 1).astype(int)  # a bin includes its upper bound
-    rows = pd.DataFrame({"bin": bin_of, "confidence": confidence, "accuracy": right.astype(float)})
+    rows = pd.DataFrame({"bin": bin_of, "confidence": confidence, "accuracy": correct.astype(float)})
     table = rows.groupby("bin").agg(
         n=("confidence", "size"), confidence=("confidence", "mean"), accuracy=("accuracy", "mean")
     )
@@ -38,20 +37,20 @@ def reliability(labels: Labels, probabilities: Probabilities, bins: int = BINS) 
 
 
 def expected_calibration_error(labels: Labels, probabilities: Probabilities, bins: int = BINS) -> float:
-    """Return the mean distance of confidence and accuracy over the bins, by their size (Guo et al. 2017)."""
+    """Return the expected calibration error (Guo et al. 2017): mean |confidence - accuracy|."""
     table = reliability(labels, probabilities, bins)
     return float((table["n"] * (table["confidence"] - table["accuracy"]).abs()).sum() / table["n"].sum())
 
 
 def fit_temperature(labels: Labels, probabilities: Probabilities) -> float:
-    """Return the temperature with the least negative log-likelihood (Guo et al. 2017, arXiv:1706.04599).
+    """Return the temperature that minimises the negative log-likelihood (Guo et al. 2017, arXiv:1706.04599).
 
     Args:
-        labels: int64[N], of validation images: what is fitted must not be what is reported.
+        labels: int64[N], true classes of validation images.
         probabilities: float[N, C].
 
     Returns:
-        The temperature in [0.05, 20]; 1, which changes nothing, where no other is better.
+        The temperature in [0.05, 20]; 1 (no change) if no other is better.
     """
 
     def loss(log_temperature: float) -> float:
@@ -63,12 +62,12 @@ def fit_temperature(labels: Labels, probabilities: Probabilities) -> float:
 
 def negative_log_likelihood(labels: Labels, probabilities: Probabilities) -> float:
     """Return the mean negative log-likelihood."""
-    tiny = np.finfo(np.float64).eps  # as scikit-learn has it
+    tiny = np.finfo(np.float64).eps  # as in scikit-learn
     of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(of_truth.clip(tiny, 1 - tiny)).mean())
 
 
 def rescale(probabilities: Probabilities, temperature: float) -> Floats:
-    """Return softmax(logits / temperature), float64[N, C], of probabilities; their order stays as it is."""
+    """Return softmax(logits / temperature), float64[N, C], of probabilities; their order does not change."""
     logits = np.log(np.maximum(probabilities.astype(np.float64), SMALLEST))
     return np.asarray(softmax(log_softmax(logits, axis=1) / temperature, axis=1))

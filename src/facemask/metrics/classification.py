@@ -1,4 +1,4 @@
-"""Metrics of a table of predictions. Pure; equal to scikit-learn's."""
+"""Classification metrics. Pure; equal to scikit-learn's."""
 
 from collections.abc import Sequence
 
@@ -13,19 +13,19 @@ Probabilities = npt.NDArray[np.floating]
 def classification_metrics(
     labels: Labels, probabilities: Probabilities, class_names: Sequence[str], positive: int = 1
 ) -> dict[str, float]:
-    """Return every metric of a sample.
+    """Return all metrics.
 
     Args:
-        labels: int64[N], the true classes.
+        labels: int64[N], true classes.
         probabilities: float[N, C].
         class_names: C names.
-        positive: index of the class that ``auroc`` and ``average_precision`` are of, where there are two classes.
+        positive: for two classes, index of the class of ``auroc`` and ``average_precision``.
 
     Returns:
-        ``loss``, the mean negative log-likelihood; ``accuracy``; ``f1`` and ``weighted_f1``, the unweighted mean over
-        classes and the mean weighted by class size; ``auroc`` and ``average_precision``, of the positive class of two,
-        else the mean over classes of one against the rest; and ``precision_CLASS``, ``recall_CLASS``, ``f1_CLASS``,
-        ``auroc_CLASS``, ``average_precision_CLASS``. The areas of a class without images are NaN.
+        ``loss`` (mean negative log-likelihood); ``accuracy``; ``f1`` (macro average) and ``weighted_f1``; ``auroc`` and
+        ``average_precision`` (of the positive class, for more than two classes the macro average of one-vs-rest); and
+        ``precision_CLASS``, ``recall_CLASS``, ``f1_CLASS``,
+        ``auroc_CLASS``, ``average_precision_CLASS``. AUROC and average precision of a class without images are NaN.
     """
     values = weighted_metrics(labels, probabilities, class_names, np.ones((1, len(labels))), positive)
     return {name: float(value[0]) for name, value in values.items()}
@@ -39,7 +39,7 @@ def weighted_metrics(
     positive: int = 1,
     undefined: float = 0.0,
 ) -> dict[str, Floats]:
-    """Return every metric, float64[B], under each row of sample weights.
+    """Return all metrics, float64[B], for each row of sample weights.
 
     Args:
         labels: int64[N], the true classes.
@@ -47,9 +47,9 @@ def weighted_metrics(
         class_names: C names.
         weights: float64[B, N].
         positive: as in :func:`classification_metrics`.
-        undefined: recall and F1 of a class whose samples all have the weight 0, and precision of a class that is not
-            predicted for any sample of positive weight. For a class without any sample (or prediction) these are 0, as
-            in scikit-learn.
+        undefined: value for recall and F1 of a class whose samples all have weight 0, and for precision of a class that
+            is predicted only for samples of weight 0. For a class without samples (or predictions) they are 0, as in
+            scikit-learn.
     """
     classes = np.arange(probabilities.shape[1])
     truth = (labels[:, None] == classes).astype(np.float64)  # [N, C]
@@ -85,20 +85,19 @@ def weighted_metrics(
 
 
 def ratio(part: Floats, whole: Floats) -> Floats:
-    """Return part / whole, and 0 where the whole is 0, as scikit-learn does."""
+    """Return part / whole, or 0 if the whole is 0, as in scikit-learn."""
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
 def _areas(truth: Floats, scores: Probabilities, weights: Floats) -> tuple[Floats, Floats]:
-    """Return AUROC and average precision of one class, [B] each, under each row of weights.
+    """Return AUROC and average precision of one class, float64[B] each, for each row of weights.
 
-    AUROC is the probability that a positive outscores a negative, where a tie counts half. Average precision is the
-    mean over the positives of the precision at their score, which is the share of positives among all samples that
-    score as high or higher.
+    AUROC is the probability that a positive scores higher than a negative; ties count half. Average precision is the
+    mean, over the positives, of the precision at their score.
     """
     order = np.argsort(scores, kind="stable")
     _, starts = np.unique(scores[order], return_index=True)
-    positives = np.add.reduceat((weights * truth)[:, order], starts, axis=1)  # by distinct score, ascending
+    positives = np.add.reduceat((weights * truth)[:, order], starts, axis=1)  # per distinct score, ascending
     negatives = np.add.reduceat((weights * (1 - truth))[:, order], starts, axis=1)
     below = negatives.cumsum(axis=1) - negatives
     true, false = positives.sum(axis=1), negatives.sum(axis=1)

@@ -1,4 +1,4 @@
-"""Several models on the same samples: how large a difference is, and how much of it may be chance. Pure."""
+"""Significance tests for models on the same samples. Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ Right = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class McNemar:
-    """McNemar's test of two models on the same samples.
+    """Result of McNemar's test of two models on the same samples.
 
     Attributes:
-        only_first: samples that the first alone has right.
-        only_second: samples that the second alone has right.
-        p: two-sided p value of the exact test: how often a fair coin would divide these as unequally.
+        only_first: number of samples that only the first model classifies correctly.
+        only_second: number of samples that only the second model classifies correctly.
+        p: two-sided p value of the exact binomial test.
     """
 
     only_first: int
@@ -28,13 +28,13 @@ class McNemar:
 
 
 def mcnemar(first: Right, second: Right) -> McNemar:
-    """Test whether two models err equally often (McNemar 1947; the exact, binomial form).
+    """Test whether two models have the same error rate (McNemar 1947; exact binomial form).
 
-    It takes samples for independent, which faces of one photo are not quite.
+    The test assumes independent samples, which faces of one photo are not.
 
     Args:
-        first: bool[N], where the first model is right.
-        second: bool[N], where the second is.
+        first: bool[N], whether the first model is correct.
+        second: bool[N], whether the second model is correct.
     """
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     differing = only_first + only_second
@@ -42,7 +42,7 @@ def mcnemar(first: Right, second: Right) -> McNemar:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p values adjusted for that several are looked at (Holm 1979)."""
+    """Return p values adjusted for multiple testing (Holm 1979)."""
     p, n = np.asarray(p_values, dtype=np.float64), len(p_values)
     order = np.argsort(p, kind="stable")
     adjusted = np.empty(n)
@@ -51,6 +51,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def agreement(predicted: Sequence[Labels]) -> Floats:
-    """Return the share of samples, float64[M, M], that each two of M models call the same."""
+    """Return the fraction of samples, float64[M, M], for which each two of M models predict the same class."""
     stacked = np.stack(predicted)
     return np.asarray((stacked[:, None] == stacked[None]).mean(axis=2), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Where to draw the line between two classes: chosen on validation images, then told how it does on others. Pure."""
+"""Decision thresholds for two classes. Pure functions."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ Scores = npt.NDArray[np.floating]
 
 
 def candidates(scores: Scores) -> Floats:
-    """Return every threshold that makes a difference, ascending: halfway between neighbouring scores, and both ends."""
+    """Return all distinct thresholds, ascending: midpoints of neighbouring scores, and both ends."""
     distinct = np.unique(scores.astype(np.float64))
     return np.concatenate([[0.0], (distinct[:-1] + distinct[1:]) / 2, [np.nextafter(max(distinct[-1], 1.0), 2.0)]])
 
@@ -18,18 +18,18 @@ def candidates(scores: Scores) -> Floats:
 def operating_points(
     is_positive: Truth, scores: Scores, thresholds: Floats, missed: float = 1.0, false_alarm: float = 1.0
 ) -> dict[str, Floats]:
-    """Return what follows from calling positive whatever scores a threshold or more.
+    """Return confusion-matrix rates at each threshold; predicts positive if score >= threshold.
 
     Args:
         is_positive: bool[N].
-        scores: float[N], the probability of the positive class.
+        scores: float[N], probability of the positive class.
         thresholds: float64[T].
-        missed: what a positive costs that is let pass, in any unit.
-        false_alarm: what a negative costs that is stopped.
+        missed: cost of a false negative, in any unit.
+        false_alarm: cost of a false positive, in the same unit.
 
     Returns:
-        float64[T] each: ``recall`` (share of the positives found), ``precision``, ``false_alarm_rate`` (share of the
-        negatives stopped), ``missed`` and ``false_alarms`` (how many), and ``cost`` a sample.
+        float64[T] each: ``recall``, ``precision``, ``false_alarm_rate`` (false positive rate), ``missed`` and
+        ``false_alarms`` (counts), and ``cost`` per sample.
     """
     positives, negatives = (np.sort(scores[side].astype(np.float64)) for side in (is_positive, ~is_positive))
     passed = np.searchsorted(positives, thresholds, side="left").astype(np.float64)
@@ -46,7 +46,7 @@ def operating_points(
 
 
 def cheapest_threshold(is_positive: Truth, scores: Scores, missed: float, false_alarm: float) -> float:
-    """Return the threshold of least cost; of several, the middle one."""
+    """Return the threshold of minimum cost; of several, the middle one."""
     thresholds = candidates(scores)
     cost = operating_points(is_positive, scores, thresholds, missed, false_alarm)["cost"]
     best = np.flatnonzero(cost <= cost.min() + 1e-12)
@@ -54,7 +54,7 @@ def cheapest_threshold(is_positive: Truth, scores: Scores, missed: float, false_
 
 
 def threshold_at_recall(is_positive: Truth, scores: Scores, recall: float) -> float:
-    """Return the highest threshold that still finds this share of the positives, so the one of fewest false alarms."""
+    """Return the highest threshold with at least this recall, which has the fewest false positives."""
     thresholds = candidates(scores)
     reached = operating_points(is_positive, scores, thresholds)["recall"] >= recall - 1e-12
     return float(thresholds[np.flatnonzero(reached)[-1]])

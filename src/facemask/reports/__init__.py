@@ -1,1 +1,1 @@
-"""Tables and figures as a folder of files and one page that needs nothing else."""
+"""Reports: tables and figures as files and as one self-contained page."""

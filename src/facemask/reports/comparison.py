@@ -1,4 +1,4 @@
-"""The sections of the report that compare several models on the same samples."""
+"""Report sections that compare several models on the same samples."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -20,15 +20,15 @@ from facemask.reports.tables import report_table
 from facemask.runs.run_folder import mean_and_std
 
 COMPARED = ("accuracy", "f1", "auroc")
-ALL_PAIRS = 4  # models up to which every two are compared
+ALL_PAIRS = 4  # maximum number of models for which all pairs are compared
 
 
 def comparison_sections(all_findings: Sequence[Findings], pages: Sequence[str]) -> list[Section]:
-    """Return the comparison.
+    """Return the comparison sections.
 
     Args:
-        all_findings: of each model, on the same samples.
-        pages: where each model's own report is, below this one.
+        all_findings: findings of each model on the same samples.
+        pages: path of each model's own report, relative to this one.
     """
     every, table = [findings.evaluated for findings in all_findings], models_table(all_findings)
     return [
@@ -43,7 +43,7 @@ def comparison_sections(all_findings: Sequence[Findings], pages: Sequence[str]) 
 
 
 def models_table(all_findings: Sequence[Findings]) -> pd.DataFrame:
-    """Return a row a model, as the studies tabulate them: what it is, what it scores, what it costs."""
+    """Return one row per model: name, scores and cost."""
     rows = []
     for findings in all_findings:
         e, cost = findings.evaluated, findings.cost
@@ -65,14 +65,14 @@ def models_table(all_findings: Sequence[Findings]) -> pd.DataFrame:
 def _models(all_findings: Sequence[Findings], table: pd.DataFrame, pages: Sequence[str]) -> Section:
     first = all_findings[0]
     notes = [
-        f"{first.about}. {how_sure(first.evaluated)} Training accuracy is that of the best epoch, over its augmented "
-        f"images; ms per image is the median of one at a time on {first.cost.hardware}.",
+        f"{first.about}. {how_sure(first.evaluated)} Training accuracy is that of the best epoch, on augmented "
+        f"images; ms per image is the median at batch size 1 on {first.cost.hardware}.",
         *missing_classes(first.evaluated),
     ]
     where = pd.DataFrame({"model": table["model"], "report": list(pages)})
     tables = [
         Table("models", "", table),
-        Table("reports", "Each model's own report, beside this one", where, {"report"}),
+        Table("reports", "Reports of the individual models", where, {"report"}),
     ]
     if spread := _over_folds(all_findings):
         tables.insert(1, spread)
@@ -80,7 +80,7 @@ def _models(all_findings: Sequence[Findings], table: pd.DataFrame, pages: Sequen
 
 
 def _over_folds(all_findings: Sequence[Findings]) -> Table | None:
-    """Return mean ± std of the folds of each run, where several of one run are here."""
+    """Return mean and standard deviation over the folds of each run with several folds here."""
     runs: dict[str, list[Evaluated]] = {}
     every = [findings.evaluated for findings in all_findings]
     for run, evaluated in zip(identities([e.model.config for e in every]), every, strict=True):
@@ -97,12 +97,12 @@ def _over_folds(all_findings: Sequence[Findings]) -> Table | None:
             rows.append(row)
     if not rows:
         return None
-    caption = "Over the models of the folds, all on the same images here (std: sample standard deviation)"
+    caption = "Mean and sample standard deviation (std) over the folds' models, all evaluated on the same images"
     return Table("over_folds", caption, pd.DataFrame(rows))
 
 
 def _reports(all_findings: Sequence[Findings]) -> Section:
-    """Lay the classification reports side by side."""
+    """Return the classification reports side by side."""
     whole = None
     for findings in all_findings:
         e = findings.evaluated
@@ -120,14 +120,14 @@ def _reports(all_findings: Sequence[Findings]) -> Section:
 
 
 def pairs(every: Sequence[Evaluated]) -> list[tuple[Evaluated, Evaluated]]:
-    """Return what is compared with what: of a few models all, of many the first with each other one."""
+    """Return all pairs for up to ALL_PAIRS models, otherwise the first with each of the others."""
     if len(every) <= ALL_PAIRS:
         return list(combinations(every, 2))
     return [(every[0], other) for other in every[1:]]
 
 
 def difference_table(every: Sequence[Evaluated]) -> pd.DataFrame:
-    """Return, for each pair and metric, the difference with its interval over the same bootstrap resamples."""
+    """Return the difference of each pair and metric with its paired bootstrap interval."""
     rows = []
     for first, second in pairs(every):
         for name in COMPARED:
@@ -140,16 +140,16 @@ def difference_table(every: Sequence[Evaluated]) -> pd.DataFrame:
 
 
 def mcnemar_table(every: Sequence[Evaluated]) -> pd.DataFrame:
-    """Return McNemar's test of each pair, with p values adjusted for their number."""
+    """Return McNemar's test of each pair with Holm-adjusted p values."""
     compared = pairs(every)
-    tests = [mcnemar(first.right, second.right) for first, second in compared]
+    tests = [mcnemar(first.correct, second.correct) for first, second in compared]
     adjusted = holm([test.p for test in tests])
     return pd.DataFrame(
         {
             "first": [first.model.label for first, _ in compared],
             "second": [second.model.label for _, second in compared],
-            "only_first_right": [test.only_first for test in tests],
-            "only_second_right": [test.only_second for test in tests],
+            "only_first_correct": [test.only_first for test in tests],
+            "only_second_correct": [test.only_second for test in tests],
             "p": [test.p for test in tests],
             "p_adjusted": adjusted,
         }
@@ -160,19 +160,25 @@ def _differences(all_findings: Sequence[Findings]) -> Section:
     every, about = [findings.evaluated for findings in all_findings], all_findings[0].about
     table = difference_table(every)
     notes = [
-        "Differences are first minus second, on the same images and the same resamples. Where an interval leaves "
-        "out 0, other images of this kind would likely show the difference too. With many pairs some do by chance: the "
-        "intervals are each for itself.",
-        "McNemar's exact test asks whether the two err equally often; p is adjusted, after Holm, for several pairs. It "
-        "takes images for independent, which faces of one photo are not quite: where the two disagree, trust the "
-        "intervals of a single pair.",
+        "Differences are first minus second, from a paired bootstrap on the same images. If an interval "
+        "excludes 0, the difference is significant at the 5 % level. Intervals are not adjusted for the number "
+        "of pairs.",
+        "McNemar's exact test compares the error rates of two models; p values are adjusted after Holm. It "
+        "assumes independent images, which faces of one photo are not; where the two methods disagree, use the "
+        "bootstrap intervals.",
     ]
     return Section(
         "differences",
         "Paired differences",
         notes,
         [Table("differences", about, table), Table("mcnemar", f"McNemar's test. {about}", mcnemar_table(every))],
-        [Drawing("differences", f"Differences with 95 % intervals. {about}.", figures.draw_differences(table))],
+        [
+            Drawing(
+                "differences",
+                f"Differences with 95 % bootstrap confidence intervals. {about}.",
+                figures.draw_differences(table),
+            )
+        ],
     )
 
 
@@ -183,12 +189,12 @@ def _agreement(every: Sequence[Evaluated], about: str) -> Section:
     return Section(
         "agreement",
         "Agreement",
-        tables=[
-            Table("agreement", f"Share of the images that two models call the same, right or wrong. {about}", table)
-        ],
+        tables=[Table("agreement", f"Fraction of images with the same predicted class. {about}", table)],
         drawings=[
             Drawing(
-                "agreement", f"Images that two models call the same. {about}.", figures.draw_agreement(shares, names)
+                "agreement",
+                f"Fraction of images with the same predicted class. {about}.",
+                figures.draw_agreement(shares, names),
             )
         ],
     )
@@ -207,8 +213,8 @@ def _histories(every: Sequence[Evaluated]) -> Section:
                 curve = Curve(e.model.label, history["epoch"].to_numpy(), history[column].to_numpy())
                 panels.setdefault(title, []).append(curve)
     if not panels:
-        return Section("training", "Learning curves", ["The models logged no losses or AUROC that could be compared."])
-    caption = "Every model's epochs, on its own training and validation images."
+        return Section("training", "Learning curves", ["The models did not log losses or AUROC."])
+    caption = "Learning curves on each model's own training and validation images."
     return Section(
         "training", "Learning curves", drawings=[Drawing("learning_curves", caption, figures.draw_histories(panels))]
     )
@@ -220,9 +226,7 @@ def _pareto(first: Findings, models: pd.DataFrame) -> Section:
     ].copy()
     front = figures.pareto_front(table["ms_per_image"].to_numpy(), table["accuracy"].to_numpy())
     table["on_front"] = np.isin(np.arange(len(table)), front)
-    note = (
-        "A model is on the front if none is both faster and more accurate; how far intervals overlap is another matter."
-    )
+    note = "A model is on the Pareto front if no other is both faster and more accurate. This ignores the intervals."
     caption = f"Accuracy against latency. {first.about}; {first.cost.hardware}."
     return Section(
         "pareto",

@@ -1,4 +1,4 @@
-"""The picture of a fold's training, drawn from its ``metrics.csv``."""
+"""Learning curves of a fold, from its ``metrics.csv``."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,14 @@ from facemask.reports.style import BLUE, GREY, ORANGE, plain
 
 
 def draw_learning_curves(history: pd.DataFrame, best_epoch: int, title: str) -> Figure:
-    """Draw loss, scores and seconds by epoch.
+    """Draw loss, metrics and time per epoch.
 
     Args:
-        history: a fold's ``metrics.csv``: a row an epoch.
-        best_epoch: marked in every panel.
-        title: what was trained, on what, and how many samples.
+        history: content of ``metrics.csv``, one row per epoch.
+        best_epoch: epoch to mark.
+        title: model, data and number of samples.
     """
-    figure = Figure(figsize=(13, 4))  # margins by hand: finding them takes longer than drawing
+    figure = Figure(figsize=(13, 4))  # fixed margins, because automatic layout takes longer than drawing
     figure.subplots_adjust(left=0.05, right=0.99, bottom=0.13, top=0.89, wspace=0.18)
     figure.suptitle(title, fontsize=11)
     loss, scores, seconds = figure.subplots(1, 3)
@@ -55,5 +55,5 @@ def draw_learning_curves(history: pd.DataFrame, best_epoch: int, title: str) -> 
 
 def _lines(axes: Axes, epochs: "pd.Series[int]", history: pd.DataFrame, curves: Sequence[tuple[str, str, str]]) -> None:
     for column, color, label in curves:
-        if column in history:  # a module of the user's may log other things
+        if column in history:  # custom modules may log other values
             axes.plot(epochs, history[column], color=color, label=label, marker="o", markersize=3, linewidth=1.6)

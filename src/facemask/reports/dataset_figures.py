@@ -1,4 +1,4 @@
-"""The figures of a data set."""
+"""Figures of a data set."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,19 +13,19 @@ from facemask.reports.style import plain, series
 
 
 def draw_counts(counts: pd.DataFrame) -> Figure:
-    """Draw the images of each class, by split; ``counts`` is of :func:`.dataset_tables.count_table`."""
+    """Draw the number of images per class and split from :func:`.dataset_tables.count_table`."""
     rows = counts[counts["class"] != "all"]
     return _draw_bars(rows["class"].tolist(), {split: rows[split].to_numpy() for split in ("train", "test")})
 
 
 def draw_sources(sources: pd.DataFrame, labels: Sequence[str], at_most: int = 15) -> Figure:
-    """Draw the images of each source, by class."""
+    """Draw the number of images per source and class."""
     rows = sources.head(at_most)
     return _draw_bars(rows["source"].tolist(), {label: rows[label].to_numpy() for label in labels})
 
 
 def _draw_bars(names: Sequence[str], parts: Mapping[str, npt.NDArray[np.int64]]) -> Figure:
-    """Draw a bar a name, of parts that follow one another, with the number of images in each that has room for it."""
+    """Draw stacked bars, with numbers where they fit."""
     figure = Figure(figsize=(6, 1.2 + 0.45 * len(names)), layout="constrained")
     axes = figure.subplots()
     left = np.zeros(len(names))
@@ -43,7 +43,7 @@ def _draw_bars(names: Sequence[str], parts: Mapping[str, npt.NDArray[np.int64]])
 
 
 def draw_sizes(table: pd.DataFrame, bins: int = 40) -> Figure:
-    """Draw how many images are of each width and height, a panel a class."""
+    """Draw 2D histograms of width and height, one panel per class."""
     labels = sorted(table["label"].unique())
     most = int(table[["width", "height"]].to_numpy().max())
     edges = np.linspace(0, most + 1, min(bins, most + 1) + 1)
@@ -64,7 +64,7 @@ def draw_sizes(table: pd.DataFrame, bins: int = 40) -> Figure:
 
 
 def draw_sheet(rows: Mapping[str, Sequence[Pixels]]) -> Figure:
-    """Draw rows of pictures, each with its name before it."""
+    """Draw rows of images with the name of each row."""
     columns = max(len(pictures) for pictures in rows.values())
     figure = Figure(figsize=(1.05 * columns + 1.6, 1.1 * len(rows)), layout="constrained")
     panels = figure.subplots(len(rows), columns, squeeze=False)

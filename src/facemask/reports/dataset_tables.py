@@ -1,4 +1,4 @@
-"""The tables of a data set. Pure: an index in, tables out."""
+"""Tables of a data set. Pure functions of an index."""
 
 import re
 from pathlib import Path, PurePosixPath
@@ -11,7 +11,7 @@ UNKNOWN = "not known"
 
 
 def count_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return images and groups by class and split, with the share of each class.
+    """Return numbers of images and groups per class and split, and the fraction of each class.
 
     Args:
         table: an index with ``split`` filled.
@@ -28,7 +28,7 @@ def count_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def size_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the quantiles of the longer side, pixels, by class and split."""
+    """Return quantiles of the longer side, pixels, per class and split."""
     longer = table.assign(longer=table[["width", "height"]].max(axis=1))
     rows = []
     for (label, split), part in longer.groupby(["label", "split"]):
@@ -40,10 +40,9 @@ def size_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def sources(table: pd.DataFrame, root: Path) -> "pd.Series[str]":
-    """Return where each image comes from.
+    """Return the source of each image.
 
-    What the manifest's column ``source`` says; else the folder between its class and it; else the letters that its
-    file's name begins with.
+    From the manifest's column ``source``, else the folder below the class, else the leading letters of the file name.
     """
     if (root / MANIFEST).is_file():
         manifest = read_manifest(root / MANIFEST)
@@ -54,7 +53,7 @@ def sources(table: pd.DataFrame, root: Path) -> "pd.Series[str]":
 
 
 def source_table(table: pd.DataFrame, source: "pd.Series[str]") -> pd.DataFrame:
-    """Return images by source and class, the largest source first."""
+    """Return the number of images per source and class, largest source first."""
     counts = pd.crosstab(source.to_numpy(), table["label"].to_numpy())
     counts["all classes"] = counts.sum(axis=1)
     counts["share of all"] = counts["all classes"] / counts["all classes"].sum()

@@ -1,4 +1,4 @@
-"""The sections of the report that tell what to make of a probability: calibration and thresholds."""
+"""Report sections on calibration and decision thresholds."""
 
 import pandas as pd
 
@@ -12,11 +12,11 @@ from facemask.reports.sections import Drawing, Section, Table
 
 
 def decision_sections(findings: Findings) -> list[Section]:
-    """Return what is fitted on validation images, and how it does on these; nothing where these are the same."""
+    """Return the sections whose parameters are fitted on validation images; none if the samples are these images."""
     if findings.validation is None:
-        fitted_on = "the model's validation images, which are not recorded."
+        fitted_on = "the validation images, which are not recorded for this model."
         if findings.config.split == "val":
-            fitted_on = "these very images, which therefore tell nothing about them."
+            fitted_on = "these images, so they cannot be evaluated on them."
         note = f"Temperature and thresholds are fitted on {fitted_on}"
         return [Section("calibration", "Calibration and thresholds", [note])]
     sections = [calibration_section(findings, findings.validation)]
@@ -26,7 +26,7 @@ def decision_sections(findings: Findings) -> list[Section]:
 
 
 def calibration_section(findings: Findings, validation: tuple[Labels, Floats]) -> Section:
-    """Return how honest the probabilities are, and the temperature that makes them more so."""
+    """Return the calibration before and after temperature scaling."""
     e = findings.evaluated
     temperature = fit_temperature(*validation)
     here = {
@@ -35,8 +35,8 @@ def calibration_section(findings: Findings, validation: tuple[Labels, Floats]) -
     }
     note = (
         f"The temperature, {temperature:.3f}, was fitted on the {len(validation[0]):,} validation images of fold "
-        f"{e.model.fold} alone. Dividing the logits by it leaves every decision as it is; above 1 the model was too "
-        "sure. ECE is the expected calibration error over 15 bins, NLL the negative log-likelihood: small is good."
+        f"{e.model.fold}. Temperature scaling does not change any decision; above 1 the model was over"
+        "confident. ECE: expected calibration error over 15 bins; NLL: negative log-likelihood; lower is better."
     )
     table = tables.calibration_table(e, temperature, validation)
     bins = pd.concat([t.assign(probabilities=name) for name, t in here.items()], ignore_index=True)
@@ -46,14 +46,12 @@ def calibration_section(findings: Findings, validation: tuple[Labels, Floats]) -
         [note],
         [
             Table("calibration", f"“Here”: {findings.about}", table),
-            Table(
-                "reliability", "Bins of confidence, and how often the model was right in them", bins, is_collapsed=True
-            ),
+            Table("reliability", "Accuracy per bin of confidence", bins, is_collapsed=True),
         ],
         [
             Drawing(
                 "reliability",
-                f"Reliability; the area of a point tells how many images it stands for. {findings.about}.",
+                f"Reliability diagram; the area of a point is proportional to its number of images. {findings.about}.",
                 figures.draw_reliability(here),
             )
         ],
@@ -61,7 +59,7 @@ def calibration_section(findings: Findings, validation: tuple[Labels, Floats]) -
 
 
 def threshold_section(findings: Findings, validation: tuple[Labels, Floats]) -> Section:
-    """Return where to draw the line between two classes."""
+    """Return the decision thresholds for two classes."""
     e, costs = findings.evaluated, findings.config.costs
     name = e.class_names[e.positive]
     chosen = tables.choose_thresholds(validation, e.positive, costs, findings.config.recalls)
@@ -73,12 +71,12 @@ def threshold_section(findings: Findings, validation: tuple[Labels, Floats]) -> 
         for kind, words in (
             ("recall", f"recall of {name}"),
             ("precision", f"precision of {name}"),
-            ("false_alarm_rate", "false alarms, of the others"),
+            ("false_alarm_rate", "false alarm rate"),
         )
     ]
     note = (
-        f"A face is called {name} from the threshold on. Every threshold was chosen on the {len(labels):,} validation "
-        f"images of fold {e.model.fold}; the images here had no say in it. Missing one counts {costs.missed:g}, a "
+        f"{name} is predicted at or above the threshold. Thresholds were chosen on the {len(labels):,} validation "
+        f"images of fold {e.model.fold}; the images here were not used. A miss costs {costs.missed:g}, a "
         f"false alarm {costs.false_alarm:g} (keys costs.missed, costs.false_alarm)."
     )
     return Section(
@@ -89,7 +87,7 @@ def threshold_section(findings: Findings, validation: tuple[Labels, Floats]) -> 
         [
             Drawing(
                 "thresholds",
-                f"What follows from the threshold on the {len(labels):,} validation images, where it is chosen.",
+                f"Rates by threshold on the {len(labels):,} validation images, on which thresholds are chosen.",
                 figures.draw_thresholds(curves, chosen),
             )
         ],

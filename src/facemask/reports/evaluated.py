@@ -1,4 +1,4 @@
-"""One model on some samples: its predictions, their metrics and how sure these are."""
+"""Predictions of a model with their metrics and intervals."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,10 +28,10 @@ class Evaluated:
 
     Attributes:
         model: the model.
-        predictions: one row a sample: ``path``, ``group``, ``label``, ``width``, ``height``, ``probability_CLASS``.
-        positive: of two classes, the one to find.
-        n_bootstraps: of the bootstrap.
-        seed: of the bootstrap.
+        predictions: one row per sample: ``path``, ``group``, ``label``, ``width``, ``height``, ``probability_CLASS``.
+        positive: for two classes, index of the positive class.
+        n_bootstraps: number of bootstrap resamples.
+        seed: seed of the bootstrap.
     """
 
     model: TrainedModel
@@ -42,7 +42,7 @@ class Evaluated:
 
     @property
     def class_names(self) -> list[str]:
-        """In the order of the probabilities."""
+        """Class names in the order of the probabilities."""
         return self.model.class_names
 
     @cached_property
@@ -51,32 +51,32 @@ class Evaluated:
 
     @property
     def labels(self) -> Labels:
-        """The truth, int64[N]."""
+        """True classes, int64[N]."""
         return self._arrays[0]
 
     @property
     def probabilities(self) -> Floats:
-        """float64[N, C]."""
+        """Probabilities, float64[N, C]."""
         return self._arrays[1]
 
     @property
     def predicted(self) -> Labels:
-        """The most probable class, int64[N]."""
+        """Predicted classes, int64[N]."""
         return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
 
     @property
-    def right(self) -> npt.NDArray[np.bool_]:
-        """Whether that is the truth, bool[N]."""
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """Whether each prediction is correct, bool[N]."""
         return np.asarray(self.predicted == self.labels)
 
     @cached_property
     def metrics(self) -> dict[str, float]:
-        """See :func:`facemask.metrics.classification.classification_metrics`."""
+        """All metrics, see :func:`facemask.metrics.classification.classification_metrics`."""
         return classification_metrics(self.labels, self.probabilities, self.class_names, self.positive)
 
     @cached_property
     def bootstrap_metrics(self) -> dict[str, Floats]:
-        """The same under the bootstrap, float64[B] each."""
+        """Metrics of the bootstrap resamples, float64[B] each."""
         groups = self.predictions["group"].tolist()
         arguments = (
             self.labels,
@@ -91,24 +91,24 @@ class Evaluated:
 
     @cached_property
     def intervals(self) -> dict[str, list[float]]:
-        """95 % of each metric; NaN where a single group tells nothing of the spread."""
+        """95 % interval of each metric; NaN for a single group."""
         groups = self.predictions["group"].tolist()
         arguments = (self.metrics, self.labels, self.predicted, self.class_names, groups)
         return metric_intervals(self.bootstrap_metrics, *arguments)
 
     @property
     def n_groups(self) -> int:
-        """How many groups the samples come in."""
+        """Number of groups."""
         return int(self.predictions["group"].nunique())
 
     def only(self, rows: npt.NDArray[np.bool_]) -> "Evaluated":
-        """Return the same of some of the samples, bool[N]."""
+        """Return the same for a subset of samples, bool[N]."""
         return Evaluated(
             self.model, self.predictions[rows].reset_index(drop=True), self.positive, self.n_bootstraps, self.seed
         )
 
     def cells(self, name: str, column: str = "") -> dict[str, float]:
-        """Return a metric with its interval as three cells of a table."""
+        """Return a metric and its interval as three table cells."""
         low, high = self.intervals[name]
         column = column or name
         return {column: self.metrics[name], f"{column}_low": low, f"{column}_high": high}

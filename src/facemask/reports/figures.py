@@ -1,4 +1,4 @@
-"""The figures of one model's evaluation, and those that lay several over one another."""
+"""Figures of the evaluation of one or several models."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,14 +16,14 @@ from facemask.data.preprocessing import Pixels
 from facemask.metrics.classification import Floats
 from facemask.reports.style import BLUE, GREY, ORANGE, plain, series
 
-SIDE = 4.0  # inches of a square panel
+SIDE = 4.0  # side of a square panel, inches
 MARKS = "os^vD*Ph"
-LINE, WIDTH = 0.15, 48  # inches of a line of a legend, and the letters in it
+LINE, WIDTH = 0.15, 48  # height of a legend line, inches, and its maximum length, letters
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a figure: float64[P] each."""
+    """A line of a figure: float64[P] each."""
 
     label: str
     x: Floats
@@ -31,7 +31,7 @@ class Curve:
 
 
 def draw_roc(panels: Mapping[str, Sequence[Curve]]) -> Figure:
-    """Draw receiver operating characteristics, a panel a class, with the line of guessing."""
+    """Draw ROC curves, one panel per class, with the diagonal."""
     figure, all_axes = _panels(panels)
     for axes, curves in zip(all_axes, panels.values(), strict=True):
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":", label="guessing")
@@ -42,7 +42,7 @@ def draw_roc(panels: Mapping[str, Sequence[Curve]]) -> Figure:
 
 
 def draw_precision_recall(panels: Mapping[str, Sequence[Curve]]) -> Figure:
-    """Draw precision over recall, a panel a class."""
+    """Draw precision-recall curves, one panel per class."""
     figure, all_axes = _panels(panels)
     for axes, curves in zip(all_axes, panels.values(), strict=True):
         _draw_lines(axes, curves, steps=True)
@@ -52,14 +52,14 @@ def draw_precision_recall(panels: Mapping[str, Sequence[Curve]]) -> Figure:
 
 
 def draw_confusion(matrix: npt.NDArray[np.int64], class_names: Sequence[str]) -> Figure:
-    """Draw a confusion matrix, int64[C, C] (rows are the truth), as counts and as shares of each row."""
+    """Draw a confusion matrix, int64[C, C] (rows: true classes), as counts and as fractions of each row."""
     n = len(class_names)
     figure = Figure(figsize=(3.2 + 2 * 0.95 * n, 1.6 + 0.75 * n), layout="constrained")
     rows = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, rows, out=np.full(matrix.shape, np.nan), where=rows > 0)
     for axes, title, words in zip(
         figure.subplots(1, 2),
-        ("images", "share of the true class"),
+        ("images", "fraction of the true class"),
         (
             [[f"{v:,}" for v in row] for row in matrix],
             [["–" if np.isnan(v) else f"{v:.1%}" for v in row] for row in shares],
@@ -75,7 +75,7 @@ def draw_confusion(matrix: npt.NDArray[np.int64], class_names: Sequence[str]) ->
 def draw_matrix(
     axes: Axes, values: Floats, words: Sequence[Sequence[str]], names: Sequence[str], limits: tuple[float, float]
 ) -> None:
-    """Draw a square matrix with a word in every cell."""
+    """Draw a square matrix with text in every cell."""
     axes.imshow(values, cmap="Blues", vmin=limits[0], vmax=limits[1])
     middle = sum(limits) / 2
     for (row, column), value in np.ndenumerate(values):
@@ -89,10 +89,10 @@ def draw_matrix(
 
 
 def draw_reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """Draw accuracy over confidence, a line a table of :func:`facemask.metrics.calibration.reliability`."""
+    """Draw reliability diagrams, one line per table of :func:`facemask.metrics.calibration.reliability`."""
     figure = Figure(figsize=(SIDE + 0.6, SIDE), layout="constrained")
     axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":", label="as sure as right")
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":", label="perfect calibration")
     largest = max(table["n"].max() for table in tables.values())
     for i, (label, table) in enumerate(tables.items()):
         color, dash = series(i)
@@ -107,7 +107,7 @@ def draw_reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def draw_thresholds(curves: Sequence[Curve], chosen: Mapping[str, float]) -> Figure:
-    """Draw what follows from every threshold, with the chosen ones as upright lines."""
+    """Draw rates over the threshold, with the chosen thresholds as vertical lines."""
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axes = figure.subplots()
     for i, curve in enumerate(curves):
@@ -115,16 +115,16 @@ def draw_thresholds(curves: Sequence[Curve], chosen: Mapping[str, float]) -> Fig
         axes.plot(curve.x, curve.y, color=color, linestyle=dash, linewidth=1.5, label=curve.label)
     for place, (label, threshold) in enumerate(chosen.items()):
         axes.axvline(threshold, color="#444444", linewidth=0.8, linestyle=":")
-        height = 0.04 + 0.09 * (place % 5)  # one above the other, lest they overlap
+        height = 0.04 + 0.09 * (place % 5)  # staggered, so that labels do not overlap
         axes.text(threshold + 0.005, height, label, fontsize=7, transform=axes.get_xaxis_transform())
-    axes.set(xlabel="threshold", ylabel="share of the validation images", xlim=(-0.01, 1.01), ylim=(-0.02, 1.04))
+    axes.set(xlabel="threshold", ylabel="rate on the validation images", xlim=(-0.01, 1.01), ylim=(-0.02, 1.04))
     axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plain(axes)
     return figure
 
 
 def draw_sizes(table: pd.DataFrame) -> Figure:
-    """Draw accuracy by face size, with intervals and the number of faces."""
+    """Draw accuracy by face size with intervals and numbers of faces."""
     figure = Figure(figsize=(6, 3.4), layout="constrained")
     axes = figure.subplots()
     x, y = np.arange(len(table)), table["accuracy"].to_numpy()
@@ -138,7 +138,7 @@ def draw_sizes(table: pd.DataFrame) -> Figure:
 
 
 def draw_gallery(images: Sequence[Pixels], captions: Sequence[str], columns: int = 6) -> Figure:
-    """Draw pictures side by side, each with some words above it."""
+    """Draw images side by side with captions."""
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
     figure = Figure(figsize=(1.65 * columns, 2.05 * rows), layout="constrained")
@@ -151,18 +151,18 @@ def draw_gallery(images: Sequence[Pixels], captions: Sequence[str], columns: int
 
 
 def draw_attention(maps: Mapping[str, Floats]) -> Figure:
-    """Draw mean class activation maps, float64[S, S] in [0, 1], a panel each."""
+    """Draw mean class activation maps, float64[S, S] in [0, 1], one panel each."""
     figure = Figure(figsize=(2.6 * len(maps) + 0.6, 2.9), layout="constrained")
     for axes, (title, values) in zip(figure.subplots(1, len(maps), squeeze=False)[0], maps.items(), strict=True):
         shown = axes.imshow(values, cmap="inferno", vmin=0, vmax=1)
         axes.set_title(title, fontsize=8)
         axes.set_axis_off()
-    figure.colorbar(shown, ax=figure.axes, shrink=0.8, label="share of the strongest activation")
+    figure.colorbar(shown, ax=figure.axes, shrink=0.8, label="activation relative to the maximum")
     return figure
 
 
 def draw_histories(panels: Mapping[str, Sequence[Curve]]) -> Figure:
-    """Draw learning curves of several models, a panel a metric."""
+    """Draw learning curves of several models, one panel per metric."""
     lines = sum(_lines_of(curve.label) for curve in next(iter(panels.values())))
     figure = Figure(figsize=(4.4 * len(panels), 3.2 + LINE * lines), layout="constrained")
     for axes, (name, curves) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
@@ -175,11 +175,11 @@ def draw_histories(panels: Mapping[str, Sequence[Curve]]) -> Figure:
 
 
 def draw_pareto(table: pd.DataFrame) -> Figure:
-    """Draw accuracy over latency, with intervals; the models that none beats in both are joined by a line.
+    """Draw accuracy over latency with intervals, and the Pareto front.
 
     Args:
-        table: ``model``, ``ms_per_image``, ``accuracy``, ``accuracy_low``, ``accuracy_high``, a row a model; with a
-            column ``variant`` a row a model and variant, the models told apart by colour, the variants by mark.
+        table: ``model``, ``ms_per_image``, ``accuracy``, ``accuracy_low``, ``accuracy_high``, one row per model; with a
+            column ``variant`` one row per model and variant, with one colour per model and one marker per variant.
     """
     models = list(dict.fromkeys(table["model"]))
     variants = list(dict.fromkeys(table["variant"])) if "variant" in table else [""]
@@ -206,14 +206,14 @@ def draw_pareto(table: pd.DataFrame) -> Figure:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if x.max() > 5 * x.min() else AutoLocator())
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set(xlabel="milliseconds an image, one at a time (log scale)", ylabel="accuracy")
+    axes.set(xlabel="milliseconds per image at batch size 1 (log scale)", ylabel="accuracy")
     _name_below(axes)
     plain(axes)
     return figure
 
 
 def pareto_front(costs: Floats, values: Floats) -> list[int]:
-    """Return the positions of those that none is both cheaper and better than, the cheapest first."""
+    """Return the positions of the Pareto-optimal entries, cheapest first."""
     front: list[int] = []
     for i in np.lexsort((-values, costs)):
         if not front or values[i] > values[front[-1]]:
@@ -222,7 +222,7 @@ def pareto_front(costs: Floats, values: Floats) -> list[int]:
 
 
 def draw_agreement(shares: Floats, names: Sequence[str]) -> Figure:
-    """Draw how often each two models say the same, float64[M, M]."""
+    """Draw the pairwise agreement of models, float64[M, M]."""
     figure = Figure(figsize=(3.4 + 0.75 * len(names), 0.8 + 0.6 * len(names)), layout="constrained")
     words = [[f"{value:.1%}" for value in row] for row in shares]
     axes = figure.subplots()
@@ -232,7 +232,7 @@ def draw_agreement(shares: Floats, names: Sequence[str]) -> Figure:
 
 
 def draw_differences(table: pd.DataFrame) -> Figure:
-    """Draw paired differences with their intervals, a panel a metric, a row a pair; at zero there is none."""
+    """Draw paired differences with intervals, one panel per metric, one row per pair."""
     metrics = list(dict.fromkeys(table["metric"]))
     rows = max((table["metric"] == metric).sum() for metric in metrics)
     figure = Figure(figsize=(2.9 * len(metrics) + 2.2, 1.1 + 0.5 * rows), layout="constrained")
@@ -250,7 +250,7 @@ def draw_differences(table: pd.DataFrame) -> Figure:
 
 
 def _panels(panels: Mapping[str, Sequence[Curve]]) -> tuple[Figure, Sequence[Axes]]:
-    """Return square panels with their titles."""
+    """Return square panels with titles."""
     columns = min(3, len(panels))
     rows = math.ceil(len(panels) / columns)
     below = LINE * (1 + max(sum(_lines_of(curve.label) for curve in curves) for curves in panels.values()))
@@ -266,7 +266,7 @@ def _panels(panels: Mapping[str, Sequence[Curve]]) -> tuple[Figure, Sequence[Axe
 
 
 def _name_below(axes: Axes) -> None:
-    """Name the lines below the axes, where names of any length have room."""
+    """Draw the legend below the axes, where long names fit."""
     axes.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16))
 
 

@@ -1,4 +1,4 @@
-"""What the report of one model is made from, and how sure it is."""
+"""Content of one model's report."""
 
 from dataclasses import dataclass, field
 
@@ -11,18 +11,18 @@ from facemask.data.preprocessing import Pixels
 from facemask.metrics.classification import Floats, Labels
 from facemask.reports.evaluated import Evaluated
 
-MAPPED = 64  # images of a class that a mean activation map is of, at most
+MAPPED = 64  # maximum number of images per class in a mean activation map
 
 
 @dataclass(frozen=True)
 class Latency:
-    """The time from decoded crops to probabilities, milliseconds a call.
+    """Time from decoded crops to probabilities, milliseconds per call.
 
     Attributes:
-        batch: crops a call.
-        calls: how many were timed, after warm-up.
-        median: of these.
-        p90: which nine of ten stay below.
+        batch: crops per call.
+        calls: number of timed calls, after warm-up.
+        median: median time.
+        p90: 90th percentile.
     """
 
     batch: int
@@ -33,7 +33,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Cost:
-    """What the model costs where it was measured."""
+    """Cost of the model on the measuring machine."""
 
     parameters: int
     flops: int
@@ -44,13 +44,13 @@ class Cost:
 
 @dataclass(frozen=True)
 class Leakage:
-    """What of the samples a model has seen.
+    """Samples that are near-duplicates of training images.
 
     Attributes:
-        pairs: one row a pair: ``evaluated`` and ``trained_on`` (paths), ``bits``, ``correlation``.
-        leaked: bool[N], the samples in these pairs.
-        compared: how many training images the samples were compared with.
-        reason: why nothing could be compared; empty where it was.
+        pairs: one row per pair: ``evaluated`` and ``trained_on`` (paths), ``bits``, ``correlation``.
+        leaked: bool[N], whether a sample is in a pair.
+        compared: number of training images compared.
+        reason: why nothing was compared; empty if it was.
     """
 
     pairs: pd.DataFrame
@@ -61,12 +61,12 @@ class Leakage:
 
 @dataclass(frozen=True)
 class Attention:
-    """What in an image speaks for the class that was predicted: activation maps, float64[S, S] in [0, 1].
+    """Class activation maps for the predicted classes, float64[S, S] in [0, 1].
 
     Attributes:
-        means: by predicted class, the number of images (at most ``MAPPED``) and the mean of their maps.
-        rows: int64[n], images that are shown with their own maps.
-        maps: float64[n, S, S], theirs.
+        means: number of images (at most ``MAPPED``) and their mean map, by predicted class.
+        rows: int64[n], positions of images with their own maps.
+        maps: float64[n, S, S], their maps.
     """
 
     means: dict[str, tuple[int, Floats]]
@@ -76,19 +76,19 @@ class Attention:
 
 @dataclass(frozen=True)
 class Findings:
-    """All that the report of one model is made from.
+    """Content of one model's report.
 
     Attributes:
-        evaluated: its predictions.
+        evaluated: predictions of the model.
         images: uint8[N, S, S, 3], memory-mapped.
-        fingerprint: of the samples.
-        about: on what, which part, how many samples: the caption of every figure.
-        leakage: what it has seen of these.
-        cost: what it costs.
-        attention: where it looks; None for a network without convolutions.
-        validation: truth, int64[M], and probabilities, float64[M, C], of the validation images, on which thresholds and
-            temperature are chosen; None where these are not known, or are the samples themselves.
-        config: of the command.
+        fingerprint: fingerprint of the samples.
+        about: data, part and number of samples, for captions.
+        leakage: near-duplicates of training images.
+        cost: cost of the model.
+        attention: activation maps; None for a network without convolutions.
+        validation: labels, int64[M], and probabilities, float64[M, C], of the validation images, on which thresholds
+            and temperature are chosen; None if they are unknown or are the samples.
+        config: configuration of the command.
     """
 
     evaluated: Evaluated
@@ -103,21 +103,23 @@ class Findings:
 
 
 def how_sure(evaluated: Evaluated) -> str:
-    """Return how the intervals were made."""
+    """Return a sentence about the confidence intervals."""
     n, groups = len(evaluated.labels), evaluated.n_groups
     if groups < 2:
-        return "There are no intervals: a single group of samples tells nothing of the spread."
+        return "There are no confidence intervals, because there is only one group of samples."
     kind = f"over the {groups:,} groups (faces of one photo)" if groups < n else f"over the {n:,} images"
     resamples = f"{evaluated.n_bootstraps:,} resamples"
-    return f"In brackets: 95 % intervals, from a bootstrap {kind}, {resamples}; exact for figures of 0 or 1."
+    return (
+        f"In brackets: 95 % bootstrap confidence intervals {kind}, {resamples}; exact intervals for values of 0 or 1."
+    )
 
 
 def missing_classes(evaluated: Evaluated) -> list[str]:
-    """Return what cannot be told because classes are missing, as sentences."""
+    """Return sentences about metrics that are undefined because classes are missing."""
     absent = [c for i, c in enumerate(evaluated.class_names) if not (evaluated.labels == i).any()]
     if not absent:
         return []
     return [
-        f"There is no image of {', '.join(absent)} here: its recall counts as 0 in the macro averages, as "
-        "scikit-learn has it, and AUROC and average precision are not defined (–)."
+        f"There are no images of {', '.join(absent)}: its recall counts as 0 in macro averages, as "
+        "in scikit-learn, and AUROC and average precision are undefined (–)."
     ]

@@ -1,4 +1,4 @@
-"""The report folder: of one model, or of several with what sets them apart above."""
+"""Write the report of one model, or of several models with a comparison."""
 
 import re
 import shutil
@@ -19,18 +19,18 @@ from facemask.runs.samples import Samples
 
 
 def write_reports(folder: Path, all_findings: Sequence[Findings], samples: Samples, command: str) -> list[Section]:
-    """Write the report of one model; of several, one each in a folder of its own and the comparison above them.
+    """Write the report of one model; for several, a report each in subfolders and a comparison.
 
     Args:
-        folder: where to.
-        all_findings: of each model, on the same samples.
-        samples: what they were evaluated on.
-        command: the line that repeats the evaluation.
+        folder: output folder.
+        all_findings: findings of each model on the same samples.
+        samples: evaluation samples.
+        command: command line that repeats the evaluation.
 
     Returns:
-        The sections of the report in the folder itself.
+        The sections of the top-level report.
     """
-    for old in folder.glob(f"*/{JSON}"):  # of models that a report compared here before
+    for old in folder.glob(f"*/{JSON}"):  # from an earlier comparison in this folder
         shutil.rmtree(old.parent)
     places = [folder]
     if len(all_findings) > 1:
@@ -56,7 +56,7 @@ def write_reports(folder: Path, all_findings: Sequence[Findings], samples: Sampl
 
 
 def folder_names(labels: Sequence[str]) -> list[str]:
-    """Return a folder's name for each label, no two alike."""
+    """Return a unique folder name for each label."""
     names: list[str] = []
     for label in labels:
         name = re.sub(r"[^A-Za-z0-9=.+-]+", "_", label).strip("_.")[:80] or "model"
@@ -67,7 +67,7 @@ def folder_names(labels: Sequence[str]) -> list[str]:
 
 
 def _sentence(findings: Findings) -> str:
-    """Return the result in one sentence."""
+    """Return the main result as one sentence."""
     e = findings.evaluated
     words = [_score(e, name) for name in ("accuracy", "f1", "auroc") if not isnan(e.metrics[name])]
     sentence = ", ".join(words)
@@ -81,7 +81,7 @@ def _score(e: Evaluated, name: str) -> str:
 
 
 def in_one_sentence(all_findings: Sequence[Findings]) -> str:
-    """Return in one sentence whether the most accurate is better than the next."""
+    """Return one sentence that compares the two most accurate models."""
     ranked = sorted((f.evaluated for f in all_findings), key=lambda e: -e.metrics["accuracy"])[:2]
     names, about = [e.model.label for e in ranked], all_findings[0].about
     row = difference_table(ranked).iloc[0]
@@ -89,18 +89,20 @@ def in_one_sentence(all_findings: Sequence[Findings]) -> str:
     if row["difference"] == 0:
         return f"{names[0]} and {names[1]} are equally accurate. {about}."
     if isnan(low):
-        return f"{names[0]} is the most accurate, by {row['difference']:.3f} before {names[1]}; one group. {about}."
-    verdict = "the interval leaves out 0" if low > 0 else "which may be chance"
+        return f"{names[0]} is the most accurate, by {row['difference']:.3f} over {names[1]}; one group. {about}."
+    verdict = "the interval excludes 0" if low > 0 else "not significant"
     n = len(all_findings)
-    flattered = f" The first of {n} is picked by these same images, which flatters it a little." if n > 2 else ""
+    flattered = (
+        f" The best of {n} models was selected on these images, so its score is slightly optimistic." if n > 2 else ""
+    )
     return (
-        f"{names[0]} is the most accurate, by {row['difference']:.3f} ({low:.3f} to {high:.3f}) before "
+        f"{names[0]} is the most accurate, by {row['difference']:.3f} ({low:.3f} to {high:.3f}) over "
         f"{names[1]}: {verdict} (McNemar's p = {p:.2g}).{flattered} {about}."
     )
 
 
 def _facts(all_findings: Sequence[Findings], samples: Samples, command: str) -> dict[str, object]:
-    """Return what the JSON file says beside the tables."""
+    """Return the facts of the JSON file besides the tables."""
     first = all_findings[0].evaluated
     return {
         "data": {

@@ -1,4 +1,4 @@
-"""The sections of the report of one model."""
+"""Report sections of one model."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ UNKNOWN = "not recorded"
 
 
 def model_sections(findings: Findings) -> list[Section]:
-    """Return the report of one model."""
+    """Return the sections of one model."""
     return [
         _scores(findings),
         curve_section([findings.evaluated], findings.about),
@@ -37,7 +37,7 @@ def model_sections(findings: Findings) -> list[Section]:
 
 
 def _roc_panels(all_evaluated: Sequence[Evaluated]) -> dict[str, list[Curve]]:
-    """Return the curves of some models, a panel a class that has images and others; of two classes, the one to find."""
+    """Return ROC curves, one panel per class that has positives and negatives; for two classes, the positive one."""
     panels: dict[str, list[Curve]] = {}
     for c in _shown_classes(all_evaluated[0]):
         for evaluated in all_evaluated:
@@ -46,19 +46,19 @@ def _roc_panels(all_evaluated: Sequence[Evaluated]) -> dict[str, list[Curve]]:
             low, high = evaluated.intervals[f"auroc_{name}"]
             value = evaluated.metrics[f"auroc_{name}"]
             words = f"{evaluated.model.label}: AUROC {value:.3f} ({low:.3f}–{high:.3f})"
-            panels.setdefault(f"{name} against the rest", []).append(Curve(words, x, y))
+            panels.setdefault(f"{name} vs. rest", []).append(Curve(words, x, y))
     return panels
 
 
 def _precision_recall_panels(all_evaluated: Sequence[Evaluated]) -> dict[str, list[Curve]]:
-    """Return the same for precision and recall."""
+    """Return precision-recall curves in the same panels."""
     panels: dict[str, list[Curve]] = {}
     for c in _shown_classes(all_evaluated[0]):
         for evaluated in all_evaluated:
             name = evaluated.class_names[c]
             y, x, _ = precision_recall_curve(evaluated.labels == c, evaluated.probabilities[:, c])
             words = f"{evaluated.model.label}: AP {evaluated.metrics[f'average_precision_{name}']:.3f}"
-            panels.setdefault(f"{name} against the rest", []).append(Curve(words, x, y))
+            panels.setdefault(f"{name} vs. rest", []).append(Curve(words, x, y))
     return panels
 
 
@@ -77,21 +77,21 @@ def _scores(findings: Findings) -> Section:
         [
             Table("scores", "", tables.headline_table(e)),
             Table("classification_report", "Classification report", tables.report_table(e)),
-            Table("one_against_rest", "Each class against the rest", tables.one_against_rest_table(e)),
+            Table("one_against_rest", "One-vs-rest", tables.one_against_rest_table(e)),
         ],
     )
 
 
 def curve_section(every: Sequence[Evaluated], about: str) -> Section:
-    """Return ROC and precision-recall curves of one model, or of several over one another."""
+    """Return ROC and precision-recall curves of one or several models."""
     title, roc = "ROC and precision-recall", _roc_panels(every)
     if not roc:
-        return Section("curves", title, ["There is one class here only, so there are no curves."])
+        return Section("curves", title, ["There is only one class, so there are no curves."])
     drawings = [
-        Drawing("roc", f"Receiver operating characteristic. {about}.", figures.draw_roc(roc)),
+        Drawing("roc", f"ROC curves. {about}.", figures.draw_roc(roc)),
         Drawing(
             "precision_recall",
-            f"Precision and recall. {about}.",
+            f"Precision-recall curves. {about}.",
             figures.draw_precision_recall(_precision_recall_panels(every)),
         ),
     ]
@@ -107,7 +107,11 @@ def _confusion(findings: Findings) -> Section:
         "Confusion matrix",
         tables=[Table("confusion_matrix", "", tables.confusion_table(e))],
         drawings=[
-            Drawing("confusion_matrix", f"Left counts, right shares of each true class. {findings.about}.", figure)
+            Drawing(
+                "confusion_matrix",
+                f"Rows: true classes. Left: counts; right: fractions of each true class. {findings.about}.",
+                figure,
+            )
         ],
     )
 
@@ -119,7 +123,9 @@ def _sizes(findings: Findings) -> Section:
         "sizes",
         "Face size",
         tables=[Table("face_size", findings.about, table)],
-        drawings=[Drawing("face_size", f"Accuracy by face size, with 95 % intervals. {findings.about}.", figure)],
+        drawings=[
+            Drawing("face_size", f"Accuracy by face size with 95 % confidence intervals. {findings.about}.", figure)
+        ],
     )
 
 
@@ -144,13 +150,13 @@ def _leakage(findings: Findings) -> Section:
         return Section("leakage", "Near-duplicates of training images", [f"Not checked: {leakage.reason}"])
     n = int(leakage.leaked.sum())
     notes = [
-        f"{n} of the {len(e.labels):,} images are almost the same as one of the {leakage.compared:,} images that the "
+        f"{n} of the {len(e.labels):,} images are near-duplicates of one of the {leakage.compared:,} images that the "
         f"run was trained or validated on (perceptual hashes at most {BITS} of 64 bits apart, and grey values "
         f"correlated by {CORRELATION:g} or more)."
     ]
     without = []
     if n == len(e.labels):
-        notes.append("So these scores say nothing of images that are new to the model.")
+        notes.append("The scores therefore do not apply to new images.")
     elif n:
         clean = e.only(~leakage.leaked)
         rows = []
@@ -160,7 +166,7 @@ def _leakage(findings: Findings) -> Section:
         without.append(
             Table("scores_without_leaked", f"Scores with and without them. {findings.about}", pd.DataFrame(rows))
         )
-    pairs = [Table("near_duplicates", "The pairs, most alike first", leakage.pairs)] if n else []
+    pairs = [Table("near_duplicates", "Pairs, most similar first", leakage.pairs)] if n else []
     return Section("leakage", "Near-duplicates of training images", notes, [*without, *pairs])
 
 
@@ -188,8 +194,8 @@ def _cost(findings: Findings) -> Section:
         for latency in cost.latencies
     ]
     note = (
-        f"Measured on {cost.hardware}, from decoded crops to probabilities, after warm-up. An addition and a "
-        "multiplication are two FLOPs. The checkpoint holds the optimiser's state too."
+        f"Measured on {cost.hardware}, from decoded crops to probabilities, after warm-up. A multiply-"
+        "add counts as two FLOPs. The checkpoint also contains the optimiser's state."
     )
     return Section("cost", "Cost", [note], [Table("size", "", facts), Table("latency", "", pd.DataFrame(rows))])
 
@@ -204,7 +210,7 @@ def _provenance(findings: Findings) -> Section:
         "model folder": str(model.folder),
         "best epoch": f"{result.best_epoch}, by {model.config.monitor} on the validation images",
         "trained on": f"{trained_on}, {result.n.train:,} images",
-        "first weights": result.weights.source,
+        "initial weights": result.weights.source,
         "seed, split seed": f"{model.config.seed}, {model.config.split_seed}",
         "input": f"{prepared.input_size} px, {prepared.padding}, mean {prepared.mean}, std {prepared.std}",
         "trained with": ", ".join(f"{name} {v}" for name, v in environment.libraries.items()),
@@ -216,7 +222,7 @@ def _provenance(findings: Findings) -> Section:
         facts |= {"model folder": f"none; {model.checkpoint}", "best epoch": f"{UNKNOWN}; epoch {result.best_epoch}"}
         facts |= {"trained on": trained_on} | ({} if result.data else {"seed, split seed": UNKNOWN})
     table = pd.DataFrame(facts.items(), columns=["what", "value"])
-    return Section("provenance", "Where it comes from", tables=[Table("provenance", "", table, {"value"})])
+    return Section("provenance", "Provenance", tables=[Table("provenance", "", table, {"value"})])
 
 
 def _is_binary(evaluated: Evaluated) -> bool:

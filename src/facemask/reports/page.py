@@ -1,4 +1,4 @@
-"""A report as one HTML page that loads nothing from anywhere: ``page.html`` filled in."""
+"""Render a report as one self-contained HTML page from ``page.html``."""
 
 import base64
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ def render(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
     """Return the page.
 
     Args:
-        title: of the page.
-        lead: sentences under the title, the first of them emphasised.
-        sections: in order; several get a list of links.
+        title: title of the page.
+        lead: sentences below the title, the first emphasised.
+        sections: sections; several get a table of contents.
     """
     return _template().render(title=title, lead=lead, sections=sections)
 
@@ -31,7 +31,7 @@ def _template() -> Template:
 
 
 def _width(drawing: Drawing) -> int:
-    """Return the pixels that a figure was drawn for, at 96 an inch."""
+    """Return the width of a figure in pixels at 96 dpi."""
     return round(float(drawing.figure.get_figwidth()) * 96)
 
 

@@ -1,4 +1,4 @@
-"""The report of finding and classifying the faces of annotated photos: its sections, and the photos drawn on."""
+"""Report of the end-to-end evaluation on annotated photos, and the annotated photos."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,33 +14,34 @@ from facemask.detection.detectors import SIDES
 from facemask.detection.drawing import draw_face
 from facemask.reports.sections import Section, Table
 
-RIGHT, WRONG, MISSED = (0, 158, 115), (213, 94, 0), (204, 121, 167)  # RGB of boxes (Okabe and Ito 2008)
+RIGHT, WRONG, MISSED = (0, 158, 115), (213, 94, 0), (204, 121, 167)  # RGB colours of boxes (Okabe and Ito 2008)
 
 
 @dataclass(frozen=True)
 class PhotoFindings:
-    """What came of the faces of annotated photos.
+    """Results on annotated photos.
 
     Attributes:
-        about: which photos, how many faces.
-        faces: one row a face, and a find that is no annotated face: ``photo``, ``label``, ``predicted``,
-            ``probability`` and the box, pixels.
-        outcome: for each class, and for all in the last row: how many were found, and called right.
-        outcome_of_new: the same of photos that the model was not trained on; None where these are all or none, or where
-            that is not known.
-        finds: how many finds are faces.
+        about: photos and number of faces.
+        faces: one row per face and per false detection: ``photo``, ``label``, ``predicted``, ``probability`` and the
+            box,
+            pixels.
+        outcome: detection and classification rates per class, and for all in the last row.
+        outcome_of_new: the same for photos that the model was not trained on; None if these are all or none, or if it
+            is unknown.
+        detections: number and precision of detections.
         confusion: counts of true and predicted classes.
-        is_seen: bool[N], the rows of photos that the model was trained on.
-        reason: why that is not known; empty where it is.
-        overlap: least intersection over union of a find and a face.
-        n_bootstraps: of the bootstrap over photos.
+        is_seen: bool[N], rows of photos that the model was trained on.
+        reason: why that is unknown; empty if it is known.
+        overlap: IoU threshold of a detection and a face.
+        n_bootstraps: number of bootstrap resamples of photos.
     """
 
     about: str
     faces: pd.DataFrame
     outcome: pd.DataFrame
     outcome_of_new: pd.DataFrame | None
-    finds: pd.DataFrame
+    detections: pd.DataFrame
     confusion: pd.DataFrame
     is_seen: npt.NDArray[np.bool_]
     reason: str
@@ -49,63 +50,67 @@ class PhotoFindings:
 
     @property
     def notes(self) -> list[str]:
-        """What to know about the numbers, as sentences."""
+        """Notes about the numbers."""
         notes = [
-            f"A find is a face where they overlap by {self.overlap} or more (intersection over union).",
-            f"Ranges: 95 %, bootstrap over photos, {self.n_bootstraps:,} resamples.",
+            f"A detection matches a face if their IoU is at least {self.overlap}.",
+            f"Ranges: 95 % bootstrap confidence intervals over photos, {self.n_bootstraps:,} resamples.",
         ]
         if self.reason:
-            notes.append(f"Whether the model was trained on these photos is not known: {self.reason}.")
+            notes.append(f"It is unknown whether the model was trained on these photos: {self.reason}.")
         elif self.is_seen.all():
-            notes.append("Every photo is one that was trained on: this says nothing of new ones.")
+            notes.append("All of these photos were trained on, so the results do not apply to new photos.")
         elif self.outcome_of_new is not None:
             n = self.faces.loc[self.is_seen, "photo"].nunique()
-            notes.append(f"{n} of the photos were trained on, which flatters the whole.")
+            notes.append(f"{n} of the photos were trained on, so the overall results are too optimistic.")
         return notes
 
 
 def photo_sections(findings: PhotoFindings) -> list[Section]:
-    """Return the report."""
+    """Return the sections."""
     faces = Table("faces", "", findings.faces, {"photo"}, is_collapsed=True, at_most=200)
-    return [outcome_section(findings), finds_section(findings), Section("faces", "Faces", [], [faces])]
+    return [outcome_section(findings), detection_section(findings), Section("faces", "Faces", [], [faces])]
 
 
 def outcome_section(findings: PhotoFindings) -> Section:
-    """Return what came of the faces, and of those in photos that the model was not trained on."""
+    """Return the rates for all photos, and for those that the model was not trained on."""
     tables = [Table("outcome", findings.about, findings.outcome)]
     if findings.outcome_of_new is not None:
         new = findings.faces[~findings.is_seen]
         n, n_photos = new["label"].notna().sum(), new["photo"].nunique()
         caption = f"Photos that were not trained on: {n:,} faces in {n_photos:,}"
         tables.append(Table("outcome_of_new_photos", caption, findings.outcome_of_new))
-    return Section("outcome", "Found, and called right", findings.notes, tables)
+    return Section("outcome", "Detection and classification", findings.notes, tables)
 
 
-def finds_section(findings: PhotoFindings) -> Section:
-    """Return how many finds are faces, and what each was called."""
-    caption = "Faces by class (rows) and by what was said of them"
-    note = "A find that nobody has annotated counts against precision, whether it is a face or not."
-    tables = [Table("finds", findings.about, findings.finds), Table("confusion", caption, findings.confusion)]
-    return Section("finds", "Finds", [note], tables)
+def detection_section(findings: PhotoFindings) -> Section:
+    """Return the precision of detections and the confusion matrix."""
+    caption = "Confusion matrix (rows: true classes)"
+    note = "Detections of faces that are not annotated count as false."
+    tables = [Table("detections", findings.about, findings.detections), Table("confusion", caption, findings.confusion)]
+    return Section("detections", "Detections", [note], tables)
 
 
 def in_one_sentence(findings: PhotoFindings) -> str:
-    """Return the last line of the outcome: of new photos, where these are told apart."""
+    """Return the rates for all faces as one sentence; for new photos if they are separate."""
     table = outcome_section(findings).tables[-1]
     row = table.rows.iloc[-1]
     words = []
-    for key, what in (("found", "found"), ("right_of_found", "of these called right"), ("found_and_right", "both")):
+    for key, what in (
+        ("detected", "detected"),
+        ("correct_of_detected", "of these classified correctly"),
+        ("detected_and_correct", "both"),
+    ):
         words.append(f"{what} {row[key]:.3f} ({row[f'{key}_low']:.3f}–{row[f'{key}_high']:.3f})")
     return f"{table.caption}: {'; '.join(words)}."
 
 
 def write_overlays(photos: Mapping[str, Path], faces: pd.DataFrame, folder: Path) -> None:
-    """Write each photo with its faces: annotated, and what was found and said.
+    """Write each photo with its annotated and detected faces.
 
     Args:
-        photos: the file of each photo, by its name in the table.
+        photos: file of each photo by name.
         faces: see :class:`PhotoFindings`.
-        folder: where to, under the same names.
+        folder: output folder; files keep their names.
     """
     for name, path in photos.items():
         image = read_image(path).copy()

@@ -1,4 +1,4 @@
-"""The sections of the report that show single images: as file names, and as pictures where that is allowed."""
+"""Report sections on single images: as file names, and as pictures if allowed."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from facemask.seeding import PICTURES, derive_seed
 
 
 def mistake_section(findings: Findings) -> Section:
-    """Return what is called wrong, the most confident first."""
+    """Return the misclassified images, most confident first."""
     e, content = findings.evaluated, findings.config.report
     table = tables.mistake_table(e)
     first = table.head(content.pictures)
-    note = f"{len(table):,} of {len(e.labels):,} images are called wrong; the most confident mistakes come first."
+    note = f"{len(table):,} of {len(e.labels):,} images are misclassified; the most confident errors come first."
     drawings = []
     if content.faces and len(first):
         position = {path: i for i, path in enumerate(e.predictions["path"])}
@@ -30,11 +30,11 @@ def mistake_section(findings: Findings) -> Section:
 
 
 def random_section(findings: Findings) -> Section:
-    """Return some predictions drawn at random."""
+    """Return a random sample of predictions."""
     e, config = findings.evaluated, findings.config
     rng = np.random.default_rng(derive_seed(PICTURES, config.seed))
     rows = np.sort(rng.permutation(len(e.labels))[: config.report.pictures])
-    note = f"{len(rows)} images drawn at random (seed {config.seed}), right or wrong."
+    note = f"{len(rows)} random images (seed {config.seed})."
     drawings = []
     if config.report.faces and len(rows):
         drawings.append(Drawing("random_predictions", note, _gallery(findings, rows), is_photo=True))
@@ -45,43 +45,45 @@ def random_section(findings: Findings) -> Section:
 def _gallery(findings: Findings, rows: Labels) -> Figure:
     table = tables.sample_table(findings.evaluated, rows)
     words = zip(table["file"], table["truth"], table["predicted"], table["probability"], strict=True)
-    captions = [f"{Path(file).name[-28:]}\n{truth}, called\n{guess} {p:.2f}" for file, truth, guess, p in words]
+    captions = [f"{Path(file).name[-28:]}\n{truth}, predicted\n{guess} {p:.2f}" for file, truth, guess, p in words]
     return figures.draw_gallery([np.asarray(findings.images[row]) for row in rows], captions)
 
 
 def attention_section(findings: Findings) -> Section:
-    """Return what speaks for the predicted class: on average, which shows no one, and on single faces where allowed."""
-    title, attention = "Where the network looks", findings.attention
+    """Return Grad-CAM maps: means, which show no person, and single faces if allowed."""
+    title, attention = "Grad-CAM", findings.attention
     if attention is None:
-        return Section("attention", title, ["The network has no convolutions, so there is nothing to show."])
-    means = {f"called {name} (n = {n})": mean for name, (n, mean) in attention.means.items()}
-    caption = f"Mean Grad-CAM at the last convolution of images called each class, at most {MAPPED}. {findings.about}."
+        return Section("attention", title, ["Not available: the network has no convolutions."])
+    means = {f"predicted {name} (n = {n})": mean for name, (n, mean) in attention.means.items()}
+    caption = (
+        f"Mean Grad-CAM at the last convolution, over up to {MAPPED} images per predicted class. {findings.about}."
+    )
     drawings = [Drawing("grad_cam_mean", caption, figures.draw_attention(means), is_photo=True)]
     if len(attention.rows):
         drawings.append(_faces_with_maps(findings, attention))
     note = (
-        "Grad-CAM weighs the last feature maps by how much they move the class's score (Selvaraju et al. 2017). Bright "
-        "is what speaks for the class that was predicted."
+        "Grad-CAM weights the last feature maps by the gradient of the class score (Selvaraju et al. 2017). Bright "
+        "regions support the predicted class."
     )
     return Section("attention", title, [note], drawings=drawings)
 
 
 def _faces_with_maps(findings: Findings, attention: Attention) -> Drawing:
-    """Return some faces, each with its map laid over it."""
+    """Return faces with their maps overlaid."""
     e, names = findings.evaluated, findings.evaluated.class_names
     confidence = e.probabilities.max(axis=1)
     images, captions = [], []
     for row, activation in zip(attention.rows, attention.maps, strict=True):
         picture = np.asarray(findings.images[row])
         images += [picture, overlay(picture, activation)]
-        verdict = "right" if e.right[row] else f"is {names[e.labels[row]]}"
-        captions += [f"called {names[e.predicted[row]]}\n{confidence[row]:.2f}, {verdict}", ""]
-    caption = "Faces, and what in them speaks for the predicted class; the most confident mistakes first."
+        verdict = "correct" if e.correct[row] else f"is {names[e.labels[row]]}"
+        captions += [f"predicted {names[e.predicted[row]]}\n{confidence[row]:.2f}, {verdict}", ""]
+    caption = "Faces with Grad-CAM for the predicted class; the most confident errors come first."
     return Drawing("grad_cam_faces", caption, figures.draw_gallery(images, captions), is_photo=True)
 
 
 def overlay(image: Pixels, activation: Floats) -> Pixels:
-    """Lay a map, float64[S, S] in [0, 1], over an image, uint8[h, w, 3], in red."""
+    """Overlay a map, float64[S, S] in [0, 1], on an image, uint8[h, w, 3], in red."""
     height, width = image.shape[:2]
     strength = cv2.resize(activation.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
     red = np.array([255, 40, 0], np.float32)

@@ -1,4 +1,4 @@
-"""A run's result as a table for the terminal."""
+"""Print a run's result as a table."""
 
 import math
 import shlex
@@ -15,7 +15,7 @@ METRIC_COLUMNS = {"accuracy": "accuracy", "f1": "macro F1", "auroc": "AUROC"}
 
 
 def print_result(result: RunResult, folder: Path, console: Console) -> None:
-    """Print the metrics of a run that has a complete fold, with the data, the split and the intervals behind them."""
+    """Print the metrics of a run with its data, split and confidence intervals."""
     folds, name = result.folds, result.folds[0].facts.name
     table = Table(title=f"{result.model} on {name}", title_justify="left", box=box.SIMPLE_HEAD)
     for column in ("set", "split", "n", *METRIC_COLUMNS.values()):
@@ -34,7 +34,7 @@ def print_result(result: RunResult, folder: Path, console: Console) -> None:
 
 
 def _score(fold: FoldResult, metric: str) -> str:
-    """Return a metric over its interval; a dash for an interval that too few groups cannot give."""
+    """Return a metric above its interval; a dash if there are too few groups."""
     low, high = fold.intervals[metric]
     interval = "–" if low is None or high is None else f"{low:.3f}-{high:.3f}"
     return f"{_figure(fold.metrics['val'][metric])}\n{interval}"
@@ -45,15 +45,16 @@ def _figure(value: float | None) -> str:
 
 
 def _notes(result: RunResult, folder: Path) -> list[str]:
-    """Return what a reader must know about the numbers, and where everything is."""
+    """Return notes about the numbers, and the paths of the results."""
     folds = result.folds
     groups = " / ".join(str(fold.n.val_groups) for fold in folds)
     spread = "; ± is the standard deviation over folds" if len(folds) > 1 else ""
     return [
-        f"Ranges: 95 %, bootstrap over the {groups} groups of a fold, {folds[0].n_bootstraps:,} resamples{spread}.",
+        f"Ranges: 95 % bootstrap confidence intervals over the {groups} groups of a fold, "
+        f"{folds[0].n_bootstraps:,} resamples{spread}.",
         f"The best epoch ({', '.join(str(fold.best_epoch) for fold in folds)}) was chosen by {result.monitor} on "
-        "these same images; the test part was not touched.",
-        f"First weights: {result.weights.source.partition(', SHA')[0]}. Training took {result.seconds:.0f} s.",
-        f"On the test part: {program('evaluate')} {shlex.quote(f'run={folder}')}",
-        f"Run folder: {folder} (pictures: {folder}/fold-{folds[0].fold}/learning_curves.png)",
+        "these images; the test part was not used.",
+        f"Initial weights: {result.weights.source.partition(', SHA')[0]}. Training took {result.seconds:.0f} s.",
+        f"To evaluate on the test part: {program('evaluate')} {shlex.quote(f'run={folder}')}",
+        f"Run folder: {folder} (learning curves: {folder}/fold-{folds[0].fold}/learning_curves.png)",
     ]

@@ -1,4 +1,4 @@
-"""What a report consists of: sections of words, tables and figures. Everything written is written from these."""
+"""Sections of a report with text, tables and figures, from which all files are written."""
 
 import io
 from collections.abc import Collection
@@ -11,20 +11,20 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-LOW, HIGH = "_low", "_high"  # columns ``x``, ``x_low`` and ``x_high`` are one figure and its interval
+LOW, HIGH = "_low", "_high"  # columns ``x``, ``x_low`` and ``x_high`` are a value and its interval
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table that is shown, and kept as a file.
+    """A table of the page, also saved as a file.
 
     Attributes:
-        key: names its file.
-        caption: on what data, which split, how many samples its figures are, as far as the section does not say.
-        rows: the figures, at full precision.
-        wrapped: columns of words that may take several lines; ``command`` is set as code.
-        is_collapsed: whether it is shown only when asked for.
-        at_most: rows shown on the page; the file has all.
+        key: file name without suffix.
+        caption: data, split and number of samples, unless the section states them.
+        rows: values at full precision.
+        wrapped: text columns that may wrap; ``command`` is shown as code.
+        is_collapsed: whether the table is collapsed by default.
+        at_most: maximum number of rows on the page; the file has all.
     """
 
     key: str
@@ -37,14 +37,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure that is shown, and kept as PNG and SVG.
+    """A figure of the page, also saved as PNG and SVG.
 
     Attributes:
-        key: names its files.
-        caption: what it shows.
+        key: file name without suffix.
+        caption: caption.
         figure: the figure.
-        is_photo: whether its colours are those of a picture, which no colour scheme may turn round.
-        is_embedded: whether the page shows it, or leaves it to its files.
+        is_photo: whether it contains photos, whose colours must not be inverted in dark mode.
+        is_embedded: whether the page shows it.
     """
 
     key: str
@@ -55,7 +55,7 @@ class Drawing:
 
     @cached_property
     def svg(self) -> bytes:
-        """The figure as SVG, the same bytes whenever it is drawn."""
+        """The figure as deterministic SVG."""
         return self._render("svg", metadata={"Date": None})
 
     @cached_property
@@ -72,14 +72,14 @@ class Drawing:
 
 @dataclass
 class Section:
-    """A part of a report.
+    """A section of a report.
 
     Attributes:
-        key: its anchor on the page.
-        title: its heading.
-        notes: sentences, before its tables and figures.
-        tables: in order.
-        drawings: in order.
+        key: anchor on the page.
+        title: heading.
+        notes: sentences before the tables and figures.
+        tables: tables.
+        drawings: figures.
     """
 
     key: str
@@ -90,7 +90,7 @@ class Section:
 
 
 def to_cells(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a table as words for the eye: rounded, and each interval beside its figure."""
+    """Return a table as rounded text, with each interval beside its value."""
     shown = [c for c in rows if not any(_is_bound(str(c), end, rows) for end in (LOW, HIGH))]
     cells = pd.DataFrame(index=rows.index)
     for column in shown:
@@ -103,13 +103,13 @@ def to_cells(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def title(column: object) -> str:
-    """Return a column's name as words; what has figures in it is a name of something else, and stays."""
+    """Return a column name as text; names with digits are not changed."""
     name = str(column)
     return name.replace("_", " ") if name.replace("_", "").isalpha() else name
 
 
 def word_columns(rows: pd.DataFrame) -> set[str]:
-    """Return the columns that hold words, as :func:`to_cells` names them: not numbers, nor words for numbers."""
+    """Return the text columns by their names from :func:`to_cells`."""
     return {
         title(column)
         for column in rows
@@ -127,7 +127,7 @@ def _range(low: float, high: float) -> str:
 
 
 def _to_words(value: Any) -> str:
-    """Return four figures that matter of a number, and a dash for one that does not exist."""
+    """Return a number with four significant digits, or a dash for NaN."""
     if isinstance(value, str | bool | np.bool_):
         return value if isinstance(value, str) else "yes" if value else "no"
     if pd.isna(value):

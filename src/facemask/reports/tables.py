@@ -1,4 +1,4 @@
-"""The tables of one model's evaluation. Pure: predictions in, tables out."""
+"""Tables of one model's evaluation. Pure functions of predictions."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -8,22 +8,22 @@ import pandas as pd
 from sklearn.metrics import classification_report, confusion_matrix
 
 from facemask.config.schemas import Costs
-from facemask.metrics.bootstrap import bootstrap_weights, share_interval
+from facemask.metrics.bootstrap import bootstrap_weights, proportion_interval
 from facemask.metrics.calibration import expected_calibration_error, negative_log_likelihood, rescale
 from facemask.metrics.classification import Floats, Labels
 from facemask.metrics.thresholds import cheapest_threshold, operating_points, threshold_at_recall
 from facemask.reports.evaluated import HEADLINE, Evaluated
 
-SIZES = (0, 7, 16, 32, 64, np.inf)  # pixels, of a face's longer side
+SIZES = (0, 7, 16, 32, 64, np.inf)  # bins of a face's longer side, pixels
 
 
 def headline_table(evaluated: Evaluated) -> pd.DataFrame:
-    """Return the metrics of the whole, a row each, with their intervals."""
+    """Return the overall metrics with intervals, one row each."""
     return pd.DataFrame([{"metric": title} | evaluated.cells(name, "value") for name, title in HEADLINE.items()])
 
 
 def report_table(evaluated: Evaluated) -> pd.DataFrame:
-    """Return scikit-learn's classification report, with intervals for the classes."""
+    """Return scikit-learn's classification report with intervals per class."""
     names = evaluated.class_names
     report = classification_report(
         evaluated.labels,
@@ -51,7 +51,7 @@ def report_table(evaluated: Evaluated) -> pd.DataFrame:
 
 
 def one_against_rest_table(evaluated: Evaluated) -> pd.DataFrame:
-    """Return AUROC and average precision of each class against the others."""
+    """Return one-vs-rest AUROC and average precision of each class."""
     rows = []
     for c, name in enumerate(evaluated.class_names):
         row: dict[str, object] = {"class": name, "n": int((evaluated.labels == c).sum())}
@@ -61,7 +61,7 @@ def one_against_rest_table(evaluated: Evaluated) -> pd.DataFrame:
 
 
 def confusion_table(evaluated: Evaluated) -> pd.DataFrame:
-    """Return the counts, a row a true class, and each row's shares."""
+    """Return the confusion matrix, one row per true class, with fractions of each row."""
     names = evaluated.class_names
     counts = confusion_matrix(evaluated.labels, evaluated.predicted, labels=range(len(names)))
     table = pd.DataFrame({"true": names})
@@ -75,7 +75,7 @@ def confusion_table(evaluated: Evaluated) -> pd.DataFrame:
 
 
 def size_table(evaluated: Evaluated) -> pd.DataFrame:
-    """Return the accuracy by the longer side of the face; sizes that no face has are left out."""
+    """Return the accuracy by the face's longer side; empty bins are left out."""
     longer = evaluated.predictions[["width", "height"]].max(axis=1).to_numpy()
     rows = []
     for low, high in pairwise(SIZES):
@@ -90,7 +90,7 @@ def size_table(evaluated: Evaluated) -> pd.DataFrame:
 
 
 def calibration_table(evaluated: Evaluated, temperature: float, validation: tuple[Labels, Floats]) -> pd.DataFrame:
-    """Return how honest the probabilities are as they come and at the temperature, where it was fitted and here."""
+    """Return calibration before and after temperature scaling, on validation images and here."""
     rows = []
     for title, t in (("as trained", 1.0), (f"temperature {temperature:.3f}", temperature)):
         row: dict[str, object] = {"probabilities": title, "temperature": t}
@@ -109,11 +109,11 @@ def calibration_table(evaluated: Evaluated, temperature: float, validation: tupl
 def choose_thresholds(
     validation: tuple[Labels, Floats], positive: int, costs: Costs, recalls: Sequence[float]
 ) -> dict[str, float]:
-    """Return named thresholds on the positive class's probability, chosen on the validation images alone."""
+    """Return named thresholds for the positive class, chosen on the validation images."""
     labels, probabilities = validation
     is_positive, scores = labels == positive, probabilities[:, positive]
     named = {"even odds": 0.5}
-    named[f"least cost, {costs.missed:g} : {costs.false_alarm:g}"] = cheapest_threshold(
+    named[f"minimum cost, {costs.missed:g} : {costs.false_alarm:g}"] = cheapest_threshold(
         is_positive, scores, costs.missed, costs.false_alarm
     )
     for recall in recalls:
@@ -124,7 +124,7 @@ def choose_thresholds(
 def threshold_table(
     evaluated: Evaluated, validation: tuple[Labels, Floats], thresholds: dict[str, float], costs: Costs
 ) -> pd.DataFrame:
-    """Return what each threshold did on validation and does here, with intervals for what it does here."""
+    """Return the rates of each threshold on validation images and here, with intervals here."""
     values = np.array(list(thresholds.values()))
     c, arguments = evaluated.positive, (costs.missed, costs.false_alarm)
     before, here = (
@@ -148,7 +148,7 @@ def threshold_table(
 def _threshold_intervals(
     evaluated: Evaluated, thresholds: Floats, here: Mapping[str, Floats]
 ) -> dict[str, list[list[float]]]:
-    """Return intervals of recall and false-alarm rate, which are known here, at each threshold."""
+    """Return intervals of recall and false alarm rate at each threshold."""
     scores = evaluated.probabilities[:, evaluated.positive]
     called = (scores[:, None] >= thresholds).astype(np.float64)  # [N, T]
     groups = evaluated.predictions["group"].to_numpy()
@@ -161,18 +161,20 @@ def _threshold_intervals(
             with np.errstate(invalid="ignore", divide="ignore"):
                 parts.append((drawn @ called[rows]) / drawn.sum(axis=1, keepdims=True))
         shares, n = np.concatenate(parts), len(set(groups[rows]))
-        intervals[kind] = [share_interval(share, drawn, n) for share, drawn in zip(here[kind], shares.T, strict=True)]
+        intervals[kind] = [
+            proportion_interval(share, drawn, n) for share, drawn in zip(here[kind], shares.T, strict=True)
+        ]
     return intervals
 
 
 def mistake_table(evaluated: Evaluated) -> pd.DataFrame:
-    """Return every image that is called wrong, the most confident first."""
-    table = sample_table(evaluated, np.flatnonzero(~evaluated.right))
+    """Return the misclassified images, most confident first."""
+    table = sample_table(evaluated, np.flatnonzero(~evaluated.correct))
     return table.sort_values("probability", ascending=False, kind="stable", ignore_index=True)
 
 
 def sample_table(evaluated: Evaluated, rows: Labels) -> pd.DataFrame:
-    """Return some samples, int64[n] positions: file, truth, what the model says and how sure it is."""
+    """Return samples, int64[n] positions: file, true class, predicted class and confidence."""
     names = np.array(evaluated.class_names)
     part = evaluated.predictions.iloc[rows]
     return pd.DataFrame(

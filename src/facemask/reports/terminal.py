@@ -1,4 +1,4 @@
-"""A table for the terminal."""
+"""Print tables to the terminal."""
 
 import pandas as pd
 from rich import box
@@ -9,8 +9,10 @@ from facemask.reports.sections import to_cells, word_columns
 
 
 def print_table(rows: pd.DataFrame, title: str, console: Console) -> None:
-    """Print a table with its title, words to the left and numbers to the right."""
-    console.print(title, style="italic", soft_wrap=True, highlight=False, markup=False)  # a table would break it
+    """Print a table with its title, text left-aligned and numbers right-aligned."""
+    console.print(
+        title, style="italic", soft_wrap=True, highlight=False, markup=False
+    )  # the table would wrap its title
     lines = Table(box=box.SIMPLE_HEAD)
     words = word_columns(rows)
     cells = to_cells(rows)

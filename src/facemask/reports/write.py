@@ -1,4 +1,4 @@
-"""A report as a folder: the page, every table as CSV, every figure as PNG and SVG, and all figures as one JSON file."""
+"""Write a report: HTML page, tables as CSV, figures as PNG and SVG, all values as JSON."""
 
 import json
 import shutil
@@ -17,11 +17,11 @@ def write_report(
 ) -> None:
     """Write ``report.html``, ``report.json``, ``tables/*.csv`` and ``figures/*.{png,svg}``.
 
-    The page is written last: where it is, all of it is.
+    The page is written last, so a report with a page is complete.
 
     Args:
-        folder: made where it is missing.
-        title: of the page.
+        folder: output folder; created if missing.
+        title: title of the page.
         lead: sentences under the title.
         sections: what is reported; the JSON file holds their tables by section and table.
         facts: what else the JSON file says, as plain types.

@@ -1,1 +1,1 @@
-"""The run folder: the only thing that crosses from training to everything else."""
+"""The run folder: the interface between training and all other commands."""

@@ -1,7 +1,7 @@
-"""What ``result.json`` says of a run and of each of its folds.
+"""Typed content of ``result.json`` of a run and of its folds.
 
-``FORMAT`` counts the changes of the run folder. A reader accepts every older format: what an older file does not have
-gets its default here, and what a newer one has beyond that is left alone.
+``FORMAT`` is the version of the run folder. Older formats are read with defaults for missing fields, and unknown fields
+    of newer ones are ignored.
 """
 
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ LENIENT = ConfigDict(extra="ignore", ser_json_inf_nan="null")
 
 @dataclass
 class DataFacts:
-    """What a fold was trained on.
+    """Data of a fold.
 
     Attributes:
-        name: of the data set.
-        fingerprint: a short hash of pixels, labels and groups.
-        classes: in the order of the probabilities.
-        n: images of each class, of the parts ``train`` and ``test``.
-        unreadable: files that could not be read and were left out.
+        name: name of the data set.
+        fingerprint: short hash of pixels, labels and groups.
+        classes: class names in the order of the probabilities.
+        n: number of images per class in the parts ``train`` and ``test``.
+        unreadable: number of skipped unreadable files.
     """
 
     name: str
@@ -36,7 +36,7 @@ class DataFacts:
 
 @dataclass
 class SampleCounts:
-    """Images that a fold was trained and validated on, and the groups of the latter."""
+    """Numbers of training and validation images, and of validation groups."""
 
     train: int = 0
     val: int = 0
@@ -45,7 +45,7 @@ class SampleCounts:
 
 @dataclass
 class WeightFacts:
-    """A network's first weights: their source, their hash, and how many parameters there are and learn."""
+    """Initial weights: source, hash, and numbers of total and trainable parameters."""
 
     source: str = "unknown"
     sha256: str = ""
@@ -55,7 +55,7 @@ class WeightFacts:
 
 @dataclass
 class TeacherFacts:
-    """The trained model that a student learned from."""
+    """The teacher of a student."""
 
     run: str
     sha256: str
@@ -64,7 +64,7 @@ class TeacherFacts:
 
 @dataclass
 class Environment:
-    """Where and with what a result was made."""
+    """Hardware and software of a run."""
 
     python: str = ""
     platform: str = ""
@@ -85,26 +85,26 @@ class Spread:
 @with_config(LENIENT)
 @dataclass
 class FoldResult:
-    """The result of one fold.
+    """Result of one fold.
 
     Attributes:
-        fold: its number.
-        status: how far it came.
-        error: why it failed.
-        data: what it was trained on; None before the data were read.
-        n: how many images.
-        weights: of the network before training.
-        environment: where it was trained.
-        teacher: where there was one.
-        best_epoch: counted from 1.
-        score: the monitored metric of that epoch.
-        metrics: of that epoch, by part (``val``) and name; None where a metric is not defined.
-        intervals: 95 % interval of each validation metric.
-        n_bootstraps: bootstrap resamples behind the intervals.
-        epochs: that were trained.
-        seconds: of training.
-        data_seconds: of these, waiting for data.
-        peak_memory_bytes: of the process so far.
+        fold: number of the fold.
+        status: status of the fold.
+        error: reason of a failure.
+        data: data of the fold; None before they were read.
+        n: numbers of images.
+        weights: initial weights.
+        environment: hardware and software.
+        teacher: teacher, if any.
+        best_epoch: best epoch, counted from 1.
+        score: monitored metric of the best epoch.
+        metrics: metrics of the best epoch by part (``val``) and name; None if undefined.
+        intervals: 95 % confidence interval of each validation metric.
+        n_bootstraps: number of bootstrap resamples.
+        epochs: number of trained epochs.
+        seconds: training time.
+        data_seconds: time of it spent waiting for data.
+        peak_memory_bytes: peak memory of the process.
     """
 
     fold: int
@@ -128,12 +128,12 @@ class FoldResult:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the fold ended well."""
+        """Whether the fold is complete."""
         return self.status == "complete"
 
     @property
     def facts(self) -> DataFacts:
-        """What a complete fold was trained on."""
+        """Data of a complete fold."""
         assert self.data is not None
         return self.data
 
@@ -141,24 +141,27 @@ class FoldResult:
 @with_config(LENIENT)
 @dataclass
 class RunResult:
-    """The result of a run.
+    """Result of a run.
 
     Attributes:
-        status: how far it came.
-        error: why it failed.
-        pruned: why a race ended it.
-        model: the network's name.
-        monitor: the metric that epochs and runs are ranked by.
-        k: number of folds that the data were dealt into.
-        seed: of the run.
-        command: that repeats it.
-        folds: results of the folds that have ended well.
-        data: of the last fold, as are ``weights`` and ``environment``.
-        score: mean of the folds' scores.
-        score_std: their sample standard deviation.
-        metrics: mean and standard deviation of each validation metric.
-        epochs: of all folds together, as are ``seconds``.
-        peak_memory_bytes: the largest of any fold.
+        status: status of the run.
+        error: reason of a failure.
+        pruned: reason for pruning.
+        model: name of the network.
+        monitor: metric that ranks epochs and runs.
+        k: number of folds.
+        seed: seed of the run.
+        command: command line that repeats the run.
+        folds: results of the complete folds.
+        data: data of the last fold.
+        weights: initial weights of the last fold.
+        environment: hardware and software of the last fold.
+        score: mean score over folds.
+        score_std: sample standard deviation of the score over folds.
+        metrics: mean and standard deviation of each validation metric over folds.
+        epochs: total number of epochs.
+        seconds: total training time.
+        peak_memory_bytes: maximum over the folds.
     """
 
     status: Status = "running"
@@ -183,5 +186,5 @@ class RunResult:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every fold ended well."""
+        """Whether every fold is complete."""
         return self.status == "complete"

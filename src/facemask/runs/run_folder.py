@@ -1,6 +1,6 @@
-"""Writing and reading a run folder: ``config.yaml`` and ``result.json``, never half-written.
+"""Read and write a run folder: ``config.yaml`` and ``result.json``, written atomically.
 
-``result.json`` is ``running`` from the first moment, so what was cut off can be told from what never began.
+The status is ``running`` from the start, so an interrupted run differs from one that never started.
 """
 
 import json
@@ -48,7 +48,7 @@ LIBRARIES = [
 
 
 def read_run(folder: Path) -> RunResult | None:
-    """Return the result of a run, of this or an older format; None where there is none.
+    """Return the result of a run, of this or an older format; None if there is none.
 
     Raises:
         RunError: the file is damaged.
@@ -57,7 +57,7 @@ def read_run(folder: Path) -> RunResult | None:
 
 
 def read_fold(folder: Path) -> FoldResult | None:
-    """Return the result in a fold's folder, of this or an older format; None where there is none.
+    """Return the result in a fold's folder, of this or an older format; None if there is none.
 
     Raises:
         RunError: the file is damaged.
@@ -75,26 +75,26 @@ def _read(folder: Path, kind: TypeAdapter[T]) -> T | None:
 
 
 def write(folder: Path, result: RunResult | FoldResult) -> None:
-    """Write ``result.json`` in the current format; NaN, which JSON does not have, becomes null."""
+    """Write ``result.json`` in the current format; NaN becomes null."""
     result.format = FORMAT
     write_atomically(folder / RESULT, json.dumps(to_jsonable(asdict(result)), indent=2) + "\n")
 
 
 def read_config(folder: Path) -> TrainConfig:
-    """Return the configuration of a run; keys that are newer than the run have their defaults.
+    """Return the configuration of a run; keys that are newer than the run get their defaults.
 
     Raises:
-        RunError: there is no run.
+        RunError: the folder is not a run folder.
     """
     return from_plain(TrainConfig, _read_settings(folder))
 
 
 @contextmanager
 def open_run(folder: Path, config: TrainConfig) -> Iterator[RunResult | None]:
-    """Hold a run folder for writing, for a new run or to resume the same one; yield its previous result.
+    """Lock a run folder for a new run or for resuming; yield its previous result.
 
     Raises:
-        RunError: it holds another experiment, or another process is writing it, or it cannot be written.
+        RunError: it contains another experiment, another process is writing it, or it is not writable.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -119,14 +119,14 @@ def open_run(folder: Path, config: TrainConfig) -> Iterator[RunResult | None]:
 
 
 def _check_same_experiment(previous: RunResult, folder: Path, config: TrainConfig) -> None:
-    """Raise if a folder's run is of another configuration, unless it came to nothing that could be lost."""
+    """Raise if the folder has a run of another configuration; failed runs without checkpoints may be replaced."""
     if previous.status == "failed" and not any(folder.rglob("*.ckpt")):
         return
     known = read_config(folder) if (folder / CONFIG).is_file() else None
     differing = differing_keys(known, config) if known else {"its configuration": ("unknown", "given")}
     for key, (theirs, ours) in differing.items():
         there, here = format_setting(key, theirs), format_setting(key, ours)
-        if there == here:  # 1 and 1.0
+        if there == here:  # for example 1 and 1.0
             there, here = f"{key}={theirs!r}", f"{key}={ours!r}"
         raise RunError(
             f"{folder} holds a run of another configuration: {there} there, {here} here; "
@@ -138,7 +138,9 @@ def _read_settings(folder: Path) -> dict[str, object]:
     try:
         settings = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
     except FileNotFoundError as error:
-        raise RunError(f"{folder} is no run folder: it has no {CONFIG}; give the folder that a run printed.") from error
+        raise RunError(
+            f"{folder} is not a run folder: it has no {CONFIG}; give the folder that a run printed."
+        ) from error
     except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
         raise RunError(f"{folder / CONFIG} cannot be read: {error}") from error
     if not isinstance(settings, dict):
@@ -147,23 +149,23 @@ def _read_settings(folder: Path) -> dict[str, object]:
 
 
 def environment(device: str) -> Environment:
-    """Return where and with what a run is made."""
+    """Return the hardware and software of this process."""
     libraries = {name: version(name) for name in LIBRARIES}
     system = platform.python_version(), platform.platform(), processor()
     return Environment(*system, device, libraries, _git_revision())
 
 
 def record_failure(folder: Path, error: str, command: str) -> None:
-    """Record a job that failed before it had a run folder: its folder then tells of the failure alone."""
+    """Record a job that failed before it had a run folder."""
     if read_run(folder) is None:
         folder.mkdir(parents=True, exist_ok=True)
         write(folder, RunResult("failed", error, command=command))
 
 
 def peak_memory() -> int | None:
-    """Return the most memory that this process, or a child of it that has ended, has held so far, bytes.
+    """Return the peak memory of this process or its finished children, bytes.
 
-    Includes what this process held on its accelerator. None on systems that do not tell, such as Windows.
+    Includes this process's GPU memory. None on systems without this information, such as Windows.
     """
     try:
         import resource
@@ -180,7 +182,7 @@ def mean_and_std(values: Sequence[float]) -> dict[str, float | None]:
 
 
 def processor() -> str:
-    """Return how many cores of which kind this machine has."""
+    """Return number and type of CPU cores."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -190,7 +192,7 @@ def processor() -> str:
 
 
 def _git_revision() -> str | None:
-    """Return the revision of this code, marked where files differ from it; None outside a git checkout."""
+    """Return the git revision of this code, with ``-dirty`` if modified; None outside a checkout."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

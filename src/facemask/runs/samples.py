@@ -1,4 +1,4 @@
-"""What models are evaluated on: the test part that a run held out, or another folder of faces."""
+"""Evaluation samples: the test part that a run held out, or another folder of faces."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ from facemask.runs.trained import TrainedModel
 
 @dataclass(frozen=True)
 class Samples:
-    """Faces with their labels.
+    """Labelled evaluation images.
 
     Attributes:
-        data: the set's name.
-        part: which part of it.
-        root: the folder.
-        table: one row a readable image: ``path`` (below root), ``label`` (one of the models' classes), ``group``,
+        data: name of the data set.
+        part: part of the data set.
+        root: folder of the data set.
+        table: one row per readable image: ``path`` (below root), ``label`` (one of the models' classes), ``group``,
             ``width`` and ``height`` in pixels.
-        unreadable: ``path`` and ``error`` of the others.
-        paths: of all of them.
-        store_dir: where decoded images are kept.
-        fingerprint: a short hash of their pixels, labels and groups.
+        unreadable: ``path`` and ``error`` of unreadable images.
+        paths: paths of all images.
+        store_dir: folder of decoded images.
+        fingerprint: short hash of pixels, labels and groups.
     """
 
     data: str
@@ -43,7 +43,7 @@ class Samples:
     fingerprint: str
 
     def images(self, size: int) -> Pixels:
-        """Return the images of the table as squares, uint8[N, size, size, 3]; memory-mapped where all are readable."""
+        """Return the images of the table as squares, uint8[N, size, size, 3]; memory-mapped if all are readable."""
         store = open_store(self.root, self.paths, size, self.store_dir)
         is_readable = (store.samples["error"] == "").to_numpy()
         return store.images if is_readable.all() else np.asarray(store.images[is_readable])
@@ -54,15 +54,15 @@ class Samples:
 
 
 def read_samples(models: Sequence[TrainedModel], data: EvaluationData, split: str) -> Samples:
-    """Read the part that all of the models are evaluated on.
+    """Read the part that all models are evaluated on.
 
     Args:
         models: the models.
-        data: another folder than the runs' own, if one is meant.
+        data: another folder than the runs' data, if set.
         split: ``test``, ``val``, or ``all`` images of another folder.
 
     Raises:
-        DataError: there is none, or it holds a class that the models do not know, or too many damaged files.
+        DataError: there are no images, a class is unknown to the models, or too many files are damaged.
         RunError: the runs held out different test parts.
     """
     store_dir = store_folder(models, data.store_dir)
@@ -92,31 +92,31 @@ def read_samples(models: Sequence[TrainedModel], data: EvaluationData, split: st
 
 
 def own_samples(models: Sequence[TrainedModel], part: str, store_dir: str | None = None) -> Samples:
-    """Read a part of the data that the runs themselves were given.
+    """Read a part of the runs' own data.
 
     Args:
-        models: of these runs.
+        models: models of the runs.
         part: ``val`` or ``test``.
-        store_dir: where decoded images are kept; None for where the first run's are.
+        store_dir: folder of decoded images; None for the first run's.
 
     Raises:
-        FaceMaskError: as above; or the images have changed since.
+        FaceMaskError: as in :func:`read_samples`, or the images have changed.
     """
     allowed = models[0].config.data.get("max_unreadable", 0.01)
     return read_samples(models, EvaluationData(store_dir=store_dir, max_unreadable=allowed), part)
 
 
 def store_folder(models: Sequence[TrainedModel], store_dir: str | None) -> Path:
-    """Return where decoded images are kept: where a command says, else where the first run's are."""
+    """Return the folder of decoded images: the given one, else the first run's."""
     return Path(store_dir or models[0].config.data.get("store_dir", "data/store")).expanduser()
 
 
 def open_training_data(model: TrainedModel, store_dir: Path) -> FaceDataModule:
-    """Open the data that a model was trained on, decoded.
+    """Open the data that a model was trained on.
 
     Raises:
-        DataError: they are not there any more.
-        RunError: they are not what they were, or the model does not record them.
+        DataError: the images are missing.
+        RunError: the images have changed, or the model does not record its data.
     """
     if model.result.data is None:
         raise RunError(
@@ -129,14 +129,14 @@ def open_training_data(model: TrainedModel, store_dir: Path) -> FaceDataModule:
     if data.fingerprint != known:
         raise RunError(
             f"the images of data.root={data.root} have changed since {model.folder} was trained (fingerprint {known}, "
-            f"now {data.fingerprint}), so its test part may hold images it has seen; bring them back, or evaluate on "
+            f"now {data.fingerprint}), so its test part may contain training images; restore them, or evaluate on "
             "another folder: data.root=FOLDER split=all"
         )
     return data
 
 
 def _held_out(model: TrainedModel, store_dir: Path, split: str) -> tuple[pd.DataFrame, Path, str, str]:
-    """Return table, folder, name and part of what a run kept for this."""
+    """Return table, folder, name and part of a run's validation or test images."""
     data = open_training_data(model, store_dir)
     if split == "val":
         chosen_on = ", on which the best epoch was chosen" if model.is_of_run else ""
@@ -145,7 +145,7 @@ def _held_out(model: TrainedModel, store_dir: Path, split: str) -> tuple[pd.Data
         return columns.reset_index(drop=True), data.root, str(data.name), part
     if data.test_samples.empty:
         raise DataError(
-            f"{model.folder} was trained with data.test_fraction=0 and held nothing out; evaluate on another folder: "
+            f"{model.folder} was trained with data.test_fraction=0, so it has no test part; use another folder: "
             "data.root=FOLDER split=all"
         )
     columns = data.test_samples[["path", "label", "group"]]
@@ -157,28 +157,28 @@ def _of_folder(root: Path, split: str) -> tuple[pd.DataFrame, str, str]:
     if split == "test":
         table = table[table["split"] == "test"].reset_index(drop=True)
         if table.empty:
-            raise DataError(f"data.root={root} has no test folder; to take all of its images, type split=all.")
+            raise DataError(f"data.root={root} has no test folder; use split=all to evaluate on all images.")
         return table, root.resolve().name, "test part"
     return table, root.resolve().name, "all images"
 
 
 def rename_classes(table: pd.DataFrame, names: Mapping[str, str | None], known: Sequence[str]) -> pd.DataFrame:
-    """Give every image a class of the models.
+    """Map the classes of images to those of the models.
 
     Args:
-        table: with a column ``label``.
-        names: class folder -> class of the models, where they differ.
-        known: the classes of the models.
+        table: table with a column ``label``.
+        names: mapping from class folder to class of the models, where they differ.
+        known: classes of the models.
 
     Raises:
-        DataError: a folder's class is not among these.
+        DataError: a class is unknown to the models.
     """
     labels = table["label"].replace(dict(names))
     unknown = sorted(set(labels) - set(known))
     if unknown:
         word = unknown[0]
         raise DataError(
-            f"the class {word!r} of the images is unknown to the model, which knows {', '.join(known)}; say which it "
-            f"is: 'data.labels={{{word}: {known[0]}}}', or leave its folder out."
+            f"the class {word!r} of the images is unknown to the model, which has {', '.join(known)}; map it: "
+            f"'data.labels={{{word}: {known[0]}}}', or remove its folder."
         )
     return table.assign(label=labels)

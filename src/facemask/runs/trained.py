@@ -1,4 +1,4 @@
-"""The trained models of runs and checkpoints, named by what sets them apart."""
+"""Trained models of runs and checkpoints, labelled by their differences."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,16 +21,16 @@ from facemask.runs.run_folder import BEST, CONFIG, METRICS, PREDICTIONS, read_co
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """The best epoch of one fold of a run; or any other checkpoint, whatever Trainer wrote it.
+    """Best model of a fold of a run, or the model of any other checkpoint.
 
     Attributes:
-        label: what the report calls it.
-        folder: the fold's; of any other checkpoint, the file itself.
-        config: the run's; of any other checkpoint, the keys that it records.
-        result: the fold's, likewise.
-        model: the network in evaluation mode, on the CPU.
-        preprocessing: how its input is prepared.
-        checkpoint: the file that it was read from.
+        label: label in reports.
+        folder: folder of the fold; for other checkpoints, the file.
+        config: configuration of the run; for other checkpoints, the recorded keys.
+        result: result of the fold; for other checkpoints, the recorded facts.
+        model: model in evaluation mode, on the CPU.
+        preprocessing: preprocessing of the model.
+        checkpoint: file of the model.
     """
 
     label: str
@@ -43,30 +43,30 @@ class TrainedModel:
 
     @property
     def name(self) -> str:
-        """Name of the network; several models may share it."""
+        """Architecture name (not unique)."""
         return network_name(self.config.model)
 
     @property
     def fold(self) -> int:
-        """The fold that it was validated on."""
+        """Validation fold."""
         return self.result.fold
 
     @property
     def class_names(self) -> list[str]:
-        """In the order of the probabilities."""
+        """Class names in the order of the probabilities."""
         return list(self.preprocessing.class_names)
 
     @property
     def is_of_run(self) -> bool:
-        """Whether it is the best epoch of a run's fold, which has a history and predictions."""
+        """Whether it belongs to a run, which has a history and predictions."""
         return self.folder != self.checkpoint
 
     def history(self) -> pd.DataFrame:
-        """Return its epochs, one row each; none where they are not recorded."""
+        """Return one row per epoch; empty if they are not recorded."""
         return pd.read_csv(self.folder / METRICS) if self.is_of_run else pd.DataFrame({"epoch": []})
 
     def validation(self) -> pd.DataFrame | None:
-        """Return its predictions on the validation images, as training saved them; None where it did not."""
+        """Return the saved predictions on the validation images; None if there are none."""
         return pd.read_parquet(self.folder / PREDICTIONS) if self.is_of_run else None
 
 
@@ -74,23 +74,23 @@ def open_models(runs: Sequence[str | Path], fold: int | str | None = None) -> li
     """Open the models of some runs.
 
     Args:
-        runs: folders of runs or of single folds, or checkpoints.
-        fold: whose model of a run; None for the first fold that is complete, ``all`` for each as a model of its own.
+        runs: folders of runs or folds, or checkpoints.
+        fold: fold of each run; None for the first complete one, ``all`` for every fold as a separate model.
 
     Raises:
-        RunError: a folder is no run or has no complete fold, or the models' classes differ.
+        RunError: a folder is not a run or has no complete fold, or the models' classes differ.
     """
     return open_folds([place for run in runs for place in _places(Path(run).expanduser(), fold)])
 
 
 def open_folds(folders: Sequence[Path]) -> list[TrainedModel]:
-    """Open the best model in each of some folds' folders; any other checkpoint stands for itself.
+    """Open the best model of each fold's folder, and other checkpoints.
 
     Raises:
-        RunError: a folder is named twice, or the models' classes differ.
+        RunError: a folder is given twice, or the models' classes differ.
     """
     if len(set(map(Path.resolve, folders))) < len(folders):
-        raise RunError("a run is named twice; a comparison needs different ones.")
+        raise RunError("a run is given twice; a comparison needs different runs.")
     described = [_describe(folder) for folder in folders]
     models = []
     for folder, label, (config, result) in zip(folders, _labels(folders, described), described, strict=True):
@@ -100,8 +100,8 @@ def open_folds(folders: Sequence[Path]) -> list[TrainedModel]:
     for other in models[1:]:
         if other.class_names != first.class_names:
             raise RunError(
-                f"{first.label} knows the classes {', '.join(first.class_names)}, and {other.label} "
-                f"{', '.join(other.class_names)}: they cannot be compared; evaluate them one by one."
+                f"{first.label} has the classes {', '.join(first.class_names)}, but {other.label} "
+                f"{', '.join(other.class_names)}: they cannot be compared; evaluate them separately."
             )
     return models
 
@@ -115,74 +115,74 @@ def _describe(folder: Path) -> tuple[TrainConfig, FoldResult]:
 
 
 def _places(run: Path, fold: int | str | None) -> list[Path]:
-    """Return the folders of the folds that are meant; any checkpoint but a fold's best one itself."""
+    """Return the folders of the chosen folds; a checkpoint that is not a fold's best one is returned as it is."""
     if run.suffix != SUFFIX or run.is_dir():
         return pick_folds(_folds_of(run), fold)
     if run.name == BEST and (own := _own_fold(run.parent)):
         return pick_folds(own, fold)
     if isinstance(fold, int):
-        raise RunError(f"fold={fold} chooses a model of a run folder, and {run} is a single checkpoint; leave it out.")
+        raise RunError(f"fold={fold} only applies to a run folder, but {run} is a checkpoint; leave it out.")
     return [run]
 
 
 def _own_fold(folder: Path) -> dict[int, Path]:
-    """Return a complete fold by its own folder; nothing if that is not the folder of one."""
+    """Return the complete fold of a fold's folder; empty if it is not one."""
     result = read_fold(folder) if (folder.parent / CONFIG).is_file() and folder.is_dir() else None
     return {result.fold: folder} if result is not None and result.is_complete else {}
 
 
 def _folds_of(folder: Path) -> dict[int, Path]:
-    """Return the complete folds of a run; of a fold's own folder, that one."""
+    """Return the complete folds of a run folder or a fold's folder."""
     if folder.is_file():
         raise RunError(f"{folder} is a file; give the folder of a run, or a checkpoint ({SUFFIX}).")
     if own := _own_fold(folder):
         return own
-    config = read_config(folder)  # which says what is wrong with a folder that is no run
+    config = read_config(folder)  # raises for folders that are not runs
     result = read_run(folder)
     folds = {f.fold: folder / f"fold-{f.fold}" for f in (result.folds if result else []) if f.is_complete}
     if not folds:
         state = (result.error or result.status) if result else "never begun"
         raise RunError(
-            f"{folder} has no complete fold of {network_name(config.model)} to evaluate ({state}); go "
-            f"on with it: {program('train')} resume={folder}"
+            f"{folder} has no complete fold of {network_name(config.model)} to evaluate ({state}); resume "
+            f"it: {program('train')} resume={folder}"
         )
     return folds
 
 
 def pick_folds(folds: Mapping[int, Path], fold: int | str | None) -> list[Path]:
-    """Return the folders of some of a run's folds.
+    """Return the folders of the chosen folds.
 
     Args:
-        folds: the folder of each complete fold.
-        fold: which; None for the first, ``all`` for each.
+        folds: folder of each complete fold.
+        fold: number of the fold; None for the first, ``all`` for all.
 
     Raises:
-        RunError: it is not complete.
+        RunError: the fold is not complete.
     """
     if fold == ALL_FOLDS:
         return [folds[number] for number in sorted(folds)]
     number = min(folds) if fold is None else int(fold)
     if number not in folds:
         raise RunError(
-            f"fold={number} of {next(iter(folds.values())).parent} is not complete; complete are: "
+            f"fold={number} of {next(iter(folds.values())).parent} is not complete; complete folds: "
             f"{', '.join(map(str, sorted(folds)))}."
         )
     return [folds[number]]
 
 
 def fold_folder(folder: Path, fold: int | None = None) -> Path:
-    """Return the folder of a run's fold, by default of the first that is complete.
+    """Return the folder of a run's fold, by default the first complete one.
 
     Raises:
-        RunError: the folder is no run, or has no such fold that is complete.
+        RunError: the folder is not a run, or the fold is not complete.
     """
     return pick_folds(_folds_of(folder), fold)[0]
 
 
 def _labels(folders: Sequence[Path], described: Sequence[tuple[TrainConfig, FoldResult]]) -> list[str]:
-    """Name each by its model and the settings that differ; by its folder too, where that tells no difference.
+    """Label each model by its name and differing settings, and by its folder if these are equal.
 
-    Only runs record all of their settings, so none of another checkpoint's are shown.
+    Settings are only shown for runs, because other checkpoints do not record all of them.
     """
     models = [network_name(config.model) for config, _ in described]
     configs = [config for folder, (config, _) in zip(folders, described, strict=True) if folder.is_dir()]

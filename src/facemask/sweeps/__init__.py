@@ -1,1 +1,1 @@
-"""Many runs as one ranking."""
+"""Rank, race and search over many runs."""

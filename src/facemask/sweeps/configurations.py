@@ -1,4 +1,4 @@
-"""The configurations of a sweep, read from its run folders: runs that differ only in the fold are one configuration."""
+"""Configurations of a sweep, read from its run folders; runs that differ only in the fold are one configuration."""
 
 import math
 from collections import defaultdict
@@ -17,19 +17,19 @@ from facemask.runs.run_folder import CONFIG, RESULT, mean_and_std, read_config, 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One point of a search: its settings and the results of its folds.
+    """One configuration of a search and the results of its folds.
 
     Attributes:
-        config: the settings; None where a job failed before it had any.
-        model: the network's name.
-        command: the line that repeats it.
-        asked: the folds that it was to run.
+        config: settings; None if a job failed before it had any.
+        model: name of the network.
+        command: command line that repeats it.
+        asked: requested folds.
         folds: results of the complete folds.
-        folders: of the complete folds.
-        problems: why it is not complete.
-        is_pruned: whether a race ended it.
-        label: what distinguishes it from the others of its sweep.
-        rank: its place in the sweep, from 1; None where it is not ranked.
+        folders: folders of the complete folds.
+        problems: reasons why it is not complete.
+        is_pruned: whether a race pruned it.
+        label: label that distinguishes it from the others of its sweep.
+        rank: rank in the sweep, from 1; None if it is not ranked.
     """
 
     config: TrainConfig | None
@@ -45,7 +45,7 @@ class Configuration:
 
     @property
     def values(self) -> Values:
-        """Every setting by its dotted key."""
+        """All settings by dotted key."""
         return flat_values(self.config) if self.config else {}
 
     def score(self, fold: int) -> float:
@@ -58,7 +58,7 @@ class Configuration:
 
     @property
     def mean(self) -> float:
-        """The mean over folds of the monitored score; NaN where no fold is complete."""
+        """Mean monitored score over folds; NaN if no fold is complete."""
         return float(np.mean(self.scores())) if self.folds else math.nan
 
     def spread(self) -> Spread:
@@ -71,17 +71,17 @@ class Configuration:
 
     @property
     def seconds(self) -> float:
-        """The training time of all folds."""
+        """Total training time, seconds."""
         return sum(fold.seconds for fold in self.folds.values())
 
     @property
     def parameters(self) -> int:
-        """The number of parameters of the network."""
+        """Number of parameters of the network."""
         return next(iter(self.folds.values())).weights.parameters
 
     @property
     def peak_memory(self) -> int | None:
-        """The peak memory of any fold's process in bytes; None where it was not measured."""
+        """Maximum peak memory of the folds, bytes; None if it was not measured."""
         return max((m for fold in self.folds.values() if (m := fold.peak_memory_bytes) is not None), default=None)
 
 
@@ -99,7 +99,7 @@ class _Run:
 
     @property
     def problem(self) -> str | None:
-        """Why the run is not complete."""
+        """Reason why the run is not complete."""
         if self.result.is_complete:
             return None
         if self.result.status == "pruned":
@@ -119,7 +119,7 @@ def gather(folder: Path) -> list[Configuration]:
 
 
 def asked_folds(configurations: Sequence[Configuration]) -> frozenset[int]:
-    """Return every fold that any of the configurations was to run."""
+    """Return all folds that any configuration requested."""
     return frozenset().union(*(c.asked for c in configurations))
 
 
@@ -157,12 +157,12 @@ def _merge(runs: Sequence[_Run]) -> Configuration:
         asked=frozenset().union(*(run.asked for run in runs)),
         folds={number: fold for number, (_, fold) in complete.items()},
         folders={number: run.folder / f"fold-{number}" for number, (run, _) in complete.items()},
-        # Folds that are jobs of their own are pruned for the same reason, which is told once.
+        # Folds that are separate jobs are pruned for the same reason, which is shown once.
         problems=list(dict.fromkeys(run.problem for run in runs if run.problem)),
         is_pruned=any(run.result.status == "pruned" for run in runs),
     )
 
 
 def _number(value: float | None) -> float:
-    """Return a figure; NaN where it is not defined."""
+    """Return a number; NaN if it is None."""
     return math.nan if value is None else value

@@ -1,4 +1,4 @@
-"""The figures of a summary: scores by fold, by learning rate and batch size, and by epoch."""
+"""Figures of a summary: scores per fold, by learning rate and batch size, and per epoch."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from facemask.sweeps.ranking import Summary
 
 
 def draw_boxes(summary: Summary) -> Figure | None:
-    """Draw every fold's score, one row per configuration, with a box around several folds."""
+    """Draw the score of every fold, one row and box plot per configuration."""
     shown = [c for c in summary.configurations if c.folds]
     if not shown:
         return None
@@ -48,14 +48,13 @@ def draw_boxes(summary: Summary) -> Figure | None:
 def draw_heat_map(summary: Summary) -> Figure | None:
     """Draw the mean score by learning rate and batch size, one panel per model, if both were varied.
 
-    Where several configurations share a cell, it shows the best of them. Rates that were drawn from a range do not form
-    a grid and are drawn as points.
+    If several configurations share a cell, it shows the best. Rates that were sampled from a range are drawn as points.
     """
     shown = [(c, c.config) for c in summary.configurations if c.folds and c.config]
     if not shown or not {"lr", "bs"} <= set(summary.varied):
         return None
     rates, sizes = sorted({config.lr for _, config in shown}), sorted({config.bs for _, config in shown})
-    if len(rates) * len(sizes) > 2 * len(shown):  # rates drawn from a range, not from a list
+    if len(rates) * len(sizes) > 2 * len(shown):  # rates sampled from a range, not a grid
         return _draw_points(summary, shown)
     models = sorted({c.model for c, _ in shown})
     figure = Figure(figsize=(1.5 + (1 + 0.9 * len(sizes)) * len(models), 1.2 + 0.5 * len(rates)), layout="constrained")

@@ -1,6 +1,6 @@
 """Hydra's callback around the jobs of a sweep.
 
-It works in ``on_job_end``, because Hydra skips ``on_multirun_end`` after a failed job.
+It uses ``on_job_end``, because Hydra skips ``on_multirun_end`` after a failed job.
 """
 
 import sys
@@ -29,9 +29,9 @@ def has_failed(sweep: Path | None) -> bool:
 
 
 class SweepSummary(Callback):
-    """Rebuild the sweep's summary from the run folders after every job, whichever process the job ran in."""
+    """Rebuild the summary from the run folders after every job, in any process."""
 
-    folder: ClassVar[Path | None] = None  # of the sweep that this process started
+    folder: ClassVar[Path | None] = None  # folder of the sweep that this process started
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Remember the sweep's folder, clear earlier failures, and resume its Optuna study if it has one."""
@@ -43,7 +43,7 @@ class SweepSummary(Callback):
 
             try:
                 resume(config, SweepSummary.folder)
-            except FaceMaskError as error:  # Hydra would only warn about it
+            except FaceMaskError as error:  # Hydra would only warn
                 print(f"error: {error}", file=sys.stderr)
                 sys.exit(2)
 
@@ -63,7 +63,7 @@ class SweepSummary(Callback):
 
     @classmethod
     def report(cls) -> None:
-        """Print the summary of the sweep that this process started, if any, and log it where its jobs log."""
+        """Print and log the summary of the sweep that this process started, if any."""
         if cls.folder is None or not cls.folder.is_dir():
             return
         from rich.console import Console

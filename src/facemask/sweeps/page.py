@@ -1,4 +1,4 @@
-"""A summary as files: a table for spreadsheets, one for notes, and a self-contained page with figures."""
+"""Write a summary as CSV, Markdown and a self-contained HTML page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,10 +18,10 @@ from facemask.sweeps.ranking import Summary, summarise
 def rebuild(folder: Path) -> Summary:
     """Write ``summary.csv``, ``summary.md`` and ``summary.html`` of the runs below a folder; return the summary.
 
-    Jobs that end at the same time in several processes take turns.
+    Concurrent processes take turns.
 
     Raises:
-        RunError: there is no run, or the runs cannot be compared.
+        RunError: there are no runs, or they cannot be compared.
     """
     with FileLock(folder / ".summary.lock"):
         summary = summarise(folder)
@@ -37,7 +37,7 @@ def to_csv(summary: Summary) -> str:
 
 
 def to_table(summary: Summary) -> pd.DataFrame:
-    """Return one row per configuration, every figure at full precision."""
+    """Return one row per configuration, numbers at full precision."""
     rows = []
     for c in summary.configurations:
         values = c.values
@@ -61,7 +61,7 @@ def to_table(summary: Summary) -> pd.DataFrame:
 
 
 def to_markdown(summary: Summary) -> str:
-    """Return the ranking, how certain it is, and what failed."""
+    """Return the ranking, its verdict and the failures as Markdown."""
     header, rows = cells(summary)
     lines = [_row(header), _row(["---"] * len(header)), *(_row(row) for row in rows)]
     failed = [f"- {label}: {problem}" for label, problem in summary.problems]
@@ -83,7 +83,7 @@ def to_html(summary: Summary) -> str:
     commands = [(c.label, c.command) for c in summary.configurations if c.command]
     for key, title, words, column in (
         ("not-complete", "Not complete", summary.problems, "reason"),
-        ("commands", "To repeat a row", commands, "command"),
+        ("commands", "Commands", commands, "command"),
     ):
         if words:
             table = Table(key, "", pd.DataFrame(words, columns=["configuration", column]), {"configuration", column})
@@ -92,7 +92,7 @@ def to_html(summary: Summary) -> str:
 
 
 def pictures(summary: Summary) -> list[Drawing]:
-    """Return the figures of a summary, as far as it has what they show."""
+    """Return the figures that the summary has data for."""
     drawn = {
         "Scores of the folds": draw_boxes(summary),
         "Learning rate and batch size": draw_heat_map(summary),
@@ -131,13 +131,13 @@ def cells(summary: Summary) -> tuple[list[str], list[list[str]]]:
 
 
 def caption(summary: Summary) -> str:
-    """Return the data, the split and the number of images behind the figures."""
+    """Return data, split and number of images."""
     spread = "; ± is the standard deviation over folds" if len(summary.asked) > 1 else ""
     return f"{summary.data}{spread}. The best epoch is chosen on the same images; no test image was used."
 
 
 def _metrics(summary: Summary) -> dict[str, str]:
-    """Return the metrics shown beside the monitored one, with their titles."""
+    """Return the other metrics in the table, with their titles."""
     return {name: title for name, title in METRIC_COLUMNS.items() if f"val/{name}" != summary.monitor}
 
 
@@ -146,5 +146,5 @@ def _row(words: Sequence[str]) -> str:
 
 
 def _words(spread: Spread) -> str:
-    """Return ``mean ± std``, or the mean alone where there is one value."""
+    """Return ``mean ± std``, or only the mean for one value."""
     return f"{spread.mean:.4f}" if spread.std is None else f"{spread.mean:.4f} ± {spread.std:.4f}"

@@ -1,4 +1,4 @@
-"""Racing: a configuration that is clearly behind the best complete one skips its other folds."""
+"""Racing: prune configurations that are clearly behind the best complete one."""
 
 import math
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from facemask.config.resolvers import monitor_sign
 from facemask.config.schemas import TrainConfig
 from facemask.sweeps.configurations import Configuration, asked_folds, distinguishing_keys, gather, labels
 
-SAME_FOLDS = ("monitor", "k", "seed", "split_seed")  # keys that make folds the same images, and scores one metric
+SAME_FOLDS = ("monitor", "k", "seed", "split_seed")  # keys that must agree for scores to be comparable
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """The decision that a configuration is out of the race.
+    """Decision to prune a configuration.
 
     Attributes:
-        score: mean of the folds that it has run.
-        reason: how far it is behind, and behind which configuration.
+        score: mean score of its complete folds.
+        reason: how far it is behind which configuration.
     """
 
     score: float
@@ -32,19 +32,19 @@ class Pruned:
 def judge(sweep: Path, config: TrainConfig) -> Pruned | None:
     """Compare the complete folds of a configuration with those of the best complete one of its sweep.
 
-    Scores are paired fold by fold, so that the difficulty of a fold, which both share, cancels out. All scores are read
-    from the run folders, whichever process wrote them.
+    Scores are paired by fold, so that differences in difficulty between folds cancel out. Scores are read from the run
+    folders, which any process may have written.
 
-    ``race_margin`` is calibrated for many folds. The standard error of two or three differences is itself a rough
-    estimate, so with few folds the threshold is the Student-t quantile of the same tail probability: for a margin of 2,
-    which chance exceeds in 1 of 44 comparisons, 14 standard errors after two folds, 4.5 after three, 3.3 after four.
+    ``race_margin`` is calibrated for many folds. With few, the threshold is the Student-t quantile of the same tail
+    probability: a margin of 2, with a false-pruning rate of 1/44, becomes 14 standard errors after two folds, 4.5 after
+    three, 3.3 after four.
 
     Args:
-        sweep: the folder of the sweep.
-        config: the configuration that is running.
+        sweep: folder of the sweep.
+        config: running configuration.
 
     Returns:
-        None where it should continue: there is nothing to compare with yet, or it is not clearly behind.
+        The decision, or None to continue: there is nothing to compare with, or it is not clearly behind.
     """
     configurations = [c for c in gather(sweep) if c.config and _has_same_folds(c.config, config)]
     own = next((c for c in configurations if c.config and differing_keys(c.config, config).keys() <= {"fold"}), None)
@@ -58,7 +58,7 @@ def judge(sweep: Path, config: TrainConfig) -> Pruned | None:
     best = max(rivals, key=lambda c: sign * c.mean)
     gap, error = paired_difference(best, own)
     errors = float(student_t.ppf(norm.cdf(config.race_margin), df=len(own.folds) - 1))
-    if error == 0 or sign * gap <= errors * error:  # equal differences say nothing about their spread
+    if error == 0 or sign * gap <= errors * error:  # no spread, so no standard error
         return None
     label = labels(configurations, distinguishing_keys(configurations))[configurations.index(best)]
     return Pruned(

@@ -1,7 +1,7 @@
-"""Many runs as one table: ``python -m facemask.sweeps.ranking DIR`` writes ``summary.{csv,md,html}`` there.
+"""Rank runs: ``python -m facemask.sweeps.ranking DIR`` writes ``summary.{csv,md,html}`` there.
 
-Runs that differ only in the fold are one configuration. A configuration is ranked only if it has every fold that any of
-them has: a mean over fewer folds is a mean over other images.
+Runs that differ only in the fold are one configuration. Only configurations with all folds are ranked, because means
+over different folds are means over different images.
 """
 
 import math
@@ -14,7 +14,7 @@ from facemask.config.resolvers import monitor_sign
 from facemask.errors import FaceMaskError, RunError
 from facemask.sweeps.configurations import Configuration, asked_folds, distinguishing_keys, gather, labels
 
-DEFAULT_MONITOR = "val/auroc"  # where no job came far enough to have a configuration
+DEFAULT_MONITOR = "val/auroc"  # if no job has a configuration
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Summary:
     """A ranked search.
 
     Attributes:
-        configurations: the ranked ones first.
-        monitor: the metric that they are ranked by.
-        asked: every fold that any of them was to run.
-        data: the data set and the number of images.
-        verdict: how certain the first place is.
-        varied: the keys in which the configurations differ.
+        configurations: all configurations, ranked ones first.
+        monitor: metric of the ranking.
+        asked: all requested folds.
+        data: description of data set and number of images.
+        verdict: sentence about the certainty of the first rank.
+        varied: keys in which the configurations differ.
     """
 
     configurations: Sequence[Configuration]
@@ -39,13 +39,13 @@ class Summary:
 
     @property
     def title(self) -> str:
-        """What is ranked, and how many."""
+        """Title: number of configurations and metric."""
         n = len(self.configurations)
         return f"{n} configuration{'s' if n > 1 else ''} by {self.monitor}"
 
     @property
     def problems(self) -> list[tuple[str, str]]:
-        """The label of each configuration that is not complete, and a reason."""
+        """Labels of incomplete configurations with reasons."""
         return [(c.label, problem) for c in self.configurations for problem in c.problems]
 
 
@@ -53,17 +53,17 @@ def summarise(folder: Path) -> Summary:
     """Read and rank every run below a folder.
 
     Raises:
-        RunError: there is no run, or the runs have different data or monitors.
+        RunError: there are no runs, or they have different data or monitors.
     """
     found = gather(folder)
     if not found:
-        raise RunError(f"{folder} holds no run; give a sweep's folder, such as outputs/sweeps/NAME.")
+        raise RunError(f"{folder} contains no runs; give the folder of a sweep, such as outputs/sweeps/NAME.")
     monitors = {c.config.monitor for c in found if c.config}
     data = {(fold.facts.name, fold.facts.fingerprint) for c in found for fold in c.folds.values()}
     if len(monitors) > 1 or len(data) > 1:
         raise RunError(
-            f"{folder} holds runs on different data or with different monitors, which cannot be ranked together; "
-            "summarise their folders one by one."
+            f"{folder} contains runs with different data or monitors, which cannot be ranked together; "
+            "rank their folders separately."
         )
     monitor = monitors.pop() if monitors else DEFAULT_MONITOR
     asked, varied = asked_folds(found), distinguishing_keys(found)
@@ -77,7 +77,7 @@ def summarise(folder: Path) -> Summary:
 def _rank(
     configurations: Iterable[Configuration], asked: frozenset[int], monitor: str
 ) -> tuple[list[Configuration], list[Configuration]]:
-    """Return the configurations that have every fold with their ranks, and the others; each ordered by the mean."""
+    """Return ranked configurations (with all folds), and the others; both ordered by the mean."""
     sign = monitor_sign(monitor)
     ordered = sorted(configurations, key=lambda c: -sign * c.mean if c.folds else 0.0)
     whole = [c for c in ordered if c.folds and c.folds.keys() == asked]
@@ -92,23 +92,20 @@ def _describe(configurations: Sequence[Configuration]) -> str:
     data, images = folds[0].facts, {fold.fold: fold.n.val for fold in folds}
     k = next((c.config.k for c in configurations if c.config and c.folds), len(images))
     return (
-        f"{data.name} (fingerprint {data.fingerprint}), {sum(data.n['train'].values()):,} training images dealt into "
+        f"{data.name} (fingerprint {data.fingerprint}), {sum(data.n['train'].values()):,} training images in "
         f"{k} folds; validated on {sum(images.values()):,} images of {len(images)} fold{'s' if len(images) > 1 else ''}"
     )
 
 
 def _verdict(ranked: Sequence[Configuration], monitor: str, asked: frozenset[int]) -> str:
-    """Return a sentence about how certain the first place is."""
+    """Return a sentence about the certainty of the first rank."""
     if not ranked:
         return "No configuration is complete, so none is ranked."
     best = ranked[0]
     if len(ranked) == 1:
         return f"{best.label} is the only complete configuration."
     if len(asked) < 2:
-        return (
-            f"{best.label} is first by {monitor} on one fold, which cannot show how much of that is chance; run "
-            "fold=all."
-        )
+        return f"{best.label} is first by {monitor} on one fold, which says nothing about chance; run fold=all."
     error = (best.spread().std or 0.0) / math.sqrt(len(asked))
     gap = abs(best.mean - ranked[1].mean)
     if gap > error:
@@ -118,21 +115,21 @@ def _verdict(ranked: Sequence[Configuration], monitor: str, asked: frozenset[int
     near = [c for c in ranked if abs(c.mean - best.mean) <= error]
     cheapest = min(near, key=lambda c: c.seconds)
     return (
-        f"{len(near)} configurations lie within one standard error ({error:.4f} in {monitor}) of the first; the "
+        f"{len(near)} configurations are within one standard error ({error:.4f} in {monitor}) of the first; the "
         f"cheapest of them to train is {cheapest.label} ({cheapest.seconds:.0f} s)."
     )
 
 
 def _savings(configurations: Sequence[Configuration], asked: frozenset[int]) -> list[str]:
-    """Return a sentence about what racing has saved, if there was a race."""
+    """Return a sentence about the fits that racing saved, if any."""
     pruned = [c for c in configurations if c.is_pruned]
     saved = sum(len(asked) - len(c.folds) for c in pruned)
     n = len(configurations) * len(asked)
-    return [f"Racing stopped {len(pruned)} of them early, which saved {saved} of {n} fits."] if pruned else []
+    return [f"Racing pruned {len(pruned)} of them, which saved {saved} of {n} fits."] if pruned else []
 
 
 def main() -> None:
-    """Summarise the folder named on the command line."""
+    """Rank the runs of the folder given on the command line."""
     from rich.console import Console
 
     from facemask.sweeps.page import rebuild

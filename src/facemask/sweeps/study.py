@@ -1,4 +1,4 @@
-"""Resuming an Optuna study: the same command with ``sweep=optuna`` continues the study of an earlier process."""
+"""Resume an Optuna study: the same command with ``sweep=optuna`` continues an earlier study."""
 
 import json
 import logging
@@ -19,21 +19,20 @@ from facemask.files import write_atomically
 if TYPE_CHECKING:
     from optuna import Study
 
-ENQUEUED = "asked again"  # the study's attribute with the failed trials that have been enqueued again
-SETTINGS = ".study.json"  # the settings that the study was started with, by their dotted keys
-LOCKS: list[FileLock] = []  # held as long as this process lives
+ENQUEUED = "asked again"  # study attribute: failed trials that were enqueued again
+SETTINGS = ".study.json"  # settings of the study by dotted key
+LOCKS: list[FileLock] = []  # held until this process ends
 
 
 def resume(config: DictConfig, folder: Path) -> None:
     """Prepare Hydra's Optuna sweeper to continue a study, if the folder has one.
 
-    ``n_trials`` becomes the number of trials that are left. Trials that were interrupted or failed are enqueued again,
-    so that their runs, whose folders are named by their values, are resumed. The sampler's seed is advanced: with the
-    same seed a new sampler would suggest the same values again.
+    ``n_trials`` becomes the number of remaining trials. Interrupted and failed trials are enqueued again, which resumes
+    their runs. The sampler's seed is advanced, because the same seed would suggest the same values again.
 
     Args:
-        config: of the sweep; its node ``hydra.sweeper`` is changed in place.
-        folder: of the sweep, which keeps the study.
+        config: configuration of the sweep; ``hydra.sweeper`` is changed in place.
+        folder: folder of the sweep, which contains the study.
 
     Raises:
         ConfigError: Optuna is not installed.
@@ -90,12 +89,12 @@ def _enqueue_failed(study: "Study") -> None:
 def _check_settings(config: DictConfig, file: Path, searched_before: Set[str] | None) -> None:
     """Raise if a study that has scores was started with other settings, or searched other keys.
 
-    A key that is newer than the study counts as its default.
+    Keys that are newer than the study count as their defaults.
 
     Args:
-        config: of the sweep.
-        file: the settings that the study was started with, without the searched keys; written if it has no scores.
-        searched_before: the keys that the complete trials of the study have searched; None where there are none.
+        config: configuration of the sweep.
+        file: settings of the study without the searched keys; written if the study has no scores.
+        searched_before: keys searched by the complete trials; None if there are none.
     """
     now = from_plain(TrainConfig, cast(dict[str, object], OmegaConf.to_container(config)))
     values, searched = flat_values(now), _searched(config)
@@ -116,14 +115,14 @@ def _check_settings(config: DictConfig, file: Path, searched_before: Set[str] | 
 
 
 def _searched(config: DictConfig) -> set[str]:
-    """Return the keys that the sweeper searches: its own, without those that the command line fixes."""
+    """Return the searched keys: the sweeper's, without those fixed on the command line."""
     overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
     fixed = {override.key_or_group for override in overrides if not override.is_sweep_override()}
     return set(config.hydra.sweeper.get("params") or {}) - fixed
 
 
 def _nested(values: Values) -> dict[str, object]:
-    """Return settings by their dotted keys as nested dictionaries."""
+    """Return settings by dotted key as nested dictionaries."""
     config = OmegaConf.create()
     for key, value in values.items():
         OmegaConf.update(config, key, value)

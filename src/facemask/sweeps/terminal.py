@@ -1,4 +1,4 @@
-"""A sweep's ranking as a table for the terminal."""
+"""Print a sweep's ranking."""
 
 import shlex
 from pathlib import Path
@@ -13,7 +13,7 @@ from facemask.sweeps.ranking import Summary
 
 
 def print_summary(summary: Summary, folder: Path, console: Console) -> None:
-    """Print the ranking, how certain it is, what failed, and where the summary is."""
+    """Print the ranking, its verdict, the failures, and the path of the summary."""
     header, rows = cells(summary)
     shown = [header.index(name) for name in ("rank", "configuration", "folds", summary.monitor, "time")]
     table = Table(title=summary.title, title_justify="left", box=box.SIMPLE_HEAD)
@@ -24,7 +24,7 @@ def print_summary(summary: Summary, folder: Path, console: Console) -> None:
     console.print(table)
     failed = [f"not complete: {label}: {problem}" for label, problem in summary.problems]
     first = sorted({str(run.parent) for c in summary.configurations if c.rank == 1 for run in c.folders.values()})
-    notes = [caption(summary), summary.verdict, *failed, *(f"First place: {run}" for run in first)]
+    notes = [caption(summary), summary.verdict, *failed, *(f"Best run: {run}" for run in first)]
     if first:
         notes.append(f"On the test part: {program('evaluate')} {shlex.quote(f'sweep={folder}')}")
     notes.append(f"Summary: {folder / 'summary.html'}")

@@ -1,4 +1,4 @@
-"""A sweep as one run of Weights & Biases, beside the runs of its folds and in their group."""
+"""Log a sweep to Weights & Biases as one run, in the group of its folds."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ JOB_TYPE = "summary"
 
 
 def log_summary(summary: Summary, folder: Path, has_failed: bool) -> None:
-    """Log the ranking, its pictures and the best mean ± std, if the sweep's jobs logged to Weights & Biases.
+    """Log the ranking, its figures and the best mean ± std, if the sweep's jobs logged to W&B.
 
-    Means and deviations over folds are computed here: its own tables show the mean of a group alone.
+    Means and standard deviations over folds are computed here, because W&B only shows group means.
 
     Args:
-        summary: of the sweep.
-        folder: the sweep's; the run's id is kept there, so that a resumed sweep continues the same run.
-        has_failed: whether a job failed, which the run's exit code tells.
+        summary: summary of the sweep.
+        folder: folder of the sweep, which stores the run's id for resuming.
+        has_failed: whether a job failed; sets the run's exit code.
     """
     configs = [c.config for c in summary.configurations if c.config is not None]
     found = next(((config, node) for config in configs if (node := wandb_node(config.logger))), None)

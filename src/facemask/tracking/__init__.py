@@ -1,1 +1,1 @@
-"""Loggers beside the run folder: Weights & Biases, TensorBoard and others."""
+"""Loggers: Weights & Biases, TensorBoard, MLflow."""

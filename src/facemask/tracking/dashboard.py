@@ -1,4 +1,4 @@
-"""Lay out the panels at Weights & Biases: ``python -m facemask.tracking.dashboard ENTITY/PROJECT``, once."""
+"""Create a W&B workspace view: ``python -m facemask.tracking.dashboard ENTITY/PROJECT``, once per project."""
 
 import sys
 
@@ -9,13 +9,13 @@ USAGE = "usage: python -m facemask.tracking.dashboard ENTITY/PROJECT"
 
 
 def dashboard(entity: str, project: str) -> workspaces.Workspace:
-    """Return a saved view: rankings of sweeps first, then what the folds came to, then how they got there.
+    """Return a workspace view: rankings of sweeps, results of folds, learning curves.
 
-    Runs are grouped as they are logged: by sweep, then by kind (``fold`` or ``summary``).
+    Runs are grouped by sweep, then by job type (``fold`` or ``summary``).
 
     Args:
-        entity: a user or a team.
-        project: the one that ``logger.wandb.project`` names.
+        entity: user or team.
+        project: project, as in ``logger.wandb.project``.
     """
     ranking = [
         panels.WeavePanelSummaryTable(table_name="ranking"),
@@ -56,13 +56,13 @@ def dashboard(entity: str, project: str) -> workspaces.Workspace:
 
 
 def main() -> None:
-    """Save the view of the project named on the command line."""
+    """Save the view of the project given on the command line."""
     entity, slash, project = sys.argv[1].partition("/") if len(sys.argv) == 2 else ("", "", "")
     if not (entity and slash and project):
         sys.exit(USAGE)
     try:
         saved = dashboard(entity, project).save()
-    except Exception as error:  # wandb's errors have no base class in common
+    except Exception as error:  # wandb's errors have no common base class
         print(
             f"error: the dashboard of {entity}/{project} cannot be saved ({error}); log in with 'wandb login', and "
             "give a project that has runs.",

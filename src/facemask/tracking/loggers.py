@@ -1,4 +1,4 @@
-"""TensorBoard, MLflow and Weights & Biases beside the run folder: opened before training, always closed."""
+"""Open and close TensorBoard, MLflow and W&B loggers."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,27 +19,27 @@ from facemask.seeding import PICTURES, derive_seed
 from facemask.tracking.mlflow import MLFLOW_ID, continue_run, is_mlflow, mlflow_facts
 from facemask.tracking.wandb import is_wandb, kept_id, wandb_group
 
-EXTRAS = {"TensorBoardLogger": "tensorboard", "MLFlowLogger": "mlflow"}  # the extra that each needs
-SAMPLES = 32  # pictures shown: half at random, half the most confident mistakes
+EXTRAS = {"TensorBoardLogger": "tensorboard", "MLFlowLogger": "mlflow"}  # pip extra of each logger
+SAMPLES = 32  # number of logged images: half random, half the most confident errors
 
 
 @contextmanager
 def opened_loggers(config: TrainConfig, fold: int, folder: Path) -> Iterator[list[Logger]]:
-    """Open the loggers of one fold, and close them whatever happens: else a crashed run would show as finished.
+    """Open the loggers of a fold, and close them also on errors, so that a crashed run is not shown as finished.
 
     Args:
-        config: the whole configuration.
-        fold: the fold.
-        folder: the fold's.
+        config: complete configuration.
+        fold: number of the fold.
+        folder: folder of the fold.
 
     Raises:
-        ConfigError: a logger's package is missing, Weights & Biases wants an account, or a service cannot be reached.
+        ConfigError: a logger's package is missing, W&B needs an account, or a service cannot be reached.
     """
     loggers: list[Logger] = []
     succeeded = False
     try:
         for node in (config.logger or {}).values():
-            loggers.append(_open(node, config, fold, folder))  # noqa: PERF401  one by one: each must be closed
+            loggers.append(_open(node, config, fold, folder))  # noqa: PERF401  each opened logger must be closed
         yield loggers
         succeeded = True
     finally:
@@ -48,7 +48,7 @@ def opened_loggers(config: TrainConfig, fold: int, folder: Path) -> Iterator[lis
 
 
 def _open(node: Component, config: TrainConfig, fold: int, folder: Path) -> Logger:
-    name = f"{'/'.join(folder.parent.parts[-2:])} fold {fold}"  # of a sweep's job: its model and values
+    name = f"{'/'.join(folder.parent.parts[-2:])} fold {fold}"  # for a sweep's job: model and values
     facts: dict[str, object] = {"save_dir": str(folder)}
     if is_wandb(node):
         facts |= {"name": name, "group": wandb_group(node, config.name), "id": kept_id(folder)}
@@ -59,7 +59,7 @@ def _open(node: Component, config: TrainConfig, fold: int, folder: Path) -> Logg
         if isinstance(logger, MLFlowLogger) and "run_id" in facts:
             continue_run(logger)
         else:
-            logger.log_hyperparams(to_plain(config) | {"fold": fold})  # which opens it
+            logger.log_hyperparams(to_plain(config) | {"fold": fold})  # opens the logger
     except (ModuleNotFoundError, InstantiationException) as error:
         cause = error.__cause__ or error
         if isinstance(cause, ModuleNotFoundError) and (extra := EXTRAS.get(node.class_name)):
@@ -70,13 +70,13 @@ def _open(node: Component, config: TrainConfig, fold: int, folder: Path) -> Logg
             import wandb
 
             wandb.finish(exit_code=1)
-            # its errors have no base class in common
+            # wandb's errors have no common base class
             raise ConfigError(
-                f"Weights & Biases could not start ({first_line(error)}); log in with 'wandb login', or keep the run "
-                "on this machine with logger.wandb.mode=offline."
+                f"Weights & Biases could not start ({first_line(error)}); log in with 'wandb login', or log locally "
+                "with logger.wandb.mode=offline."
             ) from error
         if is_mlflow(node):
-            again = f", or delete {folder / MLFLOW_ID} to begin a new run there" if "run_id" in facts else ""
+            again = f", or delete {folder / MLFLOW_ID} to start a new MLflow run" if "run_id" in facts else ""
             raise ConfigError(
                 f"MLflow could not start ({first_line(error)}); check logger.mlflow.tracking_uri{again}."
             ) from error
@@ -103,15 +103,15 @@ def log_best(
     class_names: Sequence[str],
     seed: int,
 ) -> None:
-    """Log the best epoch's scores, and show Weights & Biases its confusion matrix and some pictures with predictions.
+    """Log the best epoch's scores, and to W&B also its confusion matrix and sample predictions.
 
     Args:
         loggers: all loggers.
-        metrics: of the best epoch, on the validation part.
-        predictions: a row a sample, as in ``predictions.parquet``.
-        images: uint8[N, S, S, 3], their pictures.
-        class_names: in the order of the probability columns.
-        seed: picks the random half of the pictures.
+        metrics: validation metrics of the best epoch.
+        predictions: one row per sample, as in ``predictions.parquet``.
+        images: uint8[N, S, S, 3], images of the samples.
+        class_names: class names in the order of the probability columns.
+        seed: seed of the random images.
     """
     for logger in loggers:
         logger.log_metrics({f"best/{name}": value for name, value in metrics.items()})
@@ -122,7 +122,7 @@ def log_best(
 def _log_to_wandb(
     logger: WandbLogger, predictions: pd.DataFrame, images: npt.NDArray[np.uint8], names: list[str], seed: int
 ) -> None:
-    import wandb  # takes a second to import, and most runs do without
+    import wandb  # slow to import and rarely needed
 
     truth = np.array([names.index(label) for label in predictions["label"]])
     probabilities = predictions[[f"probability_{name}" for name in names]].to_numpy()
@@ -136,7 +136,7 @@ def _log_to_wandb(
 
 
 def _pick(truth: npt.NDArray[np.intp], probabilities: npt.NDArray[np.floating], seed: int) -> list[int]:
-    """Return the positions to show: the mistakes, most confident first, then others at random."""
+    """Return the positions to log: the most confident errors, then random ones."""
     mistakes = np.flatnonzero(probabilities.argmax(axis=1) != truth)
     worst = mistakes[np.argsort(-probabilities[mistakes].max(axis=1), kind="stable")][: SAMPLES // 2]
     others = np.setdiff1d(np.arange(len(truth)), worst)

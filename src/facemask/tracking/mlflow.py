@@ -1,4 +1,4 @@
-"""Runs of MLflow in a database of one file, without a server or an account."""
+"""MLflow runs in a local database file, without a server."""
 
 import os
 from collections.abc import Mapping
@@ -8,24 +8,24 @@ from lightning.pytorch.loggers import MLFlowLogger
 
 from facemask.config.component import Component
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a local run asks the network for nothing
-MLFLOW_ID = "mlflow_id"  # a file in the fold's folder: a resumed fold continues its run
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # no network access for local runs
+MLFLOW_ID = "mlflow_id"  # file in the fold's folder, so that a resumed fold continues its run
 STORE = "outputs/mlruns"
 
 
 def is_mlflow(logger: Component) -> bool:
-    """Return whether a logger's node is of MLflow."""
+    """Return whether a logger's node is MLflow's."""
     return logger.target.endswith("MLFlowLogger")
 
 
 def mlflow_facts(logger: Component, folder: Path, name: str, tags: Mapping[str, str]) -> dict[str, object]:
-    """Return what a fold's logger is built with.
+    """Return the arguments of a fold's logger.
 
     Args:
-        logger: the node.
-        folder: the fold's.
-        name: of the run.
-        tags: of the run.
+        logger: node of the logger.
+        folder: folder of the fold.
+        name: name of the run.
+        tags: tags of the run.
     """
     facts: dict[str, object] = {"run_name": name, "tags": dict(tags)}
     if not logger.get("tracking_uri"):
@@ -42,7 +42,7 @@ def mlflow_facts(logger: Component, folder: Path, name: str, tags: Mapping[str, 
 def continue_run(logger: MLFlowLogger) -> None:
     """Mark the run of a resumed fold as running again.
 
-    Its parameters stay as they were logged: MLflow refuses to change them, and what may differ between the two calls,
-    such as ``data.num_workers``, has no influence on the numbers.
+    Its logged parameters are not changed, because MLflow does not allow it; keys that may differ between the calls,
+        such as ``data.num_workers``, do not affect the numbers.
     """
     logger.experiment.update_run(logger.run_id, status="RUNNING")

@@ -1,4 +1,4 @@
-"""Runs of Weights & Biases for what comes after training: opened, filled, and closed whatever happens."""
+"""W&B runs for reports and sweep summaries."""
 
 import io
 import secrets
@@ -19,12 +19,12 @@ from facemask.files import write_atomically
 
 @dataclass(frozen=True)
 class Media:
-    """What a run shows.
+    """Content of a run.
 
     Attributes:
-        tables: by name.
+        tables: tables by name.
         pictures: PNG files by name.
-        summary: figures and sentences by name.
+        summary: values and sentences by name.
     """
 
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Media:
 
 
 class _SilentRun:
-    """Stands in for a run that could not be opened: it takes everything and keeps nothing."""
+    """Placeholder for a run that could not be opened; ignores everything."""
 
     def __init__(self) -> None:
         self.summary: dict[str, object] = {}
@@ -43,22 +43,22 @@ class _SilentRun:
 
 
 def is_wandb(logger: Component) -> bool:
-    """Return whether a logger's node is of Weights & Biases."""
+    """Return whether a logger's node is W&B's."""
     return logger.target.endswith("WandbLogger")
 
 
 def wandb_node(loggers: Mapping[str, Component]) -> Component | None:
-    """Return the node of its logger, if there is one."""
+    """Return the node of the W&B logger, if there is one."""
     return next((node for node in loggers.values() if is_wandb(node)), None)
 
 
 def wandb_group(logger: Component, name: str) -> str:
-    """Return what the runs of a sweep are grouped by: what its logger says, else the sweep's name."""
+    """Return the group of a sweep's runs: the logger's, else the sweep's name."""
     return str(logger.get("group") or name)
 
 
 def kept_id(folder: Path, file: str = "wandb_id") -> str:
-    """Return the id of a folder's run, persisted so that a resumed run continues the same curves."""
+    """Return the id of a folder's run, persisted so a resumed run continues the same W&B run."""
     place = folder / file
     if not place.is_file():
         write_atomically(place, secrets.token_hex(4))
@@ -75,17 +75,17 @@ def log_media(
     media: Media,
     exit_code: int = 0,
 ) -> None:
-    """Log tables, pictures and figures as one run.
+    """Log tables, figures and values as one run.
 
     Args:
-        node: the logger's.
-        folder: where it keeps its files and its id.
-        name: of the run.
-        group: of the run.
-        job_type: of the run.
-        config: shown beside it.
-        media: what is logged.
-        exit_code: what the run ends with if all goes well.
+        node: node of the logger.
+        folder: folder of the run's files and id.
+        name: name of the run.
+        group: group of the run.
+        job_type: job type of the run.
+        config: configuration shown with the run.
+        media: content of the run.
+        exit_code: exit code if no error occurs.
     """
     with _run(node, folder, name, group, job_type, config, exit_code) as run:
         tables = {key: _to_table(rows) for key, rows in media.tables.items()}
@@ -104,8 +104,8 @@ def _run(
     config: Mapping[str, object],
     exit_code: int,
 ) -> Iterator[Any]:
-    """Yield a run. What goes wrong with it is a warning: the results themselves are safe on disk."""
-    import wandb  # takes a second to import, and most commands do without
+    """Yield a run. Errors are only warnings, because the results are already on disk."""
+    import wandb  # slow to import and rarely needed
 
     run = None
     try:
@@ -122,8 +122,8 @@ def _run(
         )
         yield run
         run.finish(exit_code=exit_code)
-    except Exception as error:  # its errors have no base class in common
-        print(f"warning: no {job_type} run at Weights & Biases: {first_line(error)}", file=sys.stderr)
+    except Exception as error:  # wandb's errors have no common base class
+        print(f"warning: W&B {job_type} run failed: {first_line(error)}", file=sys.stderr)
         if run is None:
             yield _SilentRun()
         else:

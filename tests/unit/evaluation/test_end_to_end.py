@@ -11,13 +11,13 @@ from PIL import Image
 from facemask.data.preprocessing import Pixels
 from facemask.detection.annotations import AnnotatedPhoto
 from facemask.detection.detectors import Detector, Faces, as_faces
-from facemask.evaluation.end_to_end import IGNORED, SIDES, confusion, find_table, look_at, outcome_table
+from facemask.evaluation.end_to_end import IGNORED, SIDES, confusion, detection_table, evaluate_photo, outcome_table
 
 CLASSES = ("mask", "no_mask")
 
 
-class Finds(Detector):
-    """Finds what it was told to."""
+class FixedDetector(Detector):
+    """FixedDetector what it was told to."""
 
     def __init__(self, boxes: list[list[float]]) -> None:
         super().__init__(0.5, 1, None)
@@ -48,8 +48,8 @@ def photo(tmp_path: Path) -> AnnotatedPhoto:
     return AnnotatedPhoto(tmp_path / "a.png", ["mask", "no_mask", "mask"], np.array(boxes, np.float32))
 
 
-def rows(photo: AnnotatedPhoto, finds: list[list[float]]) -> list[dict[str, Any]]:
-    return list(look_at(photo, "street/a.png", Finds(finds), ByBrightness(), 0.0, False, 24))  # type: ignore[arg-type]
+def rows(photo: AnnotatedPhoto, detections: list[list[float]]) -> list[dict[str, Any]]:
+    return list(evaluate_photo(photo, "street/a.png", FixedDetector(detections), ByBrightness(), 0.0, False, 24))  # type: ignore[arg-type]
 
 
 def test_each_large_face_is_found_or_missed_and_each_large_stray_find_is_told(photo: AnnotatedPhoto) -> None:
@@ -57,7 +57,7 @@ def test_each_large_face_is_found_or_missed_and_each_large_stray_find_is_told(ph
     assert [(row["label"], row["predicted"]) for row in seen] == [
         ("mask", "mask"),
         ("no_mask", None),  # missed
-        (None, "no_mask"),  # nobody's face; the small face and the small find count neither way
+        (None, "no_mask"),  # nobody's face; the small face and the small detection count neither way
     ]
     assert seen[0]["photo"] == "street/a.png"
     assert {"photo", "label", "predicted", *SIDES} <= set(seen[0])
@@ -88,12 +88,12 @@ def test_shares_are_what_counting_gives() -> None:
     )
     outcome = outcome_table(faces, CLASSES, 200, 0).set_index("class")
     assert outcome.loc["mask", ["faces", "photos"]].tolist() == [3, 2]
-    assert outcome.loc["all", "found"] == pytest.approx(3 / 5)
-    assert outcome.loc["all", "right_of_found"] == pytest.approx(2 / 3)
-    assert outcome.loc["all", "found_and_right"] == pytest.approx(2 / 5)
-    assert outcome.loc["mask", "right_of_found"] == pytest.approx(1 / 2)
-    assert all(outcome["found_low"] <= outcome["found"])
-    assert find_table(faces, 200, 0)["precision"].tolist() == [pytest.approx(3 / 4)]
+    assert outcome.loc["all", "detected"] == pytest.approx(3 / 5)
+    assert outcome.loc["all", "correct_of_detected"] == pytest.approx(2 / 3)
+    assert outcome.loc["all", "detected_and_correct"] == pytest.approx(2 / 5)
+    assert outcome.loc["mask", "correct_of_detected"] == pytest.approx(1 / 2)
+    assert all(outcome["detected_low"] <= outcome["detected"])
+    assert detection_table(faces, 200, 0)["precision"].tolist() == [pytest.approx(3 / 4)]
     counts = confusion(faces, CLASSES)
     assert counts.set_index("truth").loc["mask"].tolist() == [1, 1, 1]
     assert counts.set_index("truth").loc["not annotated"].tolist() == [1, 0, 0]
@@ -102,10 +102,10 @@ def test_shares_are_what_counting_gives() -> None:
 def test_a_perfect_score_of_few_photos_is_not_certain() -> None:
     outcome = outcome_table(table(*[(f"{i}", "mask", "mask") for i in range(5)]), CLASSES, 200, 0)
     row = outcome[outcome["class"] == "all"].iloc[0]
-    assert (row["found"], row["found_high"]) == (1.0, 1.0)
-    assert row["found_low"] == pytest.approx(0.478, abs=0.001)  # Clopper and Pearson, 5 of 5
-    assert np.isnan(outcome[outcome["class"] == "no_mask"].iloc[0]["found"])
+    assert (row["detected"], row["detected_high"]) == (1.0, 1.0)
+    assert row["detected_low"] == pytest.approx(0.478, abs=0.001)  # Clopper and Pearson, 5 of 5
+    assert np.isnan(outcome[outcome["class"] == "no_mask"].iloc[0]["detected"])
 
 
 def test_where_nothing_was_found_precision_is_not_known() -> None:
-    assert np.isnan(find_table(table(("a", "mask", None)), 200, 0)["precision"].iloc[0])
+    assert np.isnan(detection_table(table(("a", "mask", None)), 200, 0)["precision"].iloc[0])

@@ -32,11 +32,12 @@ def photo_evaluation() -> PhotoEvaluation:
     faces = pd.DataFrame(
         {"photo": ["a", "b", "c"], "label": ["mask", "mask", None], "predicted": ["mask", None, "mask"]}
     )
-    outcome = pd.DataFrame([{"class": "all", "faces": 2, "found": 0.5}])
+    outcome = pd.DataFrame([{"class": "all", "faces": 2, "detected": 0.5}])
     seen = np.array([True, False, False])
-    finds, confusion = pd.DataFrame([{"finds": 2}]), pd.DataFrame([{"truth": "mask", "mask": 1}])
+    detections, confusion = pd.DataFrame([{"detections": 2}]), pd.DataFrame([{"truth": "mask", "mask": 1}])
     return PhotoEvaluation(
-        Path("out"), PhotoFindings("photos: 2 faces", faces, outcome, outcome, finds, confusion, seen, "", 0.4, 200)
+        Path("out"),
+        PhotoFindings("photos: 2 faces", faces, outcome, outcome, detections, confusion, seen, "", 0.4, 200),
     )
 
 

@@ -1,1 +1,1 @@
-"""Formats of exported files: one class a file, listed in :data:`facemask.config.checks.export.FORMATS`."""
+"""Export formats, one per module, listed in :data:`facemask.config.checks.export.FORMATS`."""

@@ -1,4 +1,4 @@
-"""One ``.pt2`` file, for torch without this project's code."""
+"""Exported program: one ``.pt2`` file for torch, without this project's code."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ExportedProgram(ExportFormat):
-    """A program of ``torch.export``."""
+    """Format of ``torch.export``."""
 
     suffix = ".pt2"
     precisions = ("fp32", "fp16")

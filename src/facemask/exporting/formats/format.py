@@ -1,4 +1,4 @@
-"""What every format of exported files has; nothing here imports torch, so that configurations are checked quickly."""
+"""Base class of export formats. Does not import torch, so that configurations are checked quickly."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 class ExportFormat(ABC):
-    """A kind of file that a model can be exported to.
+    """Base class of export formats.
 
-    A format of your own is a subclass in a file of yours, chosen by its dotted path: ``format=my_formats.Mine``.
+    Custom formats are subclasses, chosen by their dotted path: ``format=my_formats.Mine``.
 
     Attributes:
-        suffix: of the file, such as ``.onnx``.
-        precisions: that it can be written in, of ``fp32``, ``fp16`` and ``int8``.
-        packages: that writing it needs, each with what to type after ``pip install``.
-        script: a program to put beside the file as ``predict.py``.
+        suffix: suffix of the file, such as ``.onnx``.
+        precisions: supported precisions: ``fp32``, ``fp16``, ``int8``.
+        packages: required packages, each with its argument for ``pip install``.
+        script: program to write beside the file as ``predict.py``.
     """
 
     suffix: ClassVar[str]
@@ -30,13 +30,13 @@ class ExportFormat(ABC):
 
     @abstractmethod
     def write(self, job: "ExportJob", file: Path) -> None:
-        """Write the file, and what belongs to it beside it.
+        """Write the file and its companion files.
 
         Args:
             job: the model and how to export it.
-            file: in a temporary folder, whose files are moved to their place once they have passed the parity check.
+            file: path in a temporary folder, whose files are moved after the parity check.
         """
 
     def open(self, file: Path) -> Backend | None:
-        """Open the file for the parity check; None if this format cannot be read back here."""
+        """Open the file for the parity check; None if the format cannot be read back."""
         return None

@@ -1,4 +1,4 @@
-"""One ``.onnx`` file, for ONNX Runtime on any device."""
+"""ONNX: one ``.onnx`` file for ONNX Runtime."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -20,7 +20,7 @@ class Onnx(ExportFormat):
     script = Path(__file__).parents[1] / "predict_template.py"
 
     def write(self, job: "ExportJob", file: Path) -> None:
-        """Write the graph with the metadata among its properties."""
+        """Write the graph with the metadata in its properties."""
         model = job.to_onnx(is_half=job.config.precision == "fp16")
         model.metadata_props.add(key=METADATA, value=job.metadata)
         file.write_bytes(model.SerializeToString())

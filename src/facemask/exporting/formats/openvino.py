@@ -1,4 +1,4 @@
-"""An ``.xml`` file and the ``.bin`` beside it, for OpenVINO on Intel hardware."""
+"""OpenVINO: an ``.xml`` and a ``.bin`` file for Intel hardware."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
