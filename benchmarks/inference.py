@@ -256,7 +256,7 @@ def main() -> None:
     alone = by_speed[(by_speed["threads"] == options.threads[0]) & (by_speed["batch"] == 1)]
     plotted = by_way.assign(variant=by_way["way"], ms_per_image=alone["ms"].to_numpy())
     n, groups = len(samples.table), samples.table["group"].nunique()
-    data = f"{samples.data}, test part, n = {n:,}; ranges: 95 %, bootstrap over {groups} groups"
+    data = f"{samples.data}, test part, n = {n:,}; ranges: 95 % bootstrap confidence intervals over {groups} groups"
     first = f"{options.threads[0]} thread(s) of {processor()}"
     figure = draw_pareto(plotted)
     figure.suptitle(f"{data}\n{first}; the line joins those that none beats in both", fontsize=8)

@@ -115,7 +115,7 @@ def pipe(video: Path, pipeline: Pipeline) -> Labelled:
 
 
 def time_passes(ways: dict[str, Way], videos: list[Path]) -> tuple[dict[str, list[float]], dict[str, Labelled]]:
-    """Return frames a second of each way, pass by pass, and what each saw in the last."""
+    """Return frames per second of each way, pass by pass, and what each saw in the last."""
     rates: dict[str, list[float]] = {name: [] for name in ways}
     saw: dict[str, Labelled] = {}
     for _ in range(PASSES):
@@ -204,7 +204,7 @@ def main() -> None:
     rates, saw = time_passes(ways | {"ours": ours}, videos)
     n = len(saw["ours"])
     table = Table(title=f"{len(videos)} videos, {n:,} frames, {PASSES} passes each in turn", title_justify="left")
-    for column in ("", "frames a second", "ours is faster by", "faces found", "of these right", "found and right"):
+    for column in ("", "frames per second", "ours is faster by", "faces found", "of these right", "found and right"):
         table.add_column(column, justify="left" if not column else "right")
     for name in rates:
         detector = found_by["mtcnn" if "mtcnn" in name else "centerface"]
@@ -219,7 +219,7 @@ def main() -> None:
     )
     console.print(f"and called {same:.1%} the same: this is what following and averaging change.")
     if photos:
-        what = f"faces of {MIN_SIDE} pixels or more in {photos.name}; ranges: 95 %, bootstrap over photos"
+        what = f"faces of {MIN_SIDE} pixels or more in {photos.name}; ranges: 95 % bootstrap intervals over photos"
         console.print(f"Photos, each for itself, hence detector and classifier alone: {what}.")
 
 

@@ -100,7 +100,7 @@ def test_some_photos_by_name(photos: Path, tmp_path: Path) -> None:
         ("out=x", "photos has no value; give it one: photos=…"),
         ("photos=nowhere out=x", "photos=nowhere does not exist; give a folder of photos, or a photo."),
         ("photos={} out={}/faces", "out={}/faces is inside photos={}; choose a folder outside it."),
-        ("photos={} out={}/../set", "holds other files already; give a new folder: out=FOLDER"),
+        ("photos={} out={}/../set", "already contains other files; choose a new folder: out=FOLDER"),
         ("photos={}/mask out=x crop.margin=-1", "crop.margin must be a fraction of the box added on every side"),
         ("photos={}/mask out=x crop.margin=[1,2]", "'crop.margin=[0.1,0.3,0.1,0.1]', got [1, 2]."),
         ("photos={}/mask out=x crop.margin=wide", "'crop.margin=[0.1,0.3,0.1,0.1]', got wide."),

@@ -264,11 +264,11 @@ def test_a_missing_class_one_sample_and_an_unreadable_file_are_told(place: Path)
     assert done.code == 0, done.err
     assert "There is no image of no_mask here" in done.out
     assert report(place / "missing")["models"][0]["metrics"]["auroc"] is None
-    assert "There is one class here only" in (place / "missing/report.html").read_text()
+    assert "There is only one class" in (place / "missing/report.html").read_text()
     single = write_faces(place / "single", {"no_mask": 1}, side=14, seed=6)
     done = evaluate(place, "run=a", f"data.root={single}", "split=all", "hydra.run.dir=one")
     assert done.code == 0, done.err
-    assert "There are no intervals: a single group of samples" in done.out
+    assert "There are no confidence intervals, because there is only one group of samples" in done.out
     (only / "mask/000.png").write_bytes(b"not a picture")
     words = ["run=a", f"data.root={only}", "split=all", "hydra.run.dir=broken"]
     done = evaluate(place, *words)
@@ -309,9 +309,9 @@ WRONG = [
     ("run=a sweep=sweep", nothing, "name what to evaluate"),
     ("run=nowhere", nothing, "nowhere is no run folder: it has no config.yaml; give the folder that a run printed."),
     ("sweep=nowhere", nothing, "nowhere is not a folder; give a sweep's"),
-    ("run=a run=a", nothing, "a run is named twice"),
-    ("run=a run=c", nothing, "they cannot be compared; evaluate them one by one."),
-    ("run=a fold=2", nothing, "fold=2 of a is not complete; complete are: 0."),
+    ("run=a run=a", nothing, "a run is given twice"),
+    ("run=a run=c", nothing, "they cannot be compared; evaluate them separately."),
+    ("run=a fold=2", nothing, "fold=2 of a is not complete; complete folds: 0."),
     ("run=a fold=two", nothing, "fold must be an integer or 'all', got two."),
     ("run=unfinished", unfinished, "unfinished has no complete fold"),
     ("run=lost", without_checkpoint, "lost/fold-0/best.ckpt is not a file"),
@@ -327,7 +327,7 @@ WRONG = [
     ("run=a costs.missed=0", nothing, "costs.missed must be a positive number, got 0.0."),
     ("run=a n_bootstraps=1", nothing, "n_bootstraps must be at least 100, got 1."),
     ("run=a data.labels={mask:no_mask}", nothing, "data.labels only applies to another folder"),
-    ("run=a hydra.run.dir=b/fold-0", nothing, "b/fold-0 is a run's own folder, which is only read"),
+    ("run=a hydra.run.dir=b/fold-0", nothing, "b/fold-0 is a run folder, which must not be changed"),
     ("run=two/manifest.csv", nothing, "two/manifest.csv is a file; give the folder of a run, or a checkpoint (.ckpt)."),
     ("run=a device=meta", nothing, "device=meta cannot be used here"),
     ("run=a device=abc", nothing, "device=abc cannot be used here"),
@@ -369,7 +369,7 @@ def test_a_report_in_the_place_of_another_leaves_nothing_of_it(place: Path) -> N
     assert list((place / "again").glob("*/figures/mistakes.png"))
     done = evaluate(place, "run=a", *again)
     assert done.code == 0, done.err
-    assert "Every image is one that was trained on" not in done.out  # a fifth of them is the test part
+    assert "All of these images were trained on" not in done.out  # a fifth of them is the test part
     assert not list((place / "again").rglob("mistakes.png"))
     assert not [
         folder for folder in (place / "again").iterdir() if folder.is_dir() and (folder / "report.html").exists()

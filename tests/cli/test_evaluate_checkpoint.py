@@ -120,7 +120,7 @@ def test_the_best_checkpoint_of_a_fold_is_that_fold(place: Path) -> None:
     assert "training" in report(place, "best")["tables"]
     done = evaluate(place, "run=run", "run=run/fold-0/best.ckpt", "hydra.run.dir=refused")
     assert done.code == 2
-    assert "a run is named twice" in done.err
+    assert "a run is given twice" in done.err
 
 
 def test_without_a_record_of_its_data_it_is_evaluated_on_another_folder(place: Path) -> None:

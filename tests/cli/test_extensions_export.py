@@ -102,7 +102,7 @@ def test_what_cannot_be_read_back_is_written_only_unchecked(place: Path) -> None
     assert not (place / "blind").exists()
     done = export(place, "format=my_formats.WriteOnly", "max_drop=null", "hydra.run.dir=blind")
     assert done.code == 0, done.err
-    assert "Not compared with the trained model, by max_drop=null." in done.out
+    assert "Not compared with the trained model, because max_drop=null." in done.out
     about = json.loads((place / "blind/CNN-fp32.bin.json").read_text())
     assert (about["parity"], about["validated_on"]) == (None, None)
     assert np.isfinite(np.frombuffer((place / "blind/CNN-fp32.bin").read_bytes()[:64], np.float32)).all()
@@ -111,7 +111,7 @@ def test_what_cannot_be_read_back_is_written_only_unchecked(place: Path) -> None
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("Mistaken", "the exported graph is not the trained network"),
+        ("Mistaken", "the exported graph does not match the trained network"),
         ("Broken", "CNN cannot be exported with format=my_formats.Broken and precision=fp32 ('weights')"),
         ("NoFormat", "format=my_formats.NoFormat is not an export format; derive the class from"),
     ],

@@ -35,7 +35,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("one.png", "more/two.jpg"):
         (place / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(face).save(place / "photos" / name)
-    (place / "photos" / "broken.jpg").write_bytes(b"no picture")
+    (place / "photos" / "broken.jpg").write_bytes(b"no images")
     return place
 
 
@@ -87,7 +87,7 @@ def test_a_checkpoint_says_the_same_as_its_run(place: Path) -> None:
 def test_a_video_without_a_face_is_no_error_and_leaves_no_empty_folder(place: Path) -> None:
     done = infer(place, "source=empty.mp4", "sink=none", "hydra.run.dir=nothing")
     assert done.code == 0, done.err
-    assert "No face was seen." in done.out
+    assert "No faces were found." in done.out
     assert not (place / "nothing").exists()
 
 
@@ -148,25 +148,25 @@ def test_ended_from_outside_it_closes_what_it_wrote(place: Path, how: signal.Sig
 
 
 WRONG = [
-    ("source=missing.mp4", "source=missing.mp4 is not there"),
+    ("source=missing.mp4", "source=missing.mp4 does not exist"),
     ("source=", "source has no value"),
-    ("sink=events sink.events.path=face.mp4", "is where the source lies"),
-    ("sink=events sink.events.path=run/result.json", "nothing is written over"),
-    ("source=photos sink=file sink.file.path=photos/annotated", "is where the source lies"),
-    ("source=99999999999", "is not there"),
-    ("source=photos sink=web", "sink=web shows what moves"),
+    ("sink=events sink.events.path=face.mp4", "is among the source's files"),
+    ("sink=events sink.events.path=run/result.json", "is not overwritten"),
+    ("source=photos sink=file sink.file.path=photos/annotated", "is among the source's files"),
+    ("source=99999999999", "does not exist"),
+    ("source=photos sink=web", "sink=web shows videos"),
     ("privacy=blur patience=0", "patience must be greater than 0"),
-    ("source=97", "source=97: there is no such camera here"),
-    ("source=store", "store holds no photo"),
-    ("source=run/result.json", "cannot be read as a video or a picture"),
+    ("source=97", "source=97: there is no such camera"),
+    ("source=store", "store contains no photos"),
+    ("source=run/result.json", "cannot be read as a video or an image"),
     ("source=photos/broken.jpg", "broken.jpg cannot be read as a picture"),
-    ("source=http://127.0.0.1:9/live", "cannot be opened; check the address"),
+    ("source=http://127.0.0.1:9/live", "cannot be opened; check the URL"),
     ("run=faces", "config.yaml"),
     ("run=missing", "missing does not exist"),
     ("run=photos/one.png", "is not a model file"),
     ("sink=screen", "there is no such sink; choose from: "),
-    ("sink=file sink.file.codec=h267", "sink.file.codec=h267 is no video encoder"),
-    ("sink=file sink.file.path=face.mp4", "is where the source lies"),
+    ("sink=file sink.file.codec=h267", "sink.file.codec=h267 is not an installed video encoder"),
+    ("sink=file sink.file.path=face.mp4", "is among the source's files"),
     ("sink=web sink.web.port=99999", "sink.web.port must be"),
     ("sink=file sink.file.size=3", "sink.file.size is not a key; did you mean sink.file?"),
     ("detector=yolo", "there is no such detector"),

@@ -39,7 +39,12 @@ def test_every_way_is_measured_and_drawn(place: Path) -> None:
     assert (speed["ms"] > 0).all()
     assert (speed.loc[speed["way"] == "conventional", "x images/s"] == 1).all()
     tables = (place / "out/tables.txt").read_text()
-    for words in ("folder, test part, n = 11", "ranges: 95 %, bootstrap over 11 groups", "1 thread(s) of", "paired"):
+    for words in (
+        "folder, test part, n = 11",
+        "ranges: 95 % bootstrap confidence intervals over 11 groups",
+        "1 thread(s) of",
+        "paired",
+    ):
         assert words in tables
     assert (place / "out/pareto.png").stat().st_size > 10_000
 

@@ -36,7 +36,7 @@ def test_the_cards_line_as_it_is_written(workdir: Path) -> None:
         (lr, bs) for lr in (1e-2, 1e-3, 1e-4, 1e-5) for bs in (16, 32, 64)
     }
     assert "12 configurations" in done.out
-    assert done.out.count("First place: outputs/sweeps/card/mobilenetv2/bs=") == 1
+    assert done.out.count("Best run: outputs/sweeps/card/mobilenetv2/bs=") == 1
     assert {folder.parent.name for folder in found} == {"mobilenetv2"}
     assert "bs=16,lr=0.0001,trainer=smoke" in {folder.name for folder in found}
     for folder in found:

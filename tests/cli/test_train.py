@@ -60,7 +60,10 @@ def test_a_student_is_taught_by_a_run(workdir: Path) -> None:
     assert fold.teacher.parameters > fold.weights.parameters
     wrong = call_command(PROJECT / "train.py", [*words, "split_seed=1", "hydra.run.dir=wrong"], workdir, {})
     assert wrong.code == 2
-    assert "teacher=teacher was trained with split_seed=0, so it may have seen the images" in wrong.err
+    assert (
+        "teacher=teacher was trained with split_seed=0, so it may have seen the student's validation images"
+        in wrong.err
+    )
     assert not (workdir / "wrong").exists()
 
 

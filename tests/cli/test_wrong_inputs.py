@@ -80,7 +80,7 @@ WRONG: list[tuple[str, Prepare, str]] = [
     ("lr=1e-2,1e-3", nothing, "lr=1e-2,1e-3 has several comma-separated values. Quote a literal comma"),
     ("-m lr=abc,1e-3", nothing, "lr must be a number, got abc."),
     ("data.fraction=2", nothing, "data.fraction must be less than or equal to 1, got 2."),
-    ("augment.without=[rotate]", nothing, "augment.without names 'rotate', which is no step of this pipeline"),
+    ("augment.without=[rotate]", nothing, "augment.without names 'rotate', which is not a step of this pipeline"),
     ("monitor=val/auc", nothing, "monitor=val/auc is not a validation metric; did you mean val/auroc?"),
     ("bs", nothing, "'bs' cannot be parsed as KEY=VALUE"),
     ("fold=1.5", nothing, "fold must be an integer or a string, got 1.5."),
@@ -89,7 +89,11 @@ WRONG: list[tuple[str, Prepare, str]] = [
     ("-m bs=16,32 --cfg job", nothing, "--cfg shows a single configuration; remove -m"),
     ("trainer.devices=2", nothing, "trainer.devices=2 needs several processes; type trainer=ddp trainer.devices=2"),
     ("+trainer.num_nodes=2", nothing, "trainer.num_nodes must be 1, got 2: a run uses one machine"),
-    ("trainer=ddp trainer.accelerator=cpu trainer.devices=2 bs=5", nothing, "bs=5 cannot be shared out among 2"),
+    (
+        "trainer=ddp trainer.accelerator=cpu trainer.devices=2 bs=5",
+        nothing,
+        "bs=5 must be divisible by the number of processes, 2",
+    ),
     (
         "+trainer.strategy=ddp",
         nothing,
@@ -111,7 +115,7 @@ WRONG: list[tuple[str, Prepare, str]] = [
         nothing,
         "without pretrained weights would freeze randomly initialised layers",
     ),
-    ("model=cnn model.input_size=8", nothing, "the model cannot be trained with bs=32 and 8 pixels"),
+    ("model=cnn model.input_size=8", nothing, "the model fails with bs=32 and 8 pixels"),
     (
         "model.freeze=until=block.3",
         nothing,
@@ -122,22 +126,22 @@ WRONG: list[tuple[str, Prepare, str]] = [
     ("data=folder", nothing, "data.root has no value; give it one: data.root="),
     ("data=folder data.root={}/nowhere", nothing, "nowhere is not a folder; expected ROOT/CLASS/**"),
     ("data=folder data.root={}/texts", texts_named_jpg, "cannot be read, more than data.max_unreadable=0.01 allows"),
-    ("data=folder data.root={}/one", one_class, "holds one class only, 'mask'"),
+    ("data=folder data.root={}/one", one_class, "contains only the class 'mask'"),
     ("data=folder data.root={}/empty", empty_class, "class folder 'no_mask' of data.root="),
-    ("data=folder data.root={}/leak", leaking_manifest, "1 groups lie on both sides of the set's split"),
+    ("data=folder data.root={}/leak", leaking_manifest, "1 groups are on both sides of the existing split"),
     ("data=folder data.root={}/few", few_groups, "class 'b' has 3 groups of images, too few for 5 parts"),
-    ("data=demo data.root={}", file_in_the_way, "data=demo makes its own set, but data.root="),
+    ("data=demo data.root={}", file_in_the_way, "data=demo generates its own set, but data.root="),
     ("data.root={}/nowhere", nothing, "nowhere is not a folder; expected ROOT/CLASS/**"),
     # weights and checkpoints
-    ("model=efficientnet", nothing, "the pretrained weights of efficientnet_b0 cannot be had"),
+    ("model=efficientnet", nothing, "the pretrained weights of efficientnet_b0 are not available"),
     ("model=timm", nothing, "model.name has no value; give it one: model.name="),
     (
         "model=timm model.name=mobilenetv9",
         nothing,
-        "model.name=mobilenetv9 is no network that timm knows; did you mean",
+        "model.name=mobilenetv9 is not a timm network; did you mean",
     ),
     ("model.pretrained={}/none.pth", nothing, "none.pth is not a file; give a checkpoint, true, or false."),
-    ("model.pretrained={}/cut.pth", cut_checkpoint, "cut.pth is no weights file that can be read safely"),
+    ("model.pretrained={}/cut.pth", cut_checkpoint, "cut.pth is not a weights file that can be read safely"),
     # folders and runs
     ("hydra.run.dir=/proc/outputs", nothing, "/proc/outputs cannot be written or read"),
     ("hydra.run.dir={}/file/run", file_in_the_way, "/file/run cannot be written or read (Not a directory)"),
@@ -151,7 +155,7 @@ WRONG: list[tuple[str, Prepare, str]] = [
     ("resume={}/run", broken_run, "/run/config.yaml cannot be read"),
     ("resume={}/run lr=1", nothing, "uses the configuration of that run; remove lr=1."),
     # hardware and accounts
-    ("trainer.accelerator=gpu", nothing, "the trainer cannot be set up like this"),
+    ("trainer.accelerator=gpu", nothing, "the trainer cannot be built with these settings"),
     ("logger=wandb WANDB_MODE=online", nothing, "logger.wandb.mode=offline"),
 ]
 

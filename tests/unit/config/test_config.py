@@ -125,11 +125,11 @@ def test_different_jobs_get_different_folder_names() -> None:
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        (["model=cnn", "model.input_size=8"], "the model cannot be trained with bs=32 and 8 pixels: .* try a larger"),
+        (["model=cnn", "model.input_size=8"], "the model fails with bs=32 and 8 pixels: .* use a larger"),
         (["model.pretrained=false", "bs=1", "model.input_size=32"], "with bs=1 and 32 pixels: Expected more than 1"),
         (["model.pretrained=false", "model.freeze=none", "augment.without=[rotate]"], "augment.without names 'rotate'"),
         (["model.pretrained=false", "monitor=val/auc"], "monitor=val/auc is not a validation metric; did you mean"),
-        (["model=timm", "model.name=mobilenetv9"], "model.name=mobilenetv9 is no network that timm knows"),
+        (["model=timm", "model.name=mobilenetv9"], "model.name=mobilenetv9 is not a timm network"),
     ],
 )
 def test_dry_run_reports_errors_before_any_data_are_read(overrides: list[str], expected: str) -> None:
@@ -139,7 +139,9 @@ def test_dry_run_reports_errors_before_any_data_are_read(overrides: list[str], e
 
 def test_dry_run_rejects_a_model_that_does_not_return_logits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facemask.models.classifier.MaskClassifier.forward", lambda self, images: images.mean((2, 3)))
-    with pytest.raises(ConfigError, match=r"the model returns \(2, 3\) for 2 images of 2 classes"):
+    with pytest.raises(
+        ConfigError, match=r"must return logits of shape \(2, 2\) for 2 images and 2 classes, got \(2, 3\)"
+    ):
         dry_run(compose_config("model=cnn"))
 
 

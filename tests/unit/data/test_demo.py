@@ -49,7 +49,7 @@ def test_it_is_made_once_and_anew_only_for_another_version(tmp_path: Path) -> No
 def test_it_never_writes_over_a_folder_of_somebodys(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/photo.jpg").write_bytes(b"precious")
-    with pytest.raises(DataError, match="holds something else; for a folder of yours type data=folder"):
+    with pytest.raises(DataError, match="contains other files; for your own folder use data=folder"):
         make_demo(tmp_path / "mine")
     assert (tmp_path / "mine/photo.jpg").read_bytes() == b"precious"
 

@@ -33,7 +33,7 @@ def test_split_folders_go_by_other_names_but_not_without_a_training_part(tmp_pat
     assert table["split"].value_counts().to_dict() == {"train": 5, "test": 2}
     assert sorted(table["label"].unique()) == ["a", "b"]
     write_faces(tmp_path / "half/Test", {"a": 1, "b": 1})
-    with pytest.raises(DataError, match="holds a folder 'Test' but none of training images; expected ROOT/CLASS"):
+    with pytest.raises(DataError, match="contains a folder 'Test' but no training folder; expected ROOT/CLASS"):
         index(tmp_path / "half")
 
 
@@ -85,7 +85,7 @@ def test_missing_empty_and_one_sided_sets_are_refused_with_the_way_to_get_them(t
     with pytest.raises(DataError, match="holds no image"):
         index(tmp_path)
     write_faces(tmp_path, {"a": 1})
-    with pytest.raises(DataError, match="one class only, 'a'"):
+    with pytest.raises(DataError, match="only the class 'a'"):
         index(tmp_path)
     (tmp_path / "b").mkdir()
     with pytest.raises(DataError, match="class folder 'b' .* holds no image"):

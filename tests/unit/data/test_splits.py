@@ -101,7 +101,7 @@ def test_three_parts_are_as_large_as_asked_for() -> None:
     assert abs(counts["val"] - 150) <= 15
     assert abs(counts["test"] - 200) <= 5
     table.loc[table.index[:950], "split"] = "test"
-    with pytest.raises(DataError, match="val=0.1 is more than the set's own test part leaves"):
+    with pytest.raises(DataError, match="val=0.1 is more than the existing test part leaves"):
         deal_parts(table, 0.1, 0.2, 0)
 
 
@@ -126,7 +126,7 @@ def test_the_test_part_is_as_large_as_asked_for(fraction: float) -> None:
     rows = [(f"{i:04d}", "ab"[i % 2], f"{i:04d}", "") for i in range(400)]
     table = pd.DataFrame(rows, columns=["path", "label", "group", "split"])
     assert (hold_out_test(table, fraction, 0)["split"] == "test").mean() == pytest.approx(fraction, abs=0.01)
-    with pytest.raises(ConfigError, match="data.test_fraction=0.001 is too little"):
+    with pytest.raises(ConfigError, match="data.test_fraction must be 0 or at least 0.05, got 0.001"):
         hold_out_test(table, 0.001, 0)
 
 
@@ -139,7 +139,7 @@ def test_a_leak_in_the_sets_own_split_is_refused() -> None:
             "split": ["train", "test", "train", "train"],
         }
     )
-    with pytest.raises(DataError, match="1 groups lie on both sides of the set's split, the first is 'p'"):
+    with pytest.raises(DataError, match="1 groups are on both sides of the existing split, the first is 'p'"):
         hold_out_test(table, 0.2, 0)
 
 
@@ -147,7 +147,7 @@ def test_a_class_that_only_the_test_part_has_is_refused() -> None:
     table = pd.DataFrame(
         {"path": list("abc"), "label": list("xyz"), "group": list("abc"), "split": ["train", "train", "test"]}
     )
-    with pytest.raises(DataError, match="class 'z' has images in the test part only"):
+    with pytest.raises(DataError, match="class 'z' has images only in the test part"):
         hold_out_test(table, 0.2, 0)
 
 
@@ -167,7 +167,7 @@ def test_split_seed_decides_the_folds() -> None:
 def test_small_images_are_dropped_but_no_class() -> None:
     table = pd.DataFrame({"label": list("xxy"), "width": [8, 20, 20], "height": [20, 20, 30]})
     assert drop_small(table, 10)["label"].tolist() == ["x", "y"]
-    with pytest.raises(ConfigError, match="data.min_side=25 leaves no image of class 'x'"):
+    with pytest.raises(ConfigError, match="data.min_side=25 leaves no images of class 'x'"):
         drop_small(table, 25)
 
 
@@ -201,3 +201,80 @@ def test_no_photo_of_the_real_sets_straddles_any_split(real_data: Path, name: st
     train["fold"] = assign_folds(train, 5, 0)
     check_groups_whole(train, "fold")
     assert set(train["fold"]) == set(range(5))
+
+
+def ungrouped(n: int, labels: str = "ab") -> pd.DataFrame:
+    """Return an index of ``n`` images per class, every image a group of its own."""
+    rows = [(f"{label}{i:03d}.png", label, f"{label}{i:03d}", "") for label in labels for i in range(n)]
+    return pd.DataFrame(rows, columns=["path", "label", "group", "split"])
+
+
+def test_every_random_choice_depends_on_its_seed() -> None:
+    table, labels = ungrouped(40), np.repeat([0, 1], [30, 10])
+    parts = [hold_out_test(table, 0.2, seed)["split"].tolist() for seed in (0, 1, 0)]
+    assert parts[0] == parts[2] != parts[1]
+    dealt = [deal_parts(table, 0.2, 0.2, seed)["split"].tolist() for seed in (0, 1, 0)]
+    assert dealt[0] == dealt[2] != dealt[1]
+    kept = [subset(table, 0.5, seed)["path"].tolist() for seed in (0, 1, 0)]
+    assert kept[0] == kept[2] != kept[1]
+    balanced = [balance_rows(labels, "undersample", seed).tolist() for seed in (0, 1, 0)]
+    assert balanced[0] == balanced[2] != balanced[1]
+
+
+def test_subsets_and_balancing_of_a_seed_do_not_change() -> None:
+    assert subset(ungrouped(6), 0.5, 0)["path"].tolist() == [
+        "a001.png",
+        "a002.png",
+        "a004.png",
+        "b001.png",
+        "b002.png",
+        "b005.png",
+    ]
+    assert balance_rows(np.repeat([0, 1], [6, 2]), "undersample", 0).tolist() == [3, 5, 6, 7]
+
+
+def test_tables_are_numbered_anew() -> None:
+    table = ungrouped(6)[::-1].assign(width=20, height=20)
+    table.loc[table["path"] == "a000.png", "height"] = 9
+    assert subset(table, 0.5, 0).index.tolist() == list(range(6))
+    assert subset(table, 1.0, 0)["path"].tolist() == sorted(table["path"])
+    kept = drop_small(table, 10)
+    assert kept.index.tolist() == list(range(11))
+    assert len(drop_small(table, 9)) == 12  # the minimum itself is large enough
+
+
+def test_errors_name_the_key_that_asked_for_the_parts() -> None:
+    with pytest.raises(
+        DataError, match=r"class 'a' has 4 groups of images, too few for 5 parts \(k\); add images or use"
+    ):
+        assign_folds(ungrouped(4), 5, 0)
+    assert set(assign_folds(ungrouped(5), 5, 0)) == set(range(5))
+    with pytest.raises(DataError, match=r"\(data\.test_fraction\)"):
+        hold_out_test(ungrouped(4), 0.2, 0)
+    with pytest.raises(DataError, match=r"too few for 5 parts \(test\)"):
+        deal_parts(ungrouped(4), 0.2, 0.2, 0)
+    with pytest.raises(ConfigError, match=r"^val must be 0 or at least 0.05, got 0.01"):
+        deal_parts(ungrouped(100), 0.01, 0.0, 0)
+    with pytest.raises(ConfigError, match=r"one of none, undersample, oversample, weighted, got smote"):
+        balance_rows(np.array([0, 1]), "smote", 0)  # type: ignore[arg-type]
+
+
+def test_validation_must_leave_images_for_training() -> None:
+    table = ungrouped(20)
+    table.loc[table["path"].str[1:4] < "010", "split"] = "test"
+    with pytest.raises(DataError, match=r"val=0.46 is more than the existing test part leaves"):
+        deal_parts(table, 0.46, 0.2, 0)
+    assert (deal_parts(table, 0.45, 0.2, 0)["split"] == "val").sum() == 18  # 0.9 of the other half
+
+
+def test_a_class_that_shares_few_groups_with_others_is_named() -> None:
+    rows = [(f"a{i:03d}.png", "a", f"g{i % 5}", "") for i in range(40)]
+    rows += [(f"b{i:03d}.png", "b", f"g{i % 5 if i < 5 else 0}", "") for i in range(30)]
+    table = pd.DataFrame(rows, columns=["path", "label", "group", "split"])
+    assert set(table["label"][assign_folds(table, 5, 0) == 0]) == {"a", "b"}
+
+
+def test_class_weights_have_a_place_for_every_class() -> None:
+    weights = class_weights(np.array([0, 0, 0, 1]), 3)
+    assert weights.dtype == np.float32
+    assert weights.tolist() == pytest.approx([4 / 9, 4 / 3, 4 / 3])

@@ -155,7 +155,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_rubbish(faces: Path, tmp_path
         """
     )
     done = subprocess.run([sys.executable, "-c", code, str(faces), str(tmp_path)], capture_output=True, text=True)
-    assert "no room for the decoded images: 0 MB are needed in data.store_dir" in done.stdout, done.stderr
+    assert "not enough disk space: the decoded images need 0 MB in data.store_dir" in done.stdout, done.stderr
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
 

@@ -110,7 +110,7 @@ def test_a_warp_turns_and_scales_about_the_centre_and_shifts_as_far_as_it_says(
 
 
 def test_leaving_out_an_unknown_step_is_refused() -> None:
-    with pytest.raises(ConfigError, match="augment.without names 'rotate', which is no step .* flip, color_jitter"):
+    with pytest.raises(ConfigError, match="augment.without names 'rotate', which is not a step .* flip, color_jitter"):
         augmentation("light", ["rotate"])
 
 

@@ -47,7 +47,7 @@ def test_voc_files_are_read_beside_their_photos_or_apart(root: Path) -> None:
     [
         ("1.xml", "<annotation>", "cannot be read as a Pascal VOC file"),
         ("1.xml", VOC.format(name="x").replace("22", "high"), "cannot be read as a Pascal VOC file"),
-        ("3.xml", VOC.format(name="x"), "has no photo of its name"),
+        ("3.xml", VOC.format(name="x"), "has no photo of the same name"),
         ("boxes.xml", "", "cannot be read"),
     ],
 )
@@ -61,7 +61,7 @@ def test_a_voc_file_apart_from_two_photos_of_its_name(root: Path) -> None:
     Image.new("RGB", (9, 9)).save(root / "1.jpg")
     (root / "boxes").mkdir()
     (root / "boxes/1.xml").write_text(VOC.format(name="mask"))
-    with pytest.raises(DataError, match="may be of .*1.jpg or of .*1.png; put it beside its photo"):
+    with pytest.raises(DataError, match="matches both .*1.jpg and .*1.png; put it beside its photo"):
         read_voc(root)
 
 
@@ -77,8 +77,8 @@ def test_coco_boxes_become_corners_and_crowds_are_left_out(root: Path) -> None:
     [
         ({"images": [{"id": 1}]}, "images.0.file_name: Field required"),
         ({"annotations": [{"image_id": 1, "category_id": 5, "bbox": [1, 2]}]}, "annotations.0.bbox"),
-        ({"categories": []}, "a box of image 1 and category 5, which it does not both list"),
-        ({"images": [], "annotations": COCO["annotations"][:1]}, "a box of image 1"),
+        ({"categories": []}, "a box with image 1 and category 5, but does not define both"),
+        ({"images": [], "annotations": COCO["annotations"][:1]}, "a box with image 1"),
         ({"images": [{"id": 1, "file_name": "3.png"}]}, "1 of 1 photos .* the first is 3.png"),
         ({"images": [{"id": 1, "file_name": "../x/2.png"}]}, "not below"),
         ({"images": [{"id": 1, "file_name": "/etc/hostname"}]}, "not below"),

@@ -52,7 +52,7 @@ def test_a_class_of_ones_own_is_named_by_its_path_and_built_once_for_each_set_of
 
 def test_a_detector_is_used_as_it_is() -> None:
     assert find_faces(GREY, Corner(7)).boxes.tolist() == [[0, 0, 7, 7]]
-    with pytest.raises(ConfigError, match="side= is for a detector that is named"):
+    with pytest.raises(ConfigError, match="side= only applies to a named detector"):
         find_faces(GREY, Corner(7), side=3)
 
 

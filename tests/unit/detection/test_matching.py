@@ -50,10 +50,10 @@ def test_pascal_voc_files_are_read_with_their_photos(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (VOC, "a.xml has no photo of its name beside it"),
+        (VOC, "a.xml has no photo of the same name"),
         (VOC[:50], "a.xml cannot be read as a Pascal VOC file"),
         (VOC.replace(">11<", ">eleven<"), "cannot be read as a Pascal VOC file"),
-        (None, "holds no Pascal VOC file"),
+        (None, "contains no Pascal VOC files"),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence(tmp_path: Path, text: str | None, said: str) -> None:
@@ -61,3 +61,20 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path: Path, text: str | None, s
         (tmp_path / "a.xml").write_text(text)
     with pytest.raises(DataError, match=said):
         read_voc(tmp_path)
+
+
+def test_iou_of_boxes_that_are_not_square_small_or_empty() -> None:
+    boxes = np.array([[1, 2, 11, 42], [0, 0, 0.5, 0.5], [3, 3, 3, 9]], np.float32)
+    with np.errstate(all="raise"):
+        assert box_iou(boxes, boxes).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
+def test_a_match_needs_the_threshold_exactly() -> None:
+    truth = np.array([[0, 0, 10, 10]], np.float32)
+    half = np.array([[0, 0, 10, 5]], np.float32)
+    assert match(half, truth, 0.5).tolist() == [0]
+    assert match(half, truth, 0.51).tolist() == [-1]
+
+
+def test_average_precision_without_faces_is_undefined() -> None:
+    assert np.isnan(average_precision([0.5], [False], 0))

@@ -29,5 +29,5 @@ def test_a_photo_by_its_names(trained_on: str, asked: str, is_known: bool) -> No
 def test_an_exported_model_does_not_say_what_it_was_trained_on(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").touch()
     names, reason = photos_trained_on(tmp_path / "model.onnx")
-    assert reason == "a model file does not say; name the folder of its run to know"
+    assert reason == "an exported model does not record it; use its run folder"
     assert not names.holds("a.jpg")

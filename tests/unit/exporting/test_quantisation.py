@@ -48,7 +48,7 @@ def test_the_first_layers_stay_in_float(graph: Graph) -> None:
     kept = [[operators[name] for name in first_nodes(model, n)] for n in (0, 1, 2)]
     assert [names.count("Conv") for names in kept] == [0, 1, 2]
     assert all({"Transpose", "Resize"} <= set(names) for names in kept)
-    with pytest.raises(ModelError, match="float_layers=3 leaves nothing to quantise of the network's 3 convolutions"):
+    with pytest.raises(ModelError, match="float_layers=3 leaves nothing to quantise: the network has 3 convolutions"):
         first_nodes(model, 3)
 
 

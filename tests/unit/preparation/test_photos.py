@@ -35,7 +35,7 @@ def test_folders_say_the_split_and_the_class(name: str, have_labels: bool, split
 
 def test_folders_and_photos_are_listed_by_name(tmp_path: Path) -> None:
     write(tmp_path / "b/2.png", tmp_path / "b/x/1.png", tmp_path / "c/2.png", tmp_path / "single.jpg")
-    (tmp_path / "b/notes.txt").write_text("no picture")
+    (tmp_path / "b/notes.txt").write_text("no images")
     assert [photo.name for photo in list_photos([str(tmp_path / "b")])] == ["2.png", "x/1.png"]
     several = list_photos([str(tmp_path / name) for name in ("single.jpg", "c", "b")])
     assert [photo.name for photo in several] == ["b/2.png", "b/x/1.png", "c/2.png", "single.jpg"]
@@ -45,7 +45,7 @@ def test_folders_and_photos_are_listed_by_name(tmp_path: Path) -> None:
 def test_what_cannot_be_listed_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="photos=.*nowhere does not exist"):
         list_photos([str(tmp_path / "nowhere")])
-    with pytest.raises(DataError, match="holds no picture"):
+    with pytest.raises(DataError, match="contains no images"):
         list_photos([str(tmp_path)])
     write(tmp_path / "x/a/1.png", tmp_path / "y/a/1.png")
     with pytest.raises(DataError, match="would have the same names"):

@@ -71,10 +71,10 @@ def test_the_demo_set_still_makes_itself(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", ["os.system", "nowhere.Data", "lightning.pytorch.LightningDataModule", None])
 def test_data_of_another_class_are_refused(tmp_path: Path, target: str | None) -> None:
-    with pytest.raises(RunError, match=f"names {target}, which is no FaceDataModule"):
+    with pytest.raises(RunError, match=f"names {target}, which is not a FaceDataModule"):
         describe(save(tmp_path / "a.ckpt", data=DATA | {"_target_": target}, fingerprint="abc"))
 
 
 def test_a_checkpoint_without_a_network_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="names no network to build"):
+    with pytest.raises(RunError, match="does not describe its network"):
         describe(save(tmp_path / "a.ckpt", model={}))

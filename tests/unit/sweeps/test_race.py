@@ -96,6 +96,16 @@ def test_the_summary_says_what_racing_saved_and_ranks_no_pruned_one(tmp_path: Pa
     write_run(tmp_path / "out", {0: 0.99, 1: 0.99}, lr=2, status="pruned")
     summary = rebuild(tmp_path)
     assert [(c.label, c.rank) for c in summary.configurations] == [("net lr=1", 1), ("net lr=2", None)]
-    assert "Racing stopped 1 of them early, which saved 1 of 6 fits." in summary.verdict
+    assert "Racing pruned 1 of them, which saved 1 of 6 fits." in summary.verdict
     assert "pruned: it was slow" in (tmp_path / "summary.html").read_text()
     assert summarise(tmp_path).problems == [("net lr=2", "pruned: it was slow")]
+
+
+def test_the_rival_is_the_best_complete_configuration(tmp_path: Path) -> None:
+    write_run(tmp_path / "good", {fold: score - 0.05 for fold, score in SCORES.items()}, lr=3, race_margin=2.0)
+    write_run(tmp_path / "bad", {fold: score - 0.3 for fold, score in SCORES.items()}, lr=4, race_margin=2.0)
+    run = write_rivals(tmp_path, BEHIND)
+    (tmp_path / "broken").mkdir()
+    pruned = judge(tmp_path, read_config(run))
+    assert pruned is not None
+    assert "that of net lr=1 on the same folds" in pruned.reason

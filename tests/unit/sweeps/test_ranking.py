@@ -70,7 +70,7 @@ def test_what_lacks_a_fold_is_shown_but_never_ranked(tmp_path: Path) -> None:
     [
         (
             0.001,
-            r"2 configurations lie within one standard error \(0.0153 in val/auroc\) .* net bs=16 \(480 s\)",
+            r"2 configurations are within one standard error \(0.0153 in val/auroc\) .* net bs=16 \(480 s\)",
         ),
         (0.1, "net bs=32 is first by 0.1000 in val/auroc, more than one standard error of its mean"),
     ],
@@ -85,15 +85,15 @@ def test_the_verdict_knows_how_sure_it_is(tmp_path: Path, gap: float, said: str)
 def test_one_fold_is_no_proof(tmp_path: Path) -> None:
     write_run(tmp_path / "a", {0: 0.9}, fold=0, lr=1)
     write_run(tmp_path / "b", {0: 0.8}, fold=0, lr=2)
-    assert "on one fold, which cannot show how much of that is chance; run fold=all" in summarise(tmp_path).verdict
+    assert "on one fold, which says nothing about chance; run fold=all" in summarise(tmp_path).verdict
 
 
 def test_runs_on_other_data_are_not_ranked_together(tmp_path: Path) -> None:
     write_run(tmp_path / "a", SCORES, lr=1)
     write_run(tmp_path / "b", SCORES, lr=2, fingerprint="other")
-    with pytest.raises(RunError, match="holds runs on different data or with different monitors"):
+    with pytest.raises(RunError, match="contains runs with different data or monitors"):
         summarise(tmp_path)
-    with pytest.raises(RunError, match="holds no run; give a sweep's folder"):
+    with pytest.raises(RunError, match="contains no runs; give the folder of a sweep"):
         summarise(tmp_path / "a/fold-0/none")
 
 

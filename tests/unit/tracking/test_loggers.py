@@ -73,9 +73,7 @@ def test_wandb_without_an_account_names_the_way_out(
     monkeypatch.delenv("WANDB_MODE")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    with pytest.raises(
-        ConfigError, match=r"'wandb login', or keep the run on this machine with logger\.wandb\.mode=off"
-    ):
+    with pytest.raises(ConfigError, match=r"'wandb login', or log locally with logger\.wandb\.mode=off"):
         fit_folds(configure(faces, tmp_path, "logger=wandb"), tmp_path / "run")
 
 
@@ -141,5 +139,7 @@ def test_a_run_that_mlflow_does_not_know_any_more_is_one_sentence(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run/fold-0").mkdir(parents=True)
     (tmp_path / "run/fold-0/mlflow_id").write_text("0" * 32)
-    with pytest.raises(ConfigError, match=r"MLflow could not start .* delete .*fold-0/mlflow_id to begin a new run"):
+    with pytest.raises(
+        ConfigError, match=r"MLflow could not start .* delete .*fold-0/mlflow_id to start a new MLflow run"
+    ):
         fit_folds(configure(faces, tmp_path, "logger=mlflow"), tmp_path / "run")

@@ -104,11 +104,14 @@ def test_it_looks_at_the_very_images_in_its_own_way(fit: Fit, faces: Path, tmp_p
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["k=4"], "was trained with k=3, so it may have seen the images that its student is validated on; type k=3"),
-        (["split_seed=1"], "was trained with split_seed=0, so it may have seen .*; type split_seed=0"),
-        (["data.store_size=24"], "was shown images of 16 pixels; type data.store_size=16"),
-        (["fold=1"], "fold=1 of .* is not complete; complete are: 0"),
-        (["teacher=nowhere"], "nowhere is no run folder"),
+        (
+            ["k=4"],
+            "was trained with k=3, so it may have seen the student's validation images; use k=3",
+        ),
+        (["split_seed=1"], "was trained with split_seed=0, so it may have seen .*; use split_seed=0"),
+        (["data.store_size=24"], "was trained on images of 16 pixels; use data.store_size=16"),
+        (["fold=1"], "fold=1 of .* is not complete; complete folds: 0"),
+        (["teacher=nowhere"], "nowhere is not a run folder"),
     ],
 )
 def test_what_may_have_seen_too_much_is_no_teacher(
@@ -124,7 +127,7 @@ def test_a_teacher_of_other_images_or_classes_is_refused(fit: Fit, faces: Path, 
     others = write_faces(tmp_path / "others", {"mask": 22, "no_mask": 18}, seed=9)
     own = configure(others, tmp_path, f"teacher={folder}")
     check_teacher(own)
-    with pytest.raises(FaceMaskError, match="was trained on other images .*, perhaps those that its student is"):
+    with pytest.raises(FaceMaskError, match="was trained on other images .*, possibly the student's validation images"):
         fit_folds(own, tmp_path / "student")
     with pytest.raises(FaceMaskError, match="was trained on other images"):
         fit(f"teacher={folder}", "data.fraction=0.8", name="some")

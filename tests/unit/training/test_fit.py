@@ -134,7 +134,7 @@ def test_unreadable_files_are_warned_of_once_and_listed(tmp_path: Path, capsys: 
     assert listed["path"].tolist() == ["mask/004.png"]
     assert result.data is not None
     assert result.data.unreadable == 1
-    assert capsys.readouterr().err.count("1 of 24 images cannot be read and are left out") == 1
+    assert capsys.readouterr().err.count("1 of 24 images cannot be read and are skipped") == 1
 
 
 def test_every_augmentation_optimiser_and_balance_trains(fit: Fit) -> None:

@@ -113,7 +113,7 @@ def test_a_run_does_not_go_on_over_changed_images(tmp_path: Path, monkeypatch: p
         with pytest.raises(PowerCut):
             fit_folds(config, tmp_path / "run")
     (root / "mask/004.png").unlink()
-    with pytest.raises(RunError, match="have changed since .*fold-0 was begun .* delete .*run to begin anew"):
+    with pytest.raises(RunError, match="changed since .*fold-0 was started .* delete .*run to start again"):
         fit_folds(config, tmp_path / "run")
     write_faces(root, {"mask": 20, "no_mask": 20})
     assert fit_folds(config, tmp_path / "run").is_complete
@@ -136,7 +136,7 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on_from_there(fit: Fit, mo
 
     with monkeypatch.context() as patched:
         patched.setattr("facemask.training.callbacks.torch.save", full)
-        with pytest.raises(RunError, match=r"ckpt cannot be written .* make room, then type resume=.*cut"):
+        with pytest.raises(RunError, match=r"ckpt cannot be written .* free space, then type resume=.*cut"):
             fit(name="cut")
     assert not list((whole.parent / "cut").rglob("*.partial"))
     assert_same(whole, fit(name="cut")[1])

@@ -76,7 +76,7 @@ def test_delays_are_told_of_live_sources_and_bound_what_was_measured() -> None:
 
 
 def test_no_frame_and_no_face_are_said() -> None:
-    assert "no frame came" in told(Tally("frames"))
+    assert "no frames" in told(Tally("frames"))
     tally = Tally("frames", seconds=1.0)
     tally.count([], 0.0)
-    assert "No face was seen." in told(tally)
+    assert "No faces were found." in told(tally)

@@ -83,9 +83,9 @@ def test_what_is_no_video_is_said_to_be_none(tmp_path: Path, content: bytes) -> 
 
 
 def test_what_is_not_there_is_said_not_to_be_there(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="missing.mp4 is not there"):
+    with pytest.raises(DataError, match="missing.mp4 does not exist"):
         open_source(str(tmp_path / "missing.mp4"), silent)
-    with pytest.raises(DataError, match="holds no photo"):
+    with pytest.raises(DataError, match="contains no photos"):
         open_source(str(tmp_path), silent)
     with pytest.raises(DataError, match="source has no value"):
         open_source("", silent)
@@ -97,7 +97,7 @@ def test_photos_come_by_name_from_every_folder_and_damaged_ones_are_left_out(tmp
     (tmp_path / "b").mkdir()
     for name, value in (("b/z.png", 30), ("a.jpg", 10)):
         Image.fromarray(np.full((8, 9, 3), (value, 0, 0), np.uint8)).save(tmp_path / name, quality=100)
-    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "broken.png").write_bytes(b"no images")
     said: list[str] = []
     frames = list(open_source(str(tmp_path), said.append).frames())
     assert [frame.name for frame in frames] == ["a.jpg", "b/z.png"]
@@ -107,7 +107,7 @@ def test_photos_come_by_name_from_every_folder_and_damaged_ones_are_left_out(tmp
 
 
 def test_a_single_damaged_photo_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "broken.png").write_bytes(b"no images")
     with pytest.raises(DataError, match="broken.png cannot be read"):
         list(Photos(tmp_path / "broken.png", silent).frames())
 
@@ -124,7 +124,7 @@ def test_a_camera_that_goes_away_comes_back_and_its_password_is_never_shown(monk
     def say(sentence: str) -> None:
         nonlocal is_back
         said.append(sentence)
-        if "went away" in sentence:
+        if "connection lost" in sentence:
             camera.switch_on()
         is_back |= "is back" in sentence
 
@@ -136,7 +136,7 @@ def test_a_camera_that_goes_away_comes_back_and_its_password_is_never_shown(monk
     assert [frame.number for frame in before] == list(range(5))
     assert after.number >= 5
     assert after.seconds > before[-1].seconds
-    assert any("went away; trying to reach it again for 30 s" in sentence for sentence in said)
+    assert any("connection lost; reconnecting for up to 30 s" in sentence for sentence in said)
     assert "secret" not in source.name + "".join(said)
 
 
@@ -148,13 +148,13 @@ def test_a_camera_that_stays_away_ends_the_source() -> None:
     camera.switch_off()
     for _ in frames:
         pass
-    assert said[-1].endswith("stayed away for 0.2 s.")
+    assert said[-1].endswith("no connection for 0.2 s.")
 
 
 def test_a_camera_that_was_never_there_is_an_error() -> None:
     camera = FakeCamera()
     camera.switch_off()
-    with pytest.raises(DataError, match=r"http://127.0.0.1:\d+/live.mjpg cannot be opened; check the address"):
+    with pytest.raises(DataError, match=r"http://127.0.0.1:\d+/live.mjpg cannot be opened; check the URL"):
         open_source(camera.address, silent)
 
 

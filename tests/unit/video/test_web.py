@@ -122,7 +122,7 @@ def test_beyond_the_loopback_a_token_is_asked_for(tmp_path: Path) -> None:
         assert code_of(ask(sink, f"/?token={token}")) == 200
     finally:
         sink.end()
-    with pytest.raises(ConfigError, match="sink=web shows what moves"):
+    with pytest.raises(ConfigError, match="sink=web shows videos"):
         WebSink().begin(Frames([], is_stills=True), tmp_path, said.append)
     assert WebSink(host="0.0.0.0").token != WebSink(host="0.0.0.0").token
     assert WebSink(host="0.0.0.0", token="ours").token == "ours"
@@ -130,5 +130,5 @@ def test_beyond_the_loopback_a_token_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_is_an_error_in_words(sink: WebSink, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"a page cannot be opened at 127.0.0.1:\d+ .*sink.web.port=0"):
+    with pytest.raises(ConfigError, match=r"cannot listen on 127.0.0.1:\d+ .*sink.web.port=0"):
         WebSink(port=sink.port).begin(Frames([]), tmp_path, lambda _: None)
