@@ -1,7 +1,7 @@
 """Draw the README's pictures with the project's own commands: ``python docs/draw_pictures.py``.
 
 Everything comes from the demo set, and for the labelled frame from a public-domain portrait that scikit-image ships.
-Needs a Chromium for the picture of the report. Takes about ten minutes on two cores; the work stays in ``outputs/docs``.
+The picture of the report needs Chromium. Takes about ten minutes on two cores; the work stays in ``outputs/docs``.
 """
 
 import shutil

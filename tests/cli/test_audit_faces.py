@@ -43,7 +43,7 @@ def test_each_defect_fails_it_until_it_is_allowed(clean: Path, tmp_path: Path) -
     assert done.code == 1
     sentences = [line for line in done.err.splitlines() if line.startswith("error: ")]
     assert len(sentences) == 1
-    assert "more than is allowed: unreadable (1, allowed 0), exact_duplicates (1, allowed 0)" in sentences[0]
+    assert "more findings than allowed: unreadable (1, allowed 0), exact_duplicates (1, allowed 0)" in sentences[0]
     facts = json.loads((tmp_path / "audit/audit.json").read_text())
     expected = {
         "unreadable": 1,

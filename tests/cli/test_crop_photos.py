@@ -68,7 +68,7 @@ def test_killed_and_typed_again_it_ends_with_the_same_files(photos: Path, tmp_pa
     assert files(tmp_path / "faces") == files(tmp_path / "whole")
     refused = crop(tmp_path, *words[:1], "out=faces")
     assert refused.code == 2
-    assert "out=faces holds crops made with crop.margin=[0.1, 0.3, 0.1, 0.1], not 0.15; give another" in refused.err
+    assert "out=faces holds crops made with crop.margin=[0.1, 0.3, 0.1, 0.1], not 0.15; choose another" in refused.err
     assert files(tmp_path / "faces") == files(tmp_path / "whole")
 
 
@@ -84,7 +84,7 @@ def test_some_photos_by_name(photos: Path, tmp_path: Path) -> None:
     for face, label in zip(faces, ("mask", "no_mask"), strict=True):
         half = call_command(PROJECT / "train.py", train, tmp_path, {})
         assert half.code == 2
-        assert "data.root=faces holds faces whose class nobody has said, in unlabelled; move them" in half.err
+        assert "data.root=faces contains unlabelled images (in unlabelled/); move them" in half.err
         (tmp_path / "faces" / label).mkdir()
         face.rename(tmp_path / "faces" / label / face.name)
     words = [f"photos={photos}/mask/0.jpg", f"photos={photos}/mask/1.jpg", "out=faces", "detector=haar"]

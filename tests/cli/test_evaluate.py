@@ -262,7 +262,7 @@ def test_a_missing_class_one_sample_and_an_unreadable_file_are_told(place: Path)
     only = write_faces(place / "only", {"mask": 5}, side=14, seed=5)
     done = evaluate(place, "run=a", f"data.root={only}", "split=all", "hydra.run.dir=missing")
     assert done.code == 0, done.err
-    assert "There is no image of no_mask here" in done.out
+    assert "There are no images of no_mask" in done.out
     assert report(place / "missing")["models"][0]["metrics"]["auroc"] is None
     assert "There is only one class" in (place / "missing/report.html").read_text()
     single = write_faces(place / "single", {"no_mask": 1}, side=14, seed=6)
@@ -307,8 +307,8 @@ def nothing(place: Path) -> None:
 WRONG = [
     ("", nothing, "name what to evaluate: run=FOLDER (several: run=A run=B), or sweep=FOLDER"),
     ("run=a sweep=sweep", nothing, "name what to evaluate"),
-    ("run=nowhere", nothing, "nowhere is no run folder: it has no config.yaml; give the folder that a run printed."),
-    ("sweep=nowhere", nothing, "nowhere is not a folder; give a sweep's"),
+    ("run=nowhere", nothing, "nowhere is not a run folder: it has no config.yaml; give the folder that a run printed."),
+    ("sweep=nowhere", nothing, "nowhere is not a folder; give the folder of a sweep"),
     ("run=a run=a", nothing, "a run is given twice"),
     ("run=a run=c", nothing, "they cannot be compared; evaluate them separately."),
     ("run=a fold=2", nothing, "fold=2 of a is not complete; complete folds: 0."),
@@ -319,18 +319,18 @@ WRONG = [
     ("run=a split=train", nothing, "split must be one of test, val, all, got train."),
     ("run=a split=all", nothing, "split=all would include the training images"),
     ("run=a data.root=three split=all", nothing, "the class 'wrong_mask' of the images is unknown to the model"),
-    ("run=a data.root=two", nothing, "data.root=two has no test folder; to take all of its images, type split=all."),
+    ("run=a data.root=two", nothing, "data.root=two has no test folder; use split=all to evaluate on all images."),
     ("run=a data.root=nowhere split=all", nothing, "data.root=nowhere is not a folder"),
-    ("run=a positive=masked", nothing, "positive=masked is no class of the model; did you mean mask?"),
-    ("run=c positive=mask", nothing, "positive=mask is for models of two classes; this one knows mask, no_mask"),
+    ("run=a positive=masked", nothing, "positive=masked is not a class of the model; did you mean mask?"),
+    ("run=c positive=mask", nothing, "positive=mask only applies to two classes; this model has mask, no_mask"),
     ("run=a recalls=[2]", nothing, "recalls must be numbers greater than 0 and at most 1, got 2.0."),
     ("run=a costs.missed=0", nothing, "costs.missed must be a positive number, got 0.0."),
     ("run=a n_bootstraps=1", nothing, "n_bootstraps must be at least 100, got 1."),
     ("run=a data.labels={mask:no_mask}", nothing, "data.labels only applies to another folder"),
     ("run=a hydra.run.dir=b/fold-0", nothing, "b/fold-0 is a run folder, which must not be changed"),
     ("run=two/manifest.csv", nothing, "two/manifest.csv is a file; give the folder of a run, or a checkpoint (.ckpt)."),
-    ("run=a device=meta", nothing, "device=meta cannot be used here"),
-    ("run=a device=abc", nothing, "device=abc cannot be used here"),
+    ("run=a device=meta", nothing, "device=meta is not available"),
+    ("run=a device=abc", nothing, "device=abc is not available"),
     ("run=a report.face=true", nothing, "report.face is not a key; did you mean report.faces?"),
     ("-m run=a", nothing, "-m is only supported by train.py; remove it. To pass several values: run=A run=B"),
 ]

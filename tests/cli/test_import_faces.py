@@ -69,8 +69,8 @@ def test_boxes_become_faces_that_can_be_trained_on(photos: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("photos={}", "these names of faces are not known: hat (12 faces); say for each what it is"),
-        ("photos={} +classes.hat=train", "classes.hat=train is no name for a class folder"),
+        ("photos={}", "unknown names of faces: hat (12 faces); map each to a class"),
+        ("photos={} +classes.hat=train", "classes.hat=train: train, val and test are reserved"),
         ("photos={} +classes.hat=../x", "classes.hat=../x is not a valid class name"),
         ("photos={} classes=four", "classes=four: there is no such classes; choose from: binary, three."),
         ("photos={} boxes=none.json", "none.json cannot be read as a COCO file: No such file or directory."),

@@ -52,4 +52,5 @@ def test_every_way_is_measured_and_drawn(place: Path) -> None:
 def test_a_wrong_run_is_told_of(place: Path) -> None:
     done = call_command(SCRIPT, ["run=nowhere", *BRIEF], place, {})
     assert done.code == 2
-    assert done.err == "error: nowhere is no run folder: it has no config.yaml; give the folder that a run printed.\n"
+    sentence = "nowhere is not a run folder: it has no config.yaml; give the folder that a run printed."
+    assert done.err == f"error: {sentence}\n"

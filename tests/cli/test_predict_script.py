@@ -74,7 +74,7 @@ def test_it_prints_class_and_probabilities(place: Path) -> None:
     assert done.stdout == f"{face} {name} mask={row[0]:.4f} no_mask={row[1]:.4f}\n"
     done = isolated(code, "nowhere.png")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines()[-1] == "error: nowhere.png cannot be read as a picture"
+    assert done.stderr.splitlines()[-1] == "error: nowhere.png cannot be read as an image"
 
 
 def test_one_of_several_models_is_named(place: Path) -> None:

@@ -48,7 +48,7 @@ def test_folders_of_parts_hold_every_face_once_and_whole_photos(photos_known: Pa
     assert set(index(tmp_path / "parts")["split"]) == {"train", "test"}
     refused = prepare(tmp_path, "data.root=set", "out=parts")
     assert refused.code == 2
-    assert "out=parts exists already; give a new folder, or delete that one." in refused.err
+    assert "out=parts already exists; choose a new folder, or delete that one." in refused.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["parts", "set"]
 
 
@@ -101,7 +101,7 @@ def test_two_files_that_would_have_one_place_are_refused(tmp_path: Path) -> None
         ("data.root=set out=set/parts", "out=set/parts is inside data.root=set; choose a folder outside it."),
         ("data.root=set split_seed=-1", "split_seed must be at least 0 and less than 2**32, got -1."),
         ("data.root=set test=0.05", "class 'a' has 12 groups of images, too few for 20 parts (test)"),
-        ("data.root=set out=diary.txt", "out=diary.txt exists already; give a new folder"),
+        ("data.root=set out=diary.txt", "out=diary.txt already exists; choose a new folder"),
         ("data.root=set photos=x", "photos is not a key"),
     ],
 )

@@ -149,7 +149,7 @@ WRONG: list[tuple[str, Prepare, str]] = [
     (
         "resume={}/nowhere",
         nothing,
-        "nowhere is no run folder: it has no config.yaml; give the folder that a run printed.",
+        "nowhere is not a run folder: it has no config.yaml; give the folder that a run printed.",
     ),
     ("resume={}/file", file_in_the_way, "/file is a file; choose a folder."),
     ("resume={}/run", broken_run, "/run/config.yaml cannot be read"),

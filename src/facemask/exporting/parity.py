@@ -105,8 +105,8 @@ def check(parity: Parity, precision: str, max_drop: float) -> None:
         )
     if precision == "fp32" and not parity.largest <= TOLERANCE:
         raise ModelError(
-            f"the exported graph does not match the trained network: probabilities differ by {parity.largest:.2g}, more "
-            f"than {TOLERANCE:g}; nothing was written. Does its forward() depend on anything but its input?"
+            f"the exported graph does not match the trained network: probabilities differ by {parity.largest:.2g}, "
+            f"more than {TOLERANCE:g}; nothing was written. Does its forward() depend on anything but its input?"
         )
     gain, low, high = parity.gain
     allowed = (

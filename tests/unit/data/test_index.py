@@ -68,7 +68,7 @@ def test_manifest_gives_groups_and_splits(tmp_path: Path) -> None:
         ("file,photo\na/000.png,p", "has no row for 2 of 3 images, the first is a/001.png"),
         ("file\na/000.png\na/000.png\na/001.png\nb/000.png", "lists a/000.png twice"),
         ("file,split\na/000.png,trian\na/001.png,\nb/000.png,", "has split 'trian'"),
-        ("file,label\na/000.png,b\na/001.png,a\nb/000.png,b", "gives a/000.png a label other than its folder's"),
+        ("file,label\na/000.png,b\na/001.png,a\nb/000.png,b", "gives a/000.png a label that differs from its folder"),
         ("", "cannot be read as a CSV table"),
     ],
 )

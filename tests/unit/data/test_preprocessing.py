@@ -59,7 +59,7 @@ def test_the_camera_rotation_is_applied(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"plain text", b"\x89PNG\r\n\x1a\n cut off", b"\xff\xd8\xff\xe0 cut off"])
 def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.jpg").write_bytes(content)
-    with pytest.raises(DataError, match=r"x\.jpg cannot be read as a picture"):
+    with pytest.raises(DataError, match=r"x\.jpg cannot be read as an image"):
         read_image(tmp_path / "x.jpg")
 
 

@@ -166,7 +166,7 @@ def test_an_error_of_the_disk_is_told_apart_from_a_full_one(
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(store_module, "_decode", fail)
-    with pytest.raises(DataError, match=r"cannot be written \(Read-only file system\); point it to a folder that can"):
+    with pytest.raises(DataError, match=r"cannot be written \(Read-only file system\); choose a writable folder"):
         open_faces(faces, tmp_path)
 
 

@@ -73,7 +73,7 @@ def test_a_wrong_name_or_argument_is_one_sentence(name: str, arguments: dict[str
 
 
 def test_a_picture_that_is_missing_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"none.png cannot be read as a picture"):
+    with pytest.raises(DataError, match=r"none.png cannot be read as an image"):
         find_faces(tmp_path / "none.png", Corner())
 
 

@@ -23,7 +23,7 @@ def scores(label: str, auroc: float) -> ModelScores:
 def evaluation() -> Evaluation:
     """Two models, of one of which a metric is not defined."""
     models = [scores("CNN lr=0.1", 0.95), scores("CNN <lr=0.2>", np.nan)]
-    return Evaluation(Path("out"), "faces, test part, n = 20", models, ["There is no image of <b> here."])
+    return Evaluation(Path("out"), "faces, test part, n = 20", models, ["There are no images of <b>."])
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_notebook_shows_the_scores_and_links_the_report(evaluation: Evaluation
     html = evaluation._repr_html_()
     assert "0.9000 (0.850–0.950)" in html
     assert "CNN &lt;lr=0.2&gt;" in html
-    assert "There is no image of &lt;b&gt; here." in html
+    assert "There are no images of &lt;b&gt;." in html
     assert '<a href="out/report.html">' in html
     assert evaluation.scores["AUROC"].tolist() == [0.95, pytest.approx(np.nan, nan_ok=True)]
 
@@ -62,7 +62,7 @@ def test_the_terminal_shows_the_scores_the_notes_and_the_report(evaluation: Eval
     assert lines[0].strip() == "faces, test part, n = 20"
     assert any(line.split() == ["CNN", "lr=0.1", "0.900", "0.800", "0.950", "1.23"] for line in lines)
     assert any(line.split() == ["CNN", "<lr=0.2>", "0.900", "0.800", "–", "1.23"] for line in lines)
-    assert lines[-2:] == ["There is no image of <b> here.", "Report: out/report.html"]
+    assert lines[-2:] == ["There are no images of <b>.", "Report: out/report.html"]
 
 
 def test_photos_show_what_came_of_the_faces(photo_evaluation: PhotoEvaluation) -> None:

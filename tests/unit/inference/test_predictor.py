@@ -150,7 +150,10 @@ def test_a_graph_that_takes_floats_gets_normalised_images(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("crop", "said"),
     [
-        (np.zeros((4, 4, 3), np.float32), r"crop 1 is float32\[4, 4, 3\]; each must be an array uint8\[h, w, 3\], RGB"),
+        (
+            np.zeros((4, 4, 3), np.float32),
+            r"crop 1 is float32\[4, 4, 3\]; each crop must be an array uint8\[h, w, 3\], RGB",
+        ),
         (np.zeros((4, 4), np.uint8), r"crop 1 is uint8\[4, 4\]"),
         (np.zeros((4, 4, 4), np.uint8), r"crop 1 is uint8\[4, 4, 4\]"),
         (np.zeros((0, 4, 3), np.uint8), "crop 1 has no pixels: 4 x 0; leave it out"),
@@ -170,9 +173,11 @@ def test_wrong_squares_raise(brightness: Predictor, wrong: Pixels) -> None:
 
 def test_an_argument_for_another_kind_of_file_raises(tmp_path: Path) -> None:
     file = write_onnx(tmp_path / "model.onnx")
-    with pytest.raises(ModelError, match=r"device=cuda is for a folder and .ckpt and .pt2 and .xml, and .* is .onnx"):
+    with pytest.raises(
+        ModelError, match=r"device=cuda only applies to a folder and .ckpt and .pt2 and .xml, but .* is .onnx"
+    ):
         Predictor.load(file, device="cuda")
-    with pytest.raises(ModelError, match="fold=1 is for a folder, and .* is .onnx; leave it out"):
+    with pytest.raises(ModelError, match="fold=1 only applies to a folder, but .* is .onnx; leave it out"):
         Predictor.load(file, fold=1)
     (tmp_path / "model.xml").touch()
     with pytest.raises(ModelError, match="is for .onnx, and .* is .xml; leave it out"):
@@ -180,13 +185,13 @@ def test_an_argument_for_another_kind_of_file_raises(tmp_path: Path) -> None:
 
 
 def test_files_that_are_not_models_raise(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ModelError, match="nowhere.onnx does not exist; give a run's folder"):
+    with pytest.raises(ModelError, match="nowhere.onnx does not exist; give a run folder"):
         Predictor.load(tmp_path / "nowhere.onnx")
     with pytest.raises(ModelError, match="threads must be at least 1, got 0"):
         Predictor.load(write_onnx(tmp_path / "whole.onnx"), threads=0)
     (tmp_path / "model.tflite").touch()
     with pytest.raises(
-        ModelError, match="model.tflite is not a model file; give a run's folder, or a file .ckpt, .pt2, .onnx or .xml"
+        ModelError, match="model.tflite is not a model file; give a run folder, or a file .ckpt, .pt2, .onnx or .xml"
     ):
         Predictor.load(tmp_path / "model.tflite")
     whole = write_onnx(tmp_path / "whole.onnx").read_bytes()

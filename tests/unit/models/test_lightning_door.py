@@ -294,7 +294,7 @@ def test_classes_of_two_kinds_of_data_are_not_mixed_up(faces: Path, tmp_path: Pa
     others = write_faces(tmp_path / "others", {"a": 12, "b": 12, "c": 12})
     model = new_model()
     new_trainer(tmp_path, enable_checkpointing=False, epochs=1).fit(model, open_data(faces, tmp_path))
-    with pytest.raises(ConfigError, match="is for the classes mask, no_mask, and the data have a, b, c; give a new"):
+    with pytest.raises(ConfigError, match="has the classes mask, no_mask, but the data have a, b, c; use a new"):
         new_trainer(tmp_path, enable_checkpointing=False, epochs=1).fit(model, open_data(others, tmp_path))
 
 

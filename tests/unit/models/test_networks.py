@@ -103,7 +103,7 @@ def test_frozen_layers_stay_in_evaluation_mode_when_training_resumes() -> None:
     [
         ("until=block.2", "there is no such stage; choose from: conv_stem, bn1, blocks"),
         ("until=blocks.9", "choose from: blocks.0, blocks.1"),
-        ("all", "model.freeze=all is not one of none, backbone, until=STAGE"),
+        ("all", "model.freeze must be none, backbone or until=STAGE, got all"),
     ],
 )
 def test_a_wrong_stage_is_answered_with_the_right_ones(freeze: str, said: str) -> None:

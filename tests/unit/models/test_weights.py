@@ -73,7 +73,7 @@ def test_offline_and_nothing_found_names_the_three_ways_out() -> None:
 
 
 def test_a_tag_asks_for_the_hubs_weights_not_the_packages() -> None:
-    with pytest.raises(WeightsError, match="the pretrained weights of mobilenetv2_100.ra_in1k cannot be had"):
+    with pytest.raises(WeightsError, match="the pretrained weights of mobilenetv2_100.ra_in1k are not available"):
         build_timm("mobilenetv2_100.ra_in1k", pretrained=True)
 
 

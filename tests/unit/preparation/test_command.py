@@ -125,7 +125,10 @@ def test_audit_returns_findings_and_fails_by_what_is_allowed(
     assert "7 images in 7 groups, 2 classes" in shown
     config.allow.tiny = 6
     failed = prepare(config, tmp_path / "audit")
-    assert failed.failure == "more than is allowed: tiny (7, allowed 6); mend the set, or allow more: allow.tiny=…"
+    assert (
+        failed.failure
+        == "more findings than allowed: tiny (7, allowed 6); fix the data set, or allow more: allow.tiny=…"
+    )
 
 
 def test_explore_returns_the_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -156,7 +156,7 @@ def test_damaged_files_of_a_run_are_named(tmp_path: Path) -> None:
             with pytest.raises(RunError, match=r"result\.json is damaged") as caught:
                 read(tmp_path)
             assert "\n" not in str(caught.value)
-    with pytest.raises(RunError, match=r"is no run folder: it has no config\.yaml"):
+    with pytest.raises(RunError, match=r"is not a run folder: it has no config\.yaml"):
         read_config(tmp_path)
     for text in ("[1", "- a\n- b", "3"):
         (tmp_path / "config.yaml").write_text(text)
