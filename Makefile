@@ -5,7 +5,10 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train study test check format format-check lint types imports
+.PHONY: help setup train study quick test test-random coverage check format format-check lint types imports
+
+# One process per core, each with one thread; a file's tests stay in one process, because they share trained runs.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,8 +35,17 @@ study: $(READY) ## repeat a study and write its tables: make study STUDY=three_c
 	$(BIN)/python train.py experiment=$(STUDY) $(ARGS) || [ $$? -eq 1 ]
 	$(BIN)/python evaluate.py sweep=outputs/sweeps/$(STUDY) top=all hydra.run.dir=outputs/reports/$(STUDY)
 
-test: $(READY) ## run the tests
-	$(BIN)/python -m pytest
+quick: $(READY) ## run the tests that train nothing (a minute)
+	$(PYTEST) -p no:randomly -m 'not slow'
+
+test: $(READY) ## run all tests
+	$(PYTEST) -p no:randomly
+
+test-random: $(READY) ## run all tests in random order
+	$(PYTEST)
+
+coverage: $(READY) ## run all tests and print line and branch coverage
+	$(PYTEST) -p no:randomly --cov --cov-report=term
 
 check: format-check lint types imports test ## everything that must hold before a commit
 

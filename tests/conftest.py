@@ -34,6 +34,20 @@ settings.load_profile("repeatable")
 Run = Callable[..., Outcome]
 
 
+TRAINING = {"fit", "trained_folder"}  # fixtures that train a network
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by the fixtures that they use."""
+    for item in items:
+        used = set(getattr(item, "fixturenames", ()))
+        if used & TRAINING:
+            item.add_marker(pytest.mark.slow)
+        if "real_data" in used:
+            item.add_marker(pytest.mark.real_data)
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def workdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder where commands are typed, so that all processes share one demo set and one store."""

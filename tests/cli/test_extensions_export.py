@@ -17,6 +17,8 @@ import torch
 from facemask.exporting.formats.format import ExportFormat
 from facemask.inference.backend import METADATA, Backend, read_metadata
 
+pytestmark = pytest.mark.slow
+
 
 class WriteOnly(ExportFormat):
     """The bare weights, which nothing here can run."""

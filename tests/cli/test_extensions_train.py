@@ -9,6 +9,8 @@ from conftest import PROJECT
 NETWORK = '''
 from torch import nn
 
+pytestmark = pytest.mark.slow
+
 
 class Tiny(nn.Module):
     """A network that knows nothing of facemask."""

@@ -14,6 +14,8 @@ import numpy as np
 
 from facemask.detection.detectors import Faces
 
+pytestmark = pytest.mark.slow
+
 
 class Middle:
     """Finds a face in the middle of every picture."""

@@ -11,6 +11,8 @@ from PIL import Image
 from commands import Outcome, call_command
 from conftest import PROJECT
 
+pytestmark = pytest.mark.slow
+
 BOX = "<object><name>{}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"
 
 

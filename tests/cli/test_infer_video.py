@@ -20,6 +20,8 @@ from conftest import PROJECT, write_faces
 from facemask.training.fit import fit_folds
 from fits import configure
 
+pytestmark = pytest.mark.slow
+
 N_FRAMES, SIZE = 24, 256  # frames a video has, and their side
 FACE = (0.354, 0.113, 0.527, 0.347)  # where the astronaut's face is, as shares of the picture
 

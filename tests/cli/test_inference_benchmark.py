@@ -10,6 +10,8 @@ from conftest import PROJECT, write_faces
 from facemask.training.fit import fit_folds
 from fits import configure
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = PROJECT / "benchmarks/inference.py"
 BRIEF = ["--seconds", "0", "--rounds", "1", "--threads", "1"]
 

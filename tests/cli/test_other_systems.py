@@ -18,6 +18,8 @@ HIDE = """
 import os
 import sys
 
+pytestmark = pytest.mark.slow
+
 
 class Hidden:
     def find_spec(self, name, path=None, target=None):

@@ -17,6 +17,8 @@ from facemask.inference.predictor import Predictor
 from facemask.training.fit import fit_folds
 from fits import configure
 
+pytestmark = pytest.mark.slow
+
 ALLOWED = {"cv2", "numpy", "onnxruntime"}
 BLOCKED = ("facemask", "torch", "PIL", "onnx", "hydra", "omegaconf", "pandas", "lightning")
 

@@ -13,6 +13,8 @@ from facemask.runs.results import RunResult
 from facemask.runs.run_folder import read_run
 from wandb_reader import read_records
 
+pytestmark = pytest.mark.slow
+
 CARD = "model=mobilenetv2 -m lr=1e-2,1e-3,1e-4,1e-5 bs=16,32,64"
 VARYING = ["seconds", "peak_memory_bytes", "command"]  # what two equal sweeps may differ in
 

@@ -15,6 +15,8 @@ from conftest import PROJECT, Run, write_faces
 from facemask.runs.results import FoldResult, RunResult
 from facemask.runs.run_folder import read_run
 
+pytestmark = pytest.mark.slow
+
 
 def result_of(folder: Path) -> RunResult:
     result = read_run(folder)

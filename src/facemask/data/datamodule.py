@@ -76,7 +76,7 @@ class FaceDataModule(LightningDataModule):
     Example:
         >>> data = FaceDataModule("faces", batch_size=16, augmentation="strong")
         >>> data.name, data.k, data.augmentation.names[:2]
-        ('faces', 5, ['flip', 'rotation'])
+        ('faces', 5, ['flip', 'color_jitter'])
     """
 
     def __init__(

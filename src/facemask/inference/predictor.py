@@ -47,6 +47,15 @@ class Predictor:
 
     Attributes:
         preprocessing: preprocessing of the model.
+
+    Example:
+        >>> import numpy as np
+        >>> from facemask import Predictor
+        >>> predictor = Predictor.load("run")
+        >>> predictor.class_names
+        ('mask', 'no_mask')
+        >>> predictor.predict([np.zeros((20, 16, 3), np.uint8)]).shape
+        (1, 2)
     """
 
     def __init__(self, backend: Backend) -> None:

@@ -97,6 +97,11 @@ def load_run(folder: str | Path) -> Run:
 
     Raises:
         RunError: the folder is not a run folder, or its files are damaged.
+
+    Example:
+        >>> import facemask
+        >>> facemask.load_run("run").result.status
+        'complete'
     """
     folder = Path(folder).expanduser()
     config, result = read_config(folder), read_run(folder)

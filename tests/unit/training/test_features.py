@@ -121,6 +121,6 @@ def test_each_epoch_sees_the_next_view(tmp_path: Path) -> None:
 def test_a_network_that_is_more_than_its_head_is_refused(fit: Fit) -> None:
     own = f"model.net._target_={Doubled.__module__}.Doubled"
     fit(name="plain")  # whose backbone is the same, and whose features are kept
-    with pytest.raises(ConfigError, match=r"Doubled is not head\\(backbone\\(image\\)\\).* set augment.views=0"):
+    with pytest.raises(ConfigError, match=r"Doubled is not head\(backbone\(image\)\).* set augment.views=0"):
         fit(own)
     assert fit(own, "augment.views=0", name="images")[0].is_complete

@@ -126,7 +126,7 @@ def test_a_camera_that_goes_away_comes_back_and_its_password_is_never_shown(monk
         said.append(sentence)
         if "connection lost" in sentence:
             camera.switch_on()
-        is_back |= "is back" in sentence
+        is_back |= "connected again" in sentence
 
     source._say = say
     after = next(frame for frame in frames if is_back)
