@@ -15,6 +15,8 @@ from PIL import Image
 from skimage.data import astronaut
 
 import facemask
+from facemask.sweeps.figures import draw_boxes
+from facemask.sweeps.ranking import summarise
 
 PROJECT = Path(__file__).parent.parent
 WORK = PROJECT / "outputs" / "docs"
@@ -37,7 +39,10 @@ def draw_ranking() -> None:
     folder = WORK / "sweep"
     script = [sys.executable, PROJECT / "train.py", *GRID, f"hydra.sweep.dir={folder}"]
     subprocess.run(script, cwd=PROJECT, check=True)
-    save(Image.open(folder / "scores-of-the-folds.png"), "ranking")
+    figure = draw_boxes(summarise(folder))
+    assert figure is not None
+    figure.savefig(WORK / "ranking.png", dpi=120)
+    save(Image.open(WORK / "ranking.png"), "ranking")
 
 
 def draw_report(run: Path) -> None:

@@ -11,13 +11,13 @@ from conftest import PROJECT, write_faces
 from facemask.training.fit import fit_folds
 from fits import configure
 
+pytestmark = pytest.mark.slow
+
 FORMATS = '''
 import torch
 
 from facemask.exporting.formats.format import ExportFormat
 from facemask.inference.backend import METADATA, Backend, read_metadata
-
-pytestmark = pytest.mark.slow
 
 
 class WriteOnly(ExportFormat):

@@ -3,13 +3,15 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from commands import call_command
 from conftest import PROJECT
 
+pytestmark = pytest.mark.slow
+
 NETWORK = '''
 from torch import nn
-
-pytestmark = pytest.mark.slow
 
 
 class Tiny(nn.Module):

@@ -9,12 +9,12 @@ from conftest import PROJECT, write_faces
 from facemask.training.fit import fit_folds
 from fits import configure
 
+pytestmark = pytest.mark.slow
+
 DETECTOR = '''
 import numpy as np
 
 from facemask.detection.detectors import Faces
-
-pytestmark = pytest.mark.slow
 
 
 class Middle:

@@ -13,12 +13,12 @@ from PIL import Image
 from commands import TIMEOUT
 from conftest import PROJECT
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parent.parent
 HIDE = """
 import os
 import sys
-
-pytestmark = pytest.mark.slow
 
 
 class Hidden:

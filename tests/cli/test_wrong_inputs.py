@@ -145,7 +145,7 @@ WRONG: list[tuple[str, Prepare, str]] = [
     # folders and runs
     ("hydra.run.dir=/proc/outputs", nothing, "/proc/outputs cannot be written or read"),
     ("hydra.run.dir={}/file/run", file_in_the_way, "/file/run cannot be written or read (Not a directory)"),
-    ("data.store_dir={}/file/store", file_in_the_way, "cannot be written (Not a directory); point it to a folder"),
+    ("data.store_dir={}/file/store", file_in_the_way, "cannot be written (Not a directory); choose a writable folder"),
     (
         "resume={}/nowhere",
         nothing,

@@ -82,13 +82,13 @@ def test_a_wrong_manifest_is_named(tmp_path: Path, text: str, said: str) -> None
 def test_missing_empty_and_one_sided_sets_are_refused_with_the_way_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a folder; get it there"):
         index(tmp_path / "missing", hint="get it there")
-    with pytest.raises(DataError, match="holds no image"):
+    with pytest.raises(DataError, match="contains no images"):
         index(tmp_path)
     write_faces(tmp_path, {"a": 1})
     with pytest.raises(DataError, match="only the class 'a'"):
         index(tmp_path)
     (tmp_path / "b").mkdir()
-    with pytest.raises(DataError, match="class folder 'b' .* holds no image"):
+    with pytest.raises(DataError, match="class folder 'b' .* contains no images"):
         index(tmp_path)
 
 

@@ -105,5 +105,7 @@ def test_names_become_classes_and_unknown_ones_are_listed() -> None:
     (renamed,) = to_classes(photos, classes)
     assert renamed.names == ["mask", "no_mask"]
     assert renamed.boxes.tolist() == boxes[[0, 2]].tolist()
-    with pytest.raises(DataError, match=r"not known: hat \(2 faces\), no_mask \(1 faces\);.*\+classes.hat=mask"):
+    with pytest.raises(
+        DataError, match=r"unknown names of faces: hat \(2 faces\), no_mask \(1 faces\);.*\+classes.hat=mask"
+    ):
         to_classes(photos, {"with_mask": "mask"})

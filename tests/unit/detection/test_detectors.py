@@ -161,5 +161,5 @@ def test_retinafaces_missing_weights_name_the_way_out(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(weight_utils, "ensure_source_is_reachable", unreachable)
     sys.modules["retinaface.RetinaFace"].__dict__.pop("model", None)  # what another test may have built
-    with pytest.raises(WeightsError, match=r"put retinaface's file into .*\.deepface/weights, or choose"):
+    with pytest.raises(WeightsError, match=r"put retinaface's weights file into .*\.deepface/weights, or use"):
         RetinaFace()

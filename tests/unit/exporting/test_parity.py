@@ -50,7 +50,7 @@ def test_too_great_a_loss_is_refused() -> None:
     check(found(-0.005), "int8", max_drop=0.005)
     check(found(+0.02), "int8", max_drop=0.0)
     with pytest.raises(
-        ModelError, match=r"int8 lost 0\.75 points of accuracy \(95 %: -0\.25 to 1\.75\) on the 400 validation"
+        ModelError, match=r"int8 lost 0\.75 points of accuracy \(95 % interval: -0\.25 to 1\.75\) on the 400 validation"
     ):
         check(found(-0.0075), "int8", max_drop=0.005)
 
@@ -62,7 +62,9 @@ def test_a_loss_of_just_what_is_allowed_is_none_too_many() -> None:
     parity = compare(labels, before, after, [str(i) for i in range(200)], n_bootstraps=200, seed=0)
     check(parity, "int8", max_drop=0.005)
     check(parity, "int8", max_drop=0.001)  # one image
-    with pytest.raises(ModelError, match=r"int8 lost 0\.50 points of accuracy \(95 %: 0\.00 to [\d.]+\) on the 200"):
+    with pytest.raises(
+        ModelError, match=r"int8 lost 0\.50 points of accuracy \(95 % interval: 0\.00 to [\d.]+\) on the 200"
+    ):
         check(parity, "int8", max_drop=0.0)
     after[6] = 0.1, 0.9
     two = compare(labels, before, after, [str(i) for i in range(200)], n_bootstraps=200, seed=0)

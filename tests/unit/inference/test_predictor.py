@@ -180,7 +180,7 @@ def test_an_argument_for_another_kind_of_file_raises(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="fold=1 only applies to a folder, but .* is .onnx; leave it out"):
         Predictor.load(file, fold=1)
     (tmp_path / "model.xml").touch()
-    with pytest.raises(ModelError, match="is for .onnx, and .* is .xml; leave it out"):
+    with pytest.raises(ModelError, match="only applies to .onnx, but .* is .xml; leave it out"):
         Predictor.load(tmp_path / "model.xml", providers=["CPUExecutionProvider"])
 
 

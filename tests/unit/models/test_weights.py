@@ -107,7 +107,7 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.pth").write_text("hello")
     for name, said in (
         ("other.pth", "do not match the 265 of resnet50"),
-        ("short.pth", "holds 1 tensors that do not match the 265 of resnet50"),
+        ("short.pth", "has 1 tensors that do not match the 265 of resnet50"),
         ("order.pth", "do not match .* by name or order"),
         ("empty.pth", "contains no named tensors"),
         ("text.pth", "is not a weights file that can be read safely"),

@@ -48,7 +48,7 @@ def make_run(*folds: FoldResult) -> RunResult:
 def test_a_score_stands_over_its_interval() -> None:
     text = printed(make_run(make_fold(0, (0.7, 1.0))))
     assert text.count("0.700-1.000") == 3
-    assert "On the test part: python evaluate.py run=outputs/run" in text
+    assert "To evaluate on the test part: python evaluate.py run=outputs/run" in text
 
 
 def test_an_interval_that_too_few_groups_cannot_give_is_a_dash() -> None:

@@ -71,7 +71,7 @@ def test_the_demo_set_still_makes_itself(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", ["os.system", "nowhere.Data", "lightning.pytorch.LightningDataModule", None])
 def test_data_of_another_class_are_refused(tmp_path: Path, target: str | None) -> None:
-    with pytest.raises(RunError, match=f"names {target}, which is not a FaceDataModule"):
+    with pytest.raises(RunError, match=f"was trained on {target}, which is not a FaceDataModule"):
         describe(save(tmp_path / "a.ckpt", data=DATA | {"_target_": target}, fingerprint="abc"))
 
 

@@ -3,6 +3,7 @@
 import gc
 import multiprocessing
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -147,10 +148,11 @@ def test_every_augmentation_optimiser_and_balance_trains(fit: Fit) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="open files are counted in /proc")
 def test_fits_leave_no_process_no_open_file_and_no_temporary_folder(
-    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    temporary = tmp_path / "temporary"  # a place of its own: other programs use the system's at the same time
-    temporary.mkdir()
+    # A separate folder, because other programs use the system's; a short path, because workers put sockets there.
+    temporary = Path(tempfile.mkdtemp())
+    request.addfinalizer(lambda: shutil.rmtree(temporary))
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setattr(tempfile, "tempdir", None)
 
