@@ -3,7 +3,7 @@
     python benchmarks/detectors.py path/to/photos [overlays]
 
 The folder holds photos with Pascal VOC files. Counted are faces with a shorter side of 24 pixels or more; finds on
-smaller ones count neither for nor against. A find is a face where it overlaps one by 0.4 (intersection over union).
+smaller ones count neither for nor against. A detection matches a face if their IoU is at least 0.4.
 Ranges are 95 % intervals of a bootstrap over photos. The second word is a folder for the photos with their boxes:
 true ones green, found ones red.
 """

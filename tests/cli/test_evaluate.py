@@ -245,7 +245,7 @@ def test_the_winner_of_a_sweep_and_all_folds_of_it(place: Path) -> None:
     assert spread["accuracy_std"] == pytest.approx(np.std(values, ddof=1))
 
 
-def test_what_was_trained_on_is_found_among_what_is_evaluated(place: Path) -> None:
+def test_training_images_among_the_evaluated_ones_are_found(place: Path) -> None:
     trained_on = pd.read_parquet(place / "a/fold-0/predictions.parquet")["path"].head(3)
     root = write_faces(place / "leaky", {"mask": 6, "no_mask": 6}, side=14, seed=9)
     for i, path in enumerate(trained_on):
@@ -260,7 +260,7 @@ def test_what_was_trained_on_is_found_among_what_is_evaluated(place: Path) -> No
     assert [row["n"] for row in content["tables"]["leakage"]["scores_without_leaked"]] == [15, 12]
 
 
-def test_a_missing_class_one_sample_and_an_unreadable_file_are_told(place: Path) -> None:
+def test_missing_class_single_sample_and_unreadable_file_are_reported(place: Path) -> None:
     only = write_faces(place / "only", {"mask": 5}, side=14, seed=5)
     done = evaluate(place, "run=a", f"data.root={only}", "split=all", "hydra.run.dir=missing")
     assert done.code == 0, done.err
@@ -379,7 +379,7 @@ def test_a_report_in_the_place_of_another_leaves_nothing_of_it(place: Path) -> N
     assert len(report(place / "again")["data"]["fingerprint"]) == 16
 
 
-def test_nothing_is_said_of_thresholds_on_the_images_they_are_fitted_on(place: Path) -> None:
+def test_thresholds_are_not_reported_on_the_images_they_are_fitted_on(place: Path) -> None:
     done = evaluate(place, "run=a", "split=val", "hydra.run.dir=on-val")
     assert done.code == 0, done.err
     assert not {"thresholds", "calibration"} & report(place / "on-val")["tables"].keys()

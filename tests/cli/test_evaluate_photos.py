@@ -44,7 +44,7 @@ def evaluate(place: Path, *words: str) -> Outcome:
     return call_command(PROJECT / "evaluate.py", [*words, *more], place, {})
 
 
-def test_found_missed_and_right_are_told_apart_and_photos_trained_on_are_named(place: Path) -> None:
+def test_detected_missed_and_correct_faces_and_training_photos_are_counted(place: Path) -> None:
     done = evaluate(place, "run=run", "photos=photos", "hydra.run.dir=report")
     assert done.code == 0, done.err
     report = json.loads((place / "report/report.json").read_text())

@@ -94,7 +94,7 @@ def test_a_format_of_ones_own_is_written_and_checked(place: Path) -> None:
     assert sorted(file.name for file in (place / "own").iterdir()) == ["CNN-fp32.pt", "CNN-fp32.pt.json"]
 
 
-def test_what_cannot_be_read_back_is_written_only_unchecked(place: Path) -> None:
+def test_formats_without_reader_are_only_written_unchecked(place: Path) -> None:
     done = export(place, "format=my_formats.WriteOnly", "hydra.run.dir=blind")
     assert done.code == 2
     assert "format=my_formats.WriteOnly cannot be read back for the parity check; add max_drop=null" in (done.err)

@@ -103,7 +103,7 @@ def test_photos_are_copied_with_what_was_seen(place: Path) -> None:
     assert "2 faces: " in done.out
 
 
-def test_of_blurred_faces_no_feature_is_left_in_any_frame(place: Path) -> None:
+def test_blurred_faces_keep_no_detail_in_any_frame(place: Path) -> None:
     for privacy in ("none", "blur"):
         done = infer(place, "source=face.mp4", "sink=file", f"privacy={privacy}", f"hydra.run.dir=with_{privacy}")
         assert done.code == 0, done.err
@@ -123,7 +123,7 @@ def details(path: Path) -> list[np.ndarray]:
     return [image[top + 8 : bottom - 8, left + i + 8 : right + i - 8].ravel() for i, image in enumerate(fine)]
 
 
-def test_it_stops_when_its_time_is_over(place: Path) -> None:
+def test_it_stops_after_the_given_seconds(place: Path) -> None:
     done = infer(place, "source=face.mp4", "loop=true", "live=true", "seconds=0.5", "sink=none")
     assert done.code == 0, done.err
     assert "delay" in done.out
@@ -132,7 +132,7 @@ def test_it_stops_when_its_time_is_over(place: Path) -> None:
 @pytest.mark.parametrize(
     ("how", "is_live", "code"), [(signal.SIGINT, True, 0), (signal.SIGTERM, True, 0), (signal.SIGINT, False, 130)]
 )
-def test_ended_from_outside_it_closes_what_it_wrote(place: Path, how: signal.Signals, is_live: bool, code: int) -> None:
+def test_signals_close_the_written_files(place: Path, how: signal.Signals, is_live: bool, code: int) -> None:
     out = place / f"ended_{how.name}_{is_live}"
     words = [f"live={is_live}", "loop=true", "source=face.mp4", "sink=[file,events]", f"hydra.run.dir={out}"]
 

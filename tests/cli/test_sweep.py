@@ -101,7 +101,7 @@ def test_what_diverges_and_what_raises_is_named_and_the_rest_is_ranked_here_and_
     assert codes == {name: [0 if values == (8, "0.001") else 1] for values, name in names.items()}
 
 
-def test_fail_fast_begins_no_job_after_one_has_failed(train: Run, workdir: Path) -> None:
+def test_fail_fast_starts_no_job_after_a_failure(train: Run, workdir: Path) -> None:
     line = [*SMALL, "trainer=smoke", "-m", "fold=0,9,1", "name=fast"]
     done = train(*line, "fail_fast=true")
     assert done.code == 1
@@ -114,7 +114,7 @@ def test_fail_fast_begins_no_job_after_one_has_failed(train: Run, workdir: Path)
     assert len(list(sweep.glob("*/*/predictions.parquet"))) == 2
 
 
-def test_one_run_of_a_race_can_be_gone_on_with_alone(train: Run, workdir: Path) -> None:
+def test_one_run_of_a_race_can_be_resumed_alone(train: Run, workdir: Path) -> None:
     words = [*SMALL, "-m", "fold=0", "race=true", "name=race"]
     assert train("epoch", *words, script="tests/cli/sabotage.py").code == -signal.SIGKILL
     (run,) = (workdir / "outputs/sweeps/race").glob("*/*/")
@@ -124,7 +124,7 @@ def test_one_run_of_a_race_can_be_gone_on_with_alone(train: Run, workdir: Path) 
     assert result_of(run).command.endswith("fold=0 name=race")  # by itself it is no race
 
 
-def test_a_sweep_that_was_killed_goes_on_when_its_line_is_typed_again(train: Run, workdir: Path) -> None:
+def test_a_killed_sweep_resumes_when_its_command_is_repeated(train: Run, workdir: Path) -> None:
     line = [*SMALL, "-m", "fold=0,1"]
     assert train(*line, "name=whole").code == 0
     assert train("-m", *SMALL, "fold=0", "name=cut").code == 0
@@ -137,7 +137,7 @@ def test_a_sweep_that_was_killed_goes_on_when_its_line_is_typed_again(train: Run
     pd.testing.assert_frame_equal(*(table.drop(columns=VARYING) for table in tables), check_exact=True)
 
 
-def test_jobs_side_by_side_come_out_as_one_after_the_other(workdir: Path) -> None:
+def test_parallel_jobs_equal_sequential_jobs(workdir: Path) -> None:
     words = [*SMALL, "trainer=smoke", "k=2", "fold=all", "-m", "lr=1e-2,1e-3"]
     slurm = ["launcher=slurm", "hydra/launcher=submitit_local", "hydra.launcher.cpus_per_task=1"]
     launchers = {"local": ["launcher=local"], "joblib": ["launcher=joblib"], "slurm": slurm}
@@ -156,7 +156,7 @@ def search(workdir: Path, *words: str) -> Outcome:
     return type_command(PROJECT / "train.py", [*SMALL, "sweep=optuna", *words], workdir, {})
 
 
-def test_a_search_without_one_success_ends_in_its_summary(workdir: Path) -> None:
+def test_a_study_without_a_successful_trial_ends_in_its_summary(workdir: Path) -> None:
     done = search(workdir, "hydra.sweeper.n_trials=2", "data.fraction=0.001", "name=hopeless")
     assert done.code == 1
     assert "error: the sweep stopped early (" in done.err
@@ -165,7 +165,7 @@ def test_a_search_without_one_success_ends_in_its_summary(workdir: Path) -> None
     assert "No configuration is complete" in done.out
 
 
-def test_a_study_goes_on_where_it_was_killed(train: Run, workdir: Path) -> None:
+def test_a_killed_study_resumes(train: Run, workdir: Path) -> None:
     line = ["fold=0", "name=study"]
     killed = train("epoch", *SMALL, "sweep=optuna", *line, "hydra.sweeper.n_trials=1", script="tests/cli/sabotage.py")
     assert killed.code == -signal.SIGKILL, killed.err
@@ -185,7 +185,7 @@ def test_a_study_goes_on_where_it_was_killed(train: Run, workdir: Path) -> None:
     assert "was started with lr=searched but got lr=0.001; use the original value" in fixed.err
 
 
-def test_a_study_that_came_to_nothing_may_be_begun_otherwise(workdir: Path) -> None:
+def test_a_study_without_scores_may_be_started_with_other_settings(workdir: Path) -> None:
     line = ["fold=0", "name=typo", "hydra.sweeper.n_trials=1"]
     assert search(workdir, *line, "data.fraction=0.001").code == 1
     assert search(workdir, *line).code == 0

@@ -89,7 +89,7 @@ def test_after_a_kill_the_next_start_works_and_ends_where_a_whole_run_ends(
     assert not list((tmp_path / "cut").rglob("*.partial"))
 
 
-def test_control_c_tells_how_to_go_on(workdir: Path, tmp_path: Path) -> None:
+def test_control_c_prints_how_to_resume(workdir: Path, tmp_path: Path) -> None:
     folder = tmp_path / "bs=8,lr=1"
     words = ["model=cnn", "epochs=500", f"hydra.run.dir={folder}", "callbacks=none"]
     process = subprocess.Popen(
@@ -131,7 +131,7 @@ def one_and_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_two_processes_come_out_as_one(one_and_two: Path) -> None:
+def test_two_processes_equal_one(one_and_two: Path) -> None:
     assert fold_of(one_and_two / "two").n.val % 2 == 1
     histories = [pd.read_csv(one_and_two / f"{name}/fold-0/metrics.csv").filter(like="/") for name in ("one", "two")]
     pd.testing.assert_frame_equal(*histories, check_exact=False, atol=1e-4)
@@ -148,7 +148,7 @@ def test_the_checkpoint_of_two_processes_is_what_they_validated(one_and_two: Pat
     assert list((run / "fold-0/tensorboard").iterdir())
 
 
-def test_two_processes_tell_a_user_what_one_would(workdir: Path, tmp_path: Path) -> None:
+def test_errors_in_two_processes_equal_those_in_one(workdir: Path, tmp_path: Path) -> None:
     ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     diverging = ["lr=1e30", "optim=sgd", "schedule=none", f"hydra.run.dir={tmp_path}/run"]
     done = type_command(PROJECT / "train.py", [*SMALL, *ddp, *diverging], workdir, {})

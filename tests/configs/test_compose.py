@@ -102,6 +102,7 @@ SMOKE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overrides", SMOKE, ids=" ".join)
 def test_configuration_trains_a_few_batches(overrides: list[str], workdir: Path, tmp_path: Path) -> None:
     data = [f"data.root={workdir}/demo", f"data.store_dir={workdir}/store", "data.num_workers=0"]

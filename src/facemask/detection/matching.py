@@ -12,7 +12,13 @@ Indices = npt.NDArray[np.int64]
 
 
 def box_iou(first: Boxes, second: Boxes) -> Floats:
-    """Return the intersection over union, float64[N, M], of boxes float[N, 4] and float[M, 4]."""
+    """Return the intersection over union, float64[N, M], of boxes float[N, 4] and float[M, 4].
+
+    Example:
+        >>> import numpy as np
+        >>> box_iou(np.array([[0, 0, 2, 2]]), np.array([[0, 0, 2, 2], [1, 0, 3, 2]])).round(2)
+        array([[1.  , 0.33]])
+    """
     a, b = first[:, None].astype(np.float64), second[None].astype(np.float64)
     sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
     intersection = sides.clip(0).prod(axis=-1)

@@ -32,7 +32,7 @@ class Track:
         box: float32[4]: left, top, right, bottom in pixels; predicted if it was not detected.
         found: float32[4], box of the last detection.
         is_seen: whether the last detection step found it.
-        unseen: seconds since the last detection.
+        unseen: seconds since the last detection; 0 while it is seen.
     """
 
     number: int

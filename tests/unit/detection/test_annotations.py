@@ -51,7 +51,7 @@ def test_voc_files_are_read_beside_their_photos_or_apart(root: Path) -> None:
         ("boxes.xml", "", "cannot be read"),
     ],
 )
-def test_a_voc_file_that_cannot_be_meant(root: Path, name: str, text: str, said: str) -> None:
+def test_invalid_voc_file_raises(root: Path, name: str, text: str, said: str) -> None:
     (root / name).write_text(text)
     with pytest.raises(DataError, match=said):
         read_voc(root)
@@ -84,7 +84,7 @@ def test_coco_boxes_become_corners_and_crowds_are_left_out(root: Path) -> None:
         ({"images": [{"id": 1, "file_name": "/etc/hostname"}]}, "not below"),
     ],
 )
-def test_a_coco_file_that_cannot_be_meant(root: Path, change: dict[str, Any], said: str) -> None:
+def test_inconsistent_coco_file_raises(root: Path, change: dict[str, Any], said: str) -> None:
     (root / "coco.json").write_text(json.dumps(COCO | change))
     with pytest.raises(DataError, match=said):
         read_coco(root / "coco.json", root)

@@ -22,7 +22,7 @@ def test_overlap_is_intersection_over_union() -> None:
     assert box_iou(first[:0], second).shape == (0, 3)
 
 
-def test_the_surest_takes_its_face_and_no_face_is_taken_twice() -> None:
+def test_highest_score_matches_first_and_each_face_matches_once() -> None:
     truth = np.array([[0, 0, 10, 10], [8, 0, 18, 10]], np.float32)
     found = np.array([[1, 0, 11, 10], [0, 0, 10, 10], [9, 0, 19, 10], [40, 40, 50, 50]], np.float32)
     assert match(found, truth).tolist() == [0, -1, 1, -1]

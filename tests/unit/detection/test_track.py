@@ -79,7 +79,7 @@ def test_a_lost_face_is_not_seen_and_comes_back_as_itself_within_its_time() -> N
     assert [track.number for track in tracker.seen()] == [1]
 
 
-def test_after_its_time_it_is_another() -> None:
+def test_track_lost_longer_than_patience_gets_a_new_number() -> None:
     tracker = Tracker(patience=0.5)
     tracker.update(found(at(100, 100)))
     tracker.update(found())

@@ -16,6 +16,8 @@ from facemask.exporting.job import ExportJob
 from facemask.inference.backend import write_metadata
 from facemask.inference.predictor import Predictor
 
+pytestmark = pytest.mark.slow
+
 PREPROCESSING = Preprocessing(("mask", "no_mask"), 32, 24)
 
 

@@ -10,6 +10,8 @@ from facemask.exporting.graph import Graph, to_onnx
 from facemask.exporting.quantisation import first_nodes, last_nodes, quantised
 from facemask.models.cnn import CNN
 
+pytestmark = pytest.mark.slow
+
 PREPROCESSING = Preprocessing(("a", "b", "c"), 32, 24)
 
 

@@ -57,7 +57,7 @@ def test_faces_that_come_in_groups_make_the_interval_wider() -> None:
     assert (grouped[1] - grouped[0]) > 2 * (alone[1] - alone[0])
 
 
-def test_each_draw_equals_scikit_learn_on_the_drawn_samples() -> None:
+def test_each_resample_equals_scikit_learn() -> None:
     """A draw that takes a photo twice counts its faces twice."""
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 3, 60)
@@ -90,11 +90,11 @@ def test_ungrouped_intervals_agree_with_scipys_bootstrap() -> None:
 
 
 @pytest.mark.parametrize(("groups", "tail"), [(10, 0.0086), (20, 0.0159), (10**6, 0.025)])
-def test_few_groups_take_the_tails_further_out(groups: int, tail: float) -> None:
+def test_few_groups_widen_the_interval(groups: int, tail: float) -> None:
     assert expanded_tail(groups) == pytest.approx(tail, abs=1e-4)
 
 
-def test_a_share_of_one_is_not_certain() -> None:
+def test_a_proportion_of_one_has_an_interval() -> None:
     """Of three photos whose ten faces each are all called right, as much follows as of three faces."""
     labels = np.array([0, 1, 1] * 10)
     probabilities = np.eye(2)[labels] * 0.8 + 0.1
@@ -108,7 +108,7 @@ def test_a_share_of_one_is_not_certain() -> None:
     assert np.isnan(found["recall_x"]).all()  # of one photo
 
 
-def test_areas_and_means_of_one_are_no_more_certain_than_the_rarest_class() -> None:
+def test_intervals_of_areas_and_means_use_the_rarest_class() -> None:
     labels = np.array([0, 0, 1, 1, 1] * 4)
     probabilities = np.eye(2)[labels] * 0.8 + 0.1
     groups = [f"{label}{i % 3 if label == 0 else i % 6}" for i, label in enumerate(labels)]
@@ -125,7 +125,7 @@ def test_areas_and_means_of_one_are_no_more_certain_than_the_rarest_class() -> N
 
 
 @pytest.mark.parametrize("names", [["x", "y"], ["x", "y", "z"]])  # of z there is no image
-def test_of_a_class_in_one_group_no_mean_is_certain(names: list[str]) -> None:
+def test_macro_averages_have_no_interval_if_a_class_has_one_group(names: list[str]) -> None:
     labels = np.array([0] * 20 + [1])
     probabilities = np.eye(len(names))[labels] * 0.7 + 0.1
     groups = [str(i) for i in range(21)]
@@ -137,7 +137,7 @@ def test_of_a_class_in_one_group_no_mean_is_certain(names: list[str]) -> None:
     assert found["accuracy"] == pytest.approx([0.025 ** (1 / 21), 1])
 
 
-def test_a_class_of_few_groups_is_not_called_missed_in_draws_without_it() -> None:
+def test_recall_is_undefined_in_resamples_without_the_class() -> None:
     labels = np.array([1, 1] + [0] * 58)
     probabilities = np.eye(2)[labels] * 0.8 + 0.1
     probabilities[5] = [0.2, 0.8]
@@ -150,7 +150,8 @@ def test_a_class_of_few_groups_is_not_called_missed_in_draws_without_it() -> Non
     assert np.isfinite(resampled["weighted_f1"]).all()
 
 
-def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
+@pytest.mark.slow
+def test_intervals_have_their_nominal_coverage() -> None:
     """500 test parts of 70 photos each, of which the truth is known: AUROC and accuracy of a very large one."""
     photos, faces = 70, 4
 

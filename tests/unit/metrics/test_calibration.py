@@ -63,7 +63,7 @@ def test_the_calibration_error_equals_torchmetrics(bins: int) -> None:
     assert (table["confidence"] <= table["up_to"] + 1e-7).all()
 
 
-def test_a_probability_that_has_been_rounded_to_nought_is_no_trouble() -> None:
+def test_probability_of_zero_is_rescaled() -> None:
     labels, probabilities = np.array([0, 1, 1]), np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], np.float32)
     temperature = fit_temperature(labels, probabilities)
     assert temperature > 1

@@ -62,6 +62,6 @@ def test_the_paired_bootstrap_agrees_with_scipys() -> None:
     assert (resampled[0] - resampled[1]).std() < np.hypot(*apart)  # paired resamples share what makes a sample easy
 
 
-def test_agreement_is_the_share_of_equal_calls() -> None:
+def test_agreement_is_the_fraction_of_equal_predictions() -> None:
     shares = agreement([np.array([0, 1, 1, 0]), np.array([0, 1, 0, 1]), np.array([0, 1, 1, 0])])
     assert shares.tolist() == [[1, 0.5, 1], [0.5, 1, 0.5], [1, 0.5, 1]]

@@ -62,13 +62,13 @@ def test_operating_points_equal_scikit_learns() -> None:
         assert found["cost"][i] == pytest.approx(cost / 300)
 
 
-def test_without_negatives_there_is_no_false_alarm_rate() -> None:
+def test_false_alarm_rate_is_undefined_without_negatives() -> None:
     found = operating_points(np.array([True, True]), np.array([0.2, 0.7]), np.array([0.5]))
     assert found["recall"][0] == 0.5
     assert np.isnan(found["false_alarm_rate"][0])
 
 
-def test_no_false_alarm_among_a_few_photos_is_not_certain() -> None:
+def test_zero_false_alarms_in_few_photos_have_an_interval() -> None:
     labels = np.array([1, 1, 0, 0] * 5)
     scores = np.where(labels == 1, 0.8, 0.2)
     groups = pd.DataFrame({"group": [f"p{i % 5}" for i in range(20)]})

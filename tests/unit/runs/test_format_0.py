@@ -26,6 +26,8 @@ from facemask.runs.trained import open_models
 from facemask.training.fit import fit_folds
 from fits import history, weights
 
+pytestmark = pytest.mark.slow
+
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "format-0"
 COMPLETE, CUT_OFF = Path("complete"), Path("cut-off")
 

@@ -20,7 +20,7 @@ def write_rivals(sweep: Path, scores: dict[int, float], margin: float = 2.0, mon
     return write_run(sweep / "behind", scores, lr=2, race_margin=margin, monitor=monitor, status="running")
 
 
-def test_one_that_is_clearly_behind_is_pruned_and_told_by_how_much(tmp_path: Path) -> None:
+def test_a_configuration_clearly_behind_is_pruned_with_a_reason(tmp_path: Path) -> None:
     run = write_rivals(tmp_path, BEHIND)
     pruned = judge(tmp_path, read_config(run))
     assert pruned is not None
@@ -43,7 +43,7 @@ def test_one_that_is_clearly_behind_is_pruned_and_told_by_how_much(tmp_path: Pat
         ({0: 0.90, 1: 0.95}, 0.0, "it is equal"),
     ],
 )
-def test_one_that_is_not_clearly_behind_goes_on(
+def test_a_configuration_not_clearly_behind_continues(
     tmp_path: Path, scores: dict[int, float], margin: float, why: str
 ) -> None:
     run = write_rivals(tmp_path, scores, margin)
@@ -62,6 +62,7 @@ def test_only_the_same_folds_of_the_same_images_are_compared(tmp_path: Path, oth
     assert judge(tmp_path, read_config(run)) is None
 
 
+@pytest.mark.slow
 def test_two_configurations_that_are_alike_are_seldom_pruned(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     pruned = 0
@@ -74,13 +75,13 @@ def test_two_configurations_that_are_alike_are_seldom_pruned(tmp_path: Path) -> 
     assert pruned <= 9  # one in 44 is expected; with plain standard errors it would be 22
 
 
-def test_nothing_is_compared_with_what_is_not_whole(tmp_path: Path) -> None:
+def test_incomplete_configurations_are_not_rivals(tmp_path: Path) -> None:
     run = write_run(tmp_path / "behind", BEHIND, lr=2, race_margin=2.0, status="running")
     write_run(tmp_path / "half", {0: 0.9, 1: 0.95}, lr=1, status="running")
     assert judge(tmp_path, read_config(run)) is None
 
 
-def test_folds_that_are_jobs_of_their_own_race_too(tmp_path: Path) -> None:
+def test_folds_as_separate_jobs_race_too(tmp_path: Path) -> None:
     for fold, score in SCORES.items():
         write_run(tmp_path / f"best/{fold}", {fold: score}, fold=fold, lr=1, race_margin=2.0)
     for fold, score in BEHIND.items():
@@ -91,7 +92,7 @@ def test_folds_that_are_jobs_of_their_own_race_too(tmp_path: Path) -> None:
     assert pruned.score == pytest.approx(np.mean(list(BEHIND.values())))
 
 
-def test_the_summary_says_what_racing_saved_and_ranks_no_pruned_one(tmp_path: Path) -> None:
+def test_the_summary_reports_saved_fits_and_does_not_rank_pruned_configurations(tmp_path: Path) -> None:
     write_run(tmp_path / "best", SCORES, lr=1)
     write_run(tmp_path / "out", {0: 0.99, 1: 0.99}, lr=2, status="pruned")
     summary = rebuild(tmp_path)

@@ -16,6 +16,8 @@ from facemask.tracking.loggers import SAMPLES, _pick
 from facemask.training.fit import fit_folds
 from wandb_reader import read_records
 
+pytestmark = pytest.mark.slow
+
 TINY = ["model=cnn", "model.channels=[4]", "model.input_size=16", "data.store_size=16", "k=3", "epochs=2"]
 
 

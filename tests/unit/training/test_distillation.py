@@ -21,6 +21,8 @@ from facemask.training.fit import fit_folds
 from facemask.training.parts import build_data, build_fold_model
 from fits import Fit, assert_same, configure, weights
 
+pytestmark = pytest.mark.slow
+
 TAUGHT = ["model.channels=[4]", "epochs=2"]
 
 

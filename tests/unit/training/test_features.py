@@ -22,6 +22,8 @@ from facemask.runs.results import RunResult
 from facemask.training.features import Extractor
 from facemask.training.fit import fit_folds
 
+pytestmark = pytest.mark.slow
+
 TINY = "test_efficientnet"  # timm's own, made for tests
 Fit = Callable[..., tuple[RunResult, Path]]
 

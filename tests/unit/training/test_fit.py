@@ -24,6 +24,8 @@ from facemask.runs.run_folder import read_fold, read_run
 from facemask.training.fit import fit_folds
 from fits import Fit, assert_same, configure, history
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("mixing", [[], ["augment.mixup=0.3", "augment.cutmix=1.0"]])
 def test_same_seed_same_numbers_whatever_the_number_of_workers(fit: Fit, mixing: list[str]) -> None:

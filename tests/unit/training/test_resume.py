@@ -13,6 +13,8 @@ from facemask.errors import RunError
 from facemask.training.fit import fit_folds
 from fits import Fit, assert_same, configure, history
 
+pytestmark = pytest.mark.slow
+
 
 class PowerCut(BaseException):
     """What no code catches."""
@@ -52,7 +54,9 @@ def test_a_run_cut_off_in_an_epoch_ends_where_an_uninterrupted_one_ends(
     assert_same(whole, cut)
 
 
-def test_a_cut_off_run_may_be_moved_and_goes_on_from_its_best(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_may_be_moved_and_resumes_from_its_best_epoch(
+    fit: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = fit(name="whole")[1]
     with monkeypatch.context() as patched:
         patched.setattr("facemask.models.epoch_seed.EpochSeed.on_train_batch_end", CutAt(3).on_train_batch_end)
@@ -105,7 +109,7 @@ def test_complete_folds_are_kept_when_a_later_one_was_cut_off(fit: Fit, monkeypa
         assert_same(whole, whole.parent / "cut", fold)
 
 
-def test_a_run_does_not_go_on_over_changed_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_images_prevent_resuming(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = write_faces(tmp_path / "set", {"mask": 20, "no_mask": 20})
     config = configure(root, tmp_path, "fold=all")
     with monkeypatch.context() as patched:

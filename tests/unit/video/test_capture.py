@@ -39,7 +39,7 @@ def test_the_last_frame_before_the_end_is_not_lost_to_the_end() -> None:
         assert [frame.number for frame in capture] == [0]
 
 
-def test_what_goes_wrong_while_reading_is_told_where_frames_are_asked_for() -> None:
+def test_read_error_is_raised_in_the_consuming_thread() -> None:
     class Broken(Frames):
         def frames(self) -> Iterator[Frame]:
             yield from super().frames()

@@ -25,7 +25,7 @@ def run(images: list[Pixels], is_stills: bool = False, **kwargs: Any) -> tuple[l
     return [pipeline.process(frame) for frame in Frames(images, is_stills=is_stills).frames()], pipeline
 
 
-def test_detection_runs_every_so_many_frames_and_a_face_is_followed_in_between() -> None:
+def test_detection_runs_every_n_frames_and_tracking_fills_the_gaps() -> None:
     seen, pipeline = run([picture((10 + i, 20)) for i in range(21)], detect_every=5)
     assert pipeline.detector.n_calls == 5
     assert [[face.track for face in faces] for faces in seen] == [[1]] * 21
@@ -40,7 +40,7 @@ def test_the_faces_of_a_frame_are_classified_as_one_batch_and_only_when_it_is_th
     assert all(len(faces) == 3 for faces in seen)
 
 
-def test_a_new_face_is_classified_at_once() -> None:
+def test_new_face_is_classified_immediately() -> None:
     classifier = ByTurns()
     images = [picture((10, 10))] * 2 + [picture((10, 10), (100, 40))] * 2
     seen, _ = run(images, classifier=classifier, classify_every=100, detect_every=1)
@@ -99,7 +99,7 @@ def test_of_photos_nothing_is_hidden_but_their_own_faces() -> None:
     assert pipeline._gone == []
 
 
-def test_what_is_over_is_forgotten_though_nothing_is_hidden() -> None:
+def test_boxes_ended_by_a_cut_expire_after_patience() -> None:
     cuts = [picture((10, 10), ground=40 if i % 2 else 200) for i in range(60)]
     _, pipeline = run(cuts, detect_every=1)
     assert len(pipeline._gone) <= 25 * pipeline.tracker.patience + 1  # frames in which a face may come back

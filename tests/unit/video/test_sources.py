@@ -75,14 +75,14 @@ def test_a_damaged_end_is_told_of(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"not a video at all" * 100])
-def test_what_is_no_video_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
+def test_undecodable_video_raises(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(content)
     with pytest.raises(DataError, match="cannot be read as a video"):
         open_source(str(path), silent)
 
 
-def test_what_is_not_there_is_said_not_to_be_there(tmp_path: Path) -> None:
+def test_missing_source_raises(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="missing.mp4 does not exist"):
         open_source(str(tmp_path / "missing.mp4"), silent)
     with pytest.raises(DataError, match="contains no photos"):

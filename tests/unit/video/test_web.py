@@ -102,7 +102,7 @@ def test_without_anyone_looking_nothing_is_drawn(sink: WebSink) -> None:
 @pytest.mark.parametrize(
     ("host", "code"), [("localhost:8000", 200), ("127.0.0.1", 200), ("evil.example:80", 403), ("evil.example", 403)]
 )
-def test_another_sites_name_for_this_machine_is_turned_away(sink: WebSink, host: str, code: int) -> None:
+def test_foreign_host_header_is_rejected(sink: WebSink, host: str, code: int) -> None:
     assert code_of(ask(sink, "/", host)) == code
 
 

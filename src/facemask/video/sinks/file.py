@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 FRAGMENT = 2.0  # seconds
 FAST = {"preset": "ultrafast", "crf": "23"}  # x264 options for speed, because a camera does not wait
-TICKS = 60_000  # per second: exact for the usual frame rates
+TICKS = 60_000  # per second: frames keep their own time; usual frame rates are exact
 
 
 class FileSink(Sink):

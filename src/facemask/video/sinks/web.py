@@ -27,7 +27,7 @@ class WebSink(Sink):
     """Serve a web page with the image stream and counts.
 
     Args:
-        host: address to listen on. Other machines can connect to any address except loopback; these need a token.
+        host: address to listen on. Any address except loopback accepts other machines and requires a token.
         port: port; 0 for any free port.
         token: token that URLs must contain; None generates one if needed.
         quality: JPEG quality, 1 to 100.

@@ -19,7 +19,7 @@ OPEN_ONE = "import cv2; cv2.namedWindow('facemask'); cv2.waitKey(1)"
 
 
 class WindowSink(Sink):
-    """Show a window: q or Esc quits, space pauses, s saves the image. Photos wait for a key."""
+    """Show a window: q or Esc quits, space pauses, s saves the image as shown. Photos wait for a key."""
 
     is_watched = True
     _is_open = False
