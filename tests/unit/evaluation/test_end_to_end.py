@@ -52,7 +52,7 @@ def rows(photo: AnnotatedPhoto, detections: list[list[float]]) -> list[dict[str,
     return list(evaluate_photo(photo, "street/a.png", FixedDetector(detections), ByBrightness(), 0.0, False, 24))  # type: ignore[arg-type]
 
 
-def test_each_large_face_is_found_or_missed_and_each_large_stray_find_is_told(photo: AnnotatedPhoto) -> None:
+def test_large_faces_are_detected_or_missed_and_false_detections_are_counted(photo: AnnotatedPhoto) -> None:
     seen = rows(photo, [[12, 10, 52, 50], [110, 10, 120, 20], [150, 50, 190, 90], [150, 10, 158, 18]])
     assert [(row["label"], row["predicted"]) for row in seen] == [
         ("mask", "mask"),
@@ -63,13 +63,13 @@ def test_each_large_face_is_found_or_missed_and_each_large_stray_find_is_told(ph
     assert {"photo", "label", "predicted", *SIDES} <= set(seen[0])
 
 
-def test_faces_that_are_left_out_and_boxes_that_are_none_count_neither_way(photo: AnnotatedPhoto) -> None:
+def test_ignored_faces_and_empty_boxes_are_not_counted(photo: AnnotatedPhoto) -> None:
     photo.names[0] = IGNORED
     photo.boxes[1] = [500, 500, 600, 600]  # outside the photo
     assert [row["label"] for row in rows(photo, [[12, 10, 52, 50]])] == []
 
 
-def test_a_photo_without_finds_is_all_misses(photo: AnnotatedPhoto) -> None:
+def test_without_detections_all_faces_are_missed(photo: AnnotatedPhoto) -> None:
     assert [row["predicted"] for row in rows(photo, [])] == [None, None]
 
 
@@ -77,7 +77,7 @@ def table(*faces: tuple[str, str | None, str | None]) -> pd.DataFrame:
     return pd.DataFrame(faces, columns=["photo", "label", "predicted"])
 
 
-def test_shares_are_what_counting_gives() -> None:
+def test_fractions_equal_the_counts() -> None:
     faces = table(
         ("a", "mask", "mask"),
         ("a", "mask", None),

@@ -65,7 +65,7 @@ def test_the_terminal_shows_the_scores_the_notes_and_the_report(evaluation: Eval
     assert lines[-2:] == ["There are no images of <b>.", "Report: out/report.html"]
 
 
-def test_photos_show_what_came_of_the_faces(photo_evaluation: PhotoEvaluation) -> None:
+def test_photo_evaluation_shows_its_rates(photo_evaluation: PhotoEvaluation) -> None:
     html, text = photo_evaluation._repr_html_(), printed(photo_evaluation)
     for shown in ("photos: 2 faces", "1 of the photos were trained on, so the overall results are too optimistic."):
         assert shown in html

@@ -41,7 +41,7 @@ def test_temperature_never_changes_a_decision_nor_raises_the_validation_loss(
 
 
 @pytest.mark.parametrize("sharpness", [0.3, 1.0, 3.0])
-def test_the_temperature_undoes_what_made_the_model_too_sure(sharpness: float) -> None:
+def test_the_temperature_recovers_the_scale_of_overconfident_logits(sharpness: float) -> None:
     labels, honest = predictions(0, 20000, 3, 1.5)  # 1.5: what these logits' likelihood ratio says
     sharpened = rescale(honest, 1 / sharpness)
     assert fit_temperature(labels, sharpened) == pytest.approx(sharpness, rel=0.05)

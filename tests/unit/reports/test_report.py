@@ -48,7 +48,7 @@ def test_numbers_are_rounded_for_the_eye_and_intervals_stand_beside_them() -> No
     assert word_columns(rows) == {"name"}
 
 
-def test_the_page_escapes_what_it_is_given_and_asks_nobody_for_anything() -> None:
+def test_the_page_escapes_html_and_loads_nothing() -> None:
     table = Table("t", "Files <of> mine", pd.DataFrame({"file": ["<script>alert(1)</script>", "b"]}), at_most=1)
     sections = [Section("one", "One & all", ["x < y"], [table], [drawing()]), Section("two", "Two")]
     page = render("Title <b>", ["Lead"], sections)

@@ -58,7 +58,7 @@ FOREIGN: list[object] = [
 
 
 @pytest.mark.parametrize("node", FOREIGN)
-def test_nothing_that_it_names_is_called(tmp_path: Path, node: object) -> None:
+def test_targets_in_a_checkpoint_are_not_called(tmp_path: Path, node: object) -> None:
     config, _ = describe(save(tmp_path / "a.ckpt", data=DATA | {"create": node, "hint": node}, fingerprint="abc"))
     assert {"create", "hint"}.isdisjoint(config.data.arguments)
 

@@ -86,7 +86,7 @@ def test_a_folder_of_another_experiment_is_refused_and_left_alone(
         assert previous.is_complete
 
 
-def test_what_no_number_depends_on_may_change(tmp_path: Path) -> None:
+def test_keys_without_influence_on_numbers_may_change(tmp_path: Path) -> None:
     with open_run(tmp_path, CONFIG):
         write(tmp_path, RunResult("complete"))
     wandb = {"wandb": Component("lightning.pytorch.loggers.WandbLogger", {"mode": "offline"})}
@@ -164,14 +164,14 @@ def test_damaged_files_of_a_run_are_named(tmp_path: Path) -> None:
             read_config(tmp_path)
 
 
-def test_tables_are_whole(tmp_path: Path) -> None:
+def test_tables_are_complete(tmp_path: Path) -> None:
     table = pd.DataFrame({"path": ["a"], "probability_mask": [0.5]})
     write_table(tmp_path / "p.parquet", table)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "p.parquet"), table)
     assert [path.name for path in tmp_path.iterdir()] == ["p.parquet"]
 
 
-def test_the_deviation_is_the_samples_own() -> None:
+def test_the_standard_deviation_is_that_of_the_sample() -> None:
     assert mean_and_std([1.0, 3.0]) == {"mean": 2.0, "std": pytest.approx(math.sqrt(2))}
     assert mean_and_std([1.0]) == {"mean": 1.0, "std": None}
 

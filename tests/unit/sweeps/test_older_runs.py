@@ -49,7 +49,7 @@ def test_folds_from_before_and_after_a_key_are_one_configuration(tmp_path: Path,
     assert sorted(found.folds) == [0, 1, 2]
 
 
-def test_so_they_are_in_a_sweep_of_several_networks(tmp_path: Path) -> None:
+def test_older_runs_are_ranked_in_a_sweep_of_several_networks(tmp_path: Path) -> None:
     write_run(tmp_path / "other", SCORES, model=OTHER)
     write_folds_before_and_after(tmp_path, "model.label_smoothing")
     assert [sorted(c.folds) for c in gather(tmp_path)] == [[0, 1, 2], [0, 1, 2]]

@@ -48,7 +48,7 @@ def test_folds_as_jobs_and_in_one_job_are_the_same_configuration(tmp_path: Path)
     assert (tmp_path / "one/summary.csv").read_text() == (tmp_path / "many/summary.csv").read_text()
 
 
-def test_what_lacks_a_fold_is_shown_but_never_ranked(tmp_path: Path) -> None:
+def test_configurations_without_all_folds_are_shown_but_not_ranked(tmp_path: Path) -> None:
     write_run(tmp_path / "whole", SCORES, lr=1)
     write_run(tmp_path / "part", {0: 0.99, 1: 0.99}, lr=2, status="running")
     write_run(tmp_path / "failed", {}, lr=3, status="failed")
@@ -75,14 +75,14 @@ def test_what_lacks_a_fold_is_shown_but_never_ranked(tmp_path: Path) -> None:
         (0.1, "net bs=32 is first by 0.1000 in val/auroc, more than one standard error of its mean"),
     ],
 )
-def test_the_verdict_knows_how_sure_it_is(tmp_path: Path, gap: float, said: str) -> None:
+def test_the_verdict_states_its_uncertainty(tmp_path: Path, gap: float, said: str) -> None:
     write_run(tmp_path / "first", SCORES, bs=32)
     write_run(tmp_path / "second", shifted(-gap), bs=16)
     verdict = summarise(tmp_path).verdict
     assert re.search(said, verdict), verdict
 
 
-def test_one_fold_is_no_proof(tmp_path: Path) -> None:
+def test_one_fold_says_nothing_about_chance(tmp_path: Path) -> None:
     write_run(tmp_path / "a", {0: 0.9}, fold=0, lr=1)
     write_run(tmp_path / "b", {0: 0.8}, fold=0, lr=2)
     assert "on one fold, which says nothing about chance; run fold=all" in summarise(tmp_path).verdict
