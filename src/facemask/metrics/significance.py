@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 
 from facemask.metrics.classification import Floats, Labels
 
-Right = npt.NDArray[np.bool_]
+Correct = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class McNemar:
     p: float
 
 
-def mcnemar(first: Right, second: Right) -> McNemar:
+def mcnemar(first: Correct, second: Correct) -> McNemar:
     """Test whether two models have the same error rate (McNemar 1947; exact binomial form).
 
     The test assumes independent samples, which faces of one photo are not.
@@ -42,7 +42,12 @@ def mcnemar(first: Right, second: Right) -> McNemar:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p values adjusted for multiple testing (Holm 1979)."""
+    """Return p values adjusted for multiple testing (Holm 1979).
+
+    Example:
+        >>> [round(p, 2) for p in holm([0.01, 0.04, 0.03])]
+        [0.03, 0.06, 0.06]
+    """
     p, n = np.asarray(p_values, dtype=np.float64), len(p_values)
     order = np.argsort(p, kind="stable")
     adjusted = np.empty(n)

@@ -124,7 +124,11 @@ def _sizes(findings: Findings) -> Section:
         "Face size",
         tables=[Table("face_size", findings.about, table)],
         drawings=[
-            Drawing("face_size", f"Accuracy by face size with 95 % confidence intervals. {findings.about}.", figure)
+            Drawing(
+                "face_size",
+                f"Accuracy by face size with 95 % bootstrap confidence intervals. {findings.about}.",
+                figure,
+            )
         ],
     )
 
