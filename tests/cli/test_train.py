@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from commands import SMALL, call_command, type_command, type_fresh_command
+from commands import SMALL, call_command, type_fresh_command
 from conftest import PROJECT, Run, write_faces
 from facemask.runs.results import FoldResult, RunResult
 from facemask.runs.run_folder import read_run
@@ -124,7 +124,7 @@ def one_and_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words += ["model.freeze=backbone", "augment.views=0", "model.dropout=0", "model.input_size=32", "lr=0.1"]
     ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     for name, trainer in (("one", ["trainer.accelerator=cpu"]), ("two", ddp)):
-        done = type_command(PROJECT / "train.py", [*words, *trainer, f"hydra.run.dir={folder}/{name}"], folder, {})
+        done = type_fresh_command(PROJECT / "train.py", [*words, *trainer, f"hydra.run.dir={folder}/{name}"], folder)
         assert done.code == 0, done.err
         assert done.out.count("epoch 1/2") == 1
         assert "sync_dist" not in done.err
@@ -151,7 +151,7 @@ def test_the_checkpoint_of_two_processes_is_what_they_validated(one_and_two: Pat
 def test_errors_in_two_processes_equal_those_in_one(workdir: Path, tmp_path: Path) -> None:
     ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     diverging = ["lr=1e30", "optim=sgd", "schedule=none", f"hydra.run.dir={tmp_path}/run"]
-    done = type_command(PROJECT / "train.py", [*SMALL, *ddp, *diverging], workdir, {})
+    done = type_fresh_command(PROJECT / "train.py", [*SMALL, *ddp, *diverging], workdir)
     assert done.code == 2, done.err
     assert "error: training diverged: " in done.err
     assert result_of(tmp_path / "run").status == "failed"
