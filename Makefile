@@ -35,7 +35,7 @@ study: $(READY) ## repeat a study and write its tables: make study STUDY=three_c
 	$(BIN)/python train.py experiment=$(STUDY) $(ARGS) || [ $$? -eq 1 ]
 	$(BIN)/python evaluate.py sweep=outputs/sweeps/$(STUDY) top=all hydra.run.dir=outputs/reports/$(STUDY)
 
-quick: $(READY) ## run the tests that train nothing (a minute)
+quick: $(READY) ## run the tests that train nothing
 	$(PYTEST) -p no:randomly -m 'not slow'
 
 test: $(READY) ## run all tests
