@@ -8,7 +8,8 @@ READY  := $(VENV)/.ready
 .PHONY: help setup train study quick test test-random coverage check format format-check lint types imports
 
 # One process per core, each with one thread; a file's tests stay in one process, because they share trained runs.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+PYTEST_SHUFFLED := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+PYTEST          := $(PYTEST_SHUFFLED) -p no:randomly
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,16 +37,16 @@ study: $(READY) ## repeat a study and write its tables: make study STUDY=three_c
 	$(BIN)/python evaluate.py sweep=outputs/sweeps/$(STUDY) top=all hydra.run.dir=outputs/reports/$(STUDY)
 
 quick: $(READY) ## run the tests that train nothing
-	$(PYTEST) -p no:randomly -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 test: $(READY) ## run all tests
-	$(PYTEST) -p no:randomly
-
-test-random: $(READY) ## run all tests in random order
 	$(PYTEST)
 
+test-random: $(READY) ## run all tests in random order
+	$(PYTEST_SHUFFLED)
+
 coverage: $(READY) ## run all tests and print line and branch coverage
-	$(PYTEST) -p no:randomly --cov --cov-report=term
+	$(PYTEST) --cov --cov-report=term
 
 check: format-check lint types imports test ## everything that must hold before a commit
 

@@ -43,6 +43,15 @@ class Outcome:
     err: str
 
 
+def assert_refused(done: Outcome, expected: str) -> None:
+    """Check that a command ended with exit code 2 and one sentence, which contains the expected words."""
+    assert done.code == 2, done.out + done.err
+    assert "Traceback" not in done.err
+    sentences = [line for line in done.err.splitlines() if line.startswith("error: ")]
+    assert len(sentences) == 1, done.err
+    assert expected in sentences[0], done.err
+
+
 def call_command(script: Path, words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Outcome:
     """Run ``python SCRIPT WORDS`` in a folder, in this process: for what is refused before anything expensive."""
     out, err, code = io.StringIO(), io.StringIO(), 0

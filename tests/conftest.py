@@ -1,9 +1,7 @@
 """Data sets, made or real, and the commands as a user types them."""
 
 import os
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +24,6 @@ REAL_DATA = PROJECT.parent / "shared" / "data"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread per process: pytest -n runs one process per core
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the network for anything
 os.environ["WANDB_MODE"] = "disabled"
-os.environ["OTEL_SDK_DISABLED"] = "true"  # MLflow would leave threads behind, and forking with threads can deadlock
 os.environ.pop("HYDRA_FULL_ERROR", None)
 
 
@@ -49,14 +46,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "real_data" in used:
             item.add_marker(pytest.mark.real_data)
             item.add_marker(pytest.mark.slow)
-
-
-@pytest.fixture(autouse=True)
-def _no_threads_of_wandb() -> Iterator[None]:
-    """Stop the threads of Weights & Biases after a test: forking with threads can deadlock."""
-    yield
-    if any("wandb" in thread.name.lower() for thread in threading.enumerate()):
-        sys.modules["wandb"].teardown()
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from commands import Outcome, call_command, type_command
+from commands import Outcome, assert_refused, call_command, type_command
 from conftest import PROJECT, write_faces
 from facemask.training.fit import fit_folds
 from fits import configure
@@ -349,11 +349,7 @@ def test_one_sentence_and_exit_code_two(place: Path, typed: str, prepare: Any, s
         *([] if "run.dir" in typed else ["hydra.run.dir=wrong"]),
     ]
     done = call_command(PROJECT / "evaluate.py", [*words, *more], place, {})
-    assert done.code == 2, done.out + done.err
-    assert "Traceback" not in done.err
-    sentences = [line for line in done.err.splitlines() if line.startswith("error: ")]
-    assert len(sentences) == 1, done.err
-    assert said in sentences[0]
+    assert_refused(done, said)
     assert not (place / "wrong").exists()
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from commands import Outcome, call_command
+from commands import Outcome, assert_refused, call_command
 from conftest import PROJECT
 
 pytestmark = pytest.mark.slow
@@ -88,9 +88,7 @@ def test_wrong_words_get_one_sentence(photos: Path, tmp_path: Path, words: str, 
     place.mkdir()
     out = f"{photos}/../new" if words.endswith("..") else "new"
     done = prepare(place, f"out={out}", *words.replace("{}", str(photos)).split())
-    assert done.code == 2, done.out
-    assert said in done.err
-    assert "Traceback" not in done.err
+    assert_refused(done, said)
     assert not list(place.iterdir())
 
 

@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from facemask.errors import ConfigError, DataError
 from facemask.seeding import BALANCE, SUBSET, derive_seed
 
-MAX_PARTS = 20  # fractions are rounded to a multiple of 1/MAX_PARTS at the finest
+MAX_PARTS = 20  # largest denominator of a rounded fraction
 Balance = Literal["none", "undersample", "oversample", "weighted"]
 
 

@@ -165,7 +165,7 @@ class Augmentation:
         """Jump to the position of (seed, epoch, sample) in the random stream.
 
         Philox is a counter-based generator: key and counter set the position. Seeding a new generator takes ten times
-            as long.
+        as long.
         """
         state: Any = self._stream.state
         state["state"]["key"][:] = seed, AUGMENT

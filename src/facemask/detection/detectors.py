@@ -164,9 +164,8 @@ class CenterFace(Detector):
 
     def _find(self, image: Pixels) -> Faces:
         height, width = (-(-side // self.MULTIPLE) * self.MULTIPLE for side in image.shape[:2])
-        canvas = np.zeros(
-            (height, width, 3), np.float32
-        )  # padded at the right and bottom, which keeps the aspect ratio
+        # Padded at the right and bottom, which keeps the aspect ratio.
+        canvas = np.zeros((height, width, 3), np.float32)
         canvas[: image.shape[0], : image.shape[1]] = image
         inputs = {self._session.get_inputs()[0].name: canvas.transpose(2, 0, 1)[None]}
         heat, size, offset, points = (output[0] for output in self._session.run(self.OUTPUTS, inputs))
@@ -261,13 +260,8 @@ class RetinaFace(Detector):
         network: a loaded network to use instead of the package's.
     """
 
-    LANDMARKS = (
-        "right_eye",
-        "left_eye",
-        "nose",
-        "mouth_right",
-        "mouth_left",
-    )  # named from the person's view; image left first
+    # Named from the person's view; image left first.
+    LANDMARKS = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")
 
     def __init__(
         self,

@@ -30,9 +30,8 @@ def measure_latency(model: nn.Module, preprocessing: Preprocessing, images: Pixe
     calls = LEAST
     while len(durations) < WARM_UP + calls:
         start = time.perf_counter()
-        predict_probabilities(
-            model, preprocessing, crops, batch_size=batch
-        )  # returns on the CPU, which synchronises the device
+        # Returns on the CPU, which synchronises the device.
+        predict_probabilities(model, preprocessing, crops, batch_size=batch)
         durations.append(time.perf_counter() - start)
         if len(durations) == WARM_UP:
             calls = int(np.clip(SECONDS / durations[-1], LEAST, MOST))

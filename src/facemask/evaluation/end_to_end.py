@@ -85,8 +85,7 @@ def outcome_table(faces: pd.DataFrame, class_names: Sequence[str], n_bootstraps:
 
     Returns:
         Per class and for all: numbers of ``faces`` and ``photos``; with 95 % intervals ``detected`` (fraction of
-            faces), ``correct_of_detected`` (fraction of detected faces) and ``detected_and_correct`` (fraction of
-            faces).
+        faces), ``correct_of_detected`` (fraction of detected faces) and ``detected_and_correct`` (fraction of faces).
     """
     known = faces[faces["label"].notna()]
     is_detected = known["predicted"].notna().to_numpy().astype(np.float64)

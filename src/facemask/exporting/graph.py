@@ -85,9 +85,8 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
     Raises:
         ModelError: the network cannot be traced.
     """
-    contiguous = deepcopy(graph).to(
-        memory_format=torch.contiguous_format
-    )  # ONNX would add transpositions for other layouts
+    # ONNX would add transpositions for other layouts.
+    contiguous = deepcopy(graph).to(memory_format=torch.contiguous_format)
     with _explain_tracing(graph):
         program = torch.onnx.export(
             contiguous,

@@ -109,9 +109,8 @@ def check(parity: Parity, precision: str, max_drop: float) -> None:
             f"more than {TOLERANCE:g}; nothing was written. Does its forward() depend on anything but its input?"
         )
     gain, low, high = parity.gain
-    allowed = (
-        max(max_drop, 1 / parity.n) if max_drop else 0.0
-    )  # with few images, one of them is already more than a small max_drop
+    # With few images, one of them is already more than a small max_drop.
+    allowed = max(max_drop, 1 / parity.n) if max_drop else 0.0
     if -gain > allowed + ROUNDING:
         lost, least, most = (0 - 100 * value for value in (gain, high, low))
         raise ModelError(

@@ -41,9 +41,8 @@ def open_onnx(file: Path, threads: int | None = None, providers: str | Sequence[
         session = onnxruntime.InferenceSession(str(file), options, chosen)
     except Exception as error:  # ONNX Runtime's exception types are not public
         raise cannot_open(file, "ONNX Runtime", onnxruntime.__version__, error) from error
-    _check_providers(
-        chosen, session.get_providers()
-    )  # ONNX Runtime silently drops providers whose libraries are missing
+    # ONNX Runtime silently drops providers whose libraries are missing.
+    _check_providers(chosen, session.get_providers())
     preprocessing = read_metadata(file, session.get_modelmeta().custom_metadata_map.get(METADATA))
     name = session.get_inputs()[0].name if session.get_inputs() else ""
 

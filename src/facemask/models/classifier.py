@@ -37,9 +37,9 @@ MakeSchedule = Callable[..., dict[str, Any]]
 class MaskClassifier(LightningModule):
     """Classifier trained with cross-entropy; logs ``{train,val,test}/{loss,accuracy,f1,auroc,precision_*,recall_*}``.
 
-    Missing arguments are taken from the trainer's data module: with a
-        :class:`~facemask.data.datamodule.FaceDataModule`, the network is built at the start of a fit, for the data's
-        classes and from its seed. Every checkpoint contains how to build the network and how to preprocess images.
+    Missing arguments are taken from the trainer's data module. With a
+    :class:`~facemask.data.datamodule.FaceDataModule`, the network is built at the start of a fit, for the data's
+    classes and from its seed. Every checkpoint contains how to build the network and how to preprocess images.
 
     Args:
         net: name of a timm network, ``cnn`` for :class:`~facemask.models.cnn.CNN`, or a factory that takes

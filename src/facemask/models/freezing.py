@@ -17,7 +17,7 @@ def freeze(net: nn.Module, what: str) -> list[nn.Module]:
 
     Returns:
         The frozen modules. Keep them in evaluation mode during training: in training mode, batch norm updates its
-            statistics although no parameter changes.
+        statistics although no parameter changes.
 
     Raises:
         ConfigError: the stage does not exist, or the network has no backbone.

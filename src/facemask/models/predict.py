@@ -33,9 +33,8 @@ def predict_probabilities(
     parts = []
     with torch.inference_mode():
         for start in range(0, len(inputs), batch_size):
-            batch = torch.from_numpy(np.array(inputs[start : start + batch_size])).to(
-                device
-            )  # copied, because the memory map is read-only
+            # Copied, because the memory map is read-only.
+            batch = torch.from_numpy(np.array(inputs[start : start + batch_size])).to(device)
             logits = model(batch if batch.ndim == 2 else preprocessing.normalise(batch))
             parts.append(logits.float().softmax(dim=1).cpu().numpy())
     return np.concatenate(parts)

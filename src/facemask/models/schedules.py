@@ -1,4 +1,7 @@
-"""Learning-rate schedules. Each function returns Lightning's scheduler configuration for an optimizer."""
+"""Learning-rate schedules. Each function returns Lightning's scheduler configuration for an optimizer.
+
+All schedules step per batch, so that a checkpoint of an epoch's end holds the state of the next epoch.
+"""
 
 import math
 from typing import Annotated, Any

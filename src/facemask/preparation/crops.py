@@ -70,9 +70,8 @@ def crop_photos(photos: Sequence[Job], find: Find, config: CropConfig | ImportCo
     out.forget_unreadable({photo.name for photo, _ in photos})
     pending = [job for job in photos if not out.has(*job)]
     if pending:
-        if not (
-            out.folder / MANIFEST
-        ).exists():  # without a manifest, crops of one photo could be on both sides of a split
+        # Without a manifest, crops of one photo could be on both sides of a split.
+        if not (out.folder / MANIFEST).exists():
             _write_manifest(out.folder, [])
         console, title = Console(stderr=True), f"Cropping {len(pending):,} photos"
         crop = partial(_crop, find=find, shape=config.crop, out=out.folder)
@@ -154,9 +153,8 @@ def _write_manifest(out: Path, done: Sequence[Cropped]) -> None:
     table = pd.DataFrame(rows, columns=COLUMNS)
     if (file := out / MANIFEST).exists():
         before = read_manifest(file)
-        before.index = pd.Index(
-            [PurePosixPath(name).name for name in before["file"]]
-        )  # the user may have moved the file to another class folder
+        # The user may have moved the file to another class folder.
+        before.index = pd.Index([PurePosixPath(name).name for name in before["file"]])
         before = before[~before.index.duplicated()]
         known = [PurePosixPath(now).name for now in places if now]
         for name in [name for name in before if name == "split" or name not in COLUMNS]:

@@ -10,9 +10,8 @@ from facemask.reports.sections import to_cells, word_columns
 
 def print_table(rows: pd.DataFrame, title: str, console: Console) -> None:
     """Print a table with its title, text left-aligned and numbers right-aligned."""
-    console.print(
-        title, style="italic", soft_wrap=True, highlight=False, markup=False
-    )  # the table would wrap its title
+    # The table would wrap its title.
+    console.print(title, style="italic", soft_wrap=True, highlight=False, markup=False)
     lines = Table(box=box.SIMPLE_HEAD)
     words = word_columns(rows)
     cells = to_cells(rows)

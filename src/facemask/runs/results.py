@@ -1,7 +1,7 @@
 """Typed content of ``result.json`` of a run and of its folds.
 
 ``FORMAT`` is the version of the run folder. Older formats are read with defaults for missing fields, and unknown fields
-    of newer ones are ignored.
+of newer ones are ignored.
 """
 
 from dataclasses import dataclass, field

@@ -43,6 +43,6 @@ def continue_run(logger: MLFlowLogger) -> None:
     """Mark the run of a resumed fold as running again.
 
     Its logged parameters are not changed, because MLflow does not allow it; keys that may differ between the calls,
-        such as ``data.num_workers``, do not affect the numbers.
+    such as ``data.num_workers``, do not affect the numbers.
     """
     logger.experiment.update_run(logger.run_id, status="RUNNING")

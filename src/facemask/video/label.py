@@ -77,6 +77,8 @@ def build_sinks(nodes: Mapping[str, Component]) -> list[Sink]:
 
 def build_pipeline(config: InferVideoConfig) -> Pipeline:
     """Build the pipeline with its detector and classifier."""
+    # With privacy=blur every frame, so that no face is visible before it is detected.
+    detect_every = 1 if config.privacy == BLUR else config.detect_every
     return Pipeline(
         build_detector(config.detector),
         Predictor.load(config.run, config.threads),
@@ -84,9 +86,7 @@ def build_pipeline(config: InferVideoConfig) -> Pipeline:
         Smoother(config.half_life),
         config.crop.margin,
         config.crop.square,
-        1
-        if config.privacy == BLUR
-        else config.detect_every,  # every frame, so that no face is visible before it is detected
+        detect_every,
         config.classify_every,
     )
 

@@ -84,9 +84,8 @@ def test_ungrouped_intervals_agree_with_scipys_bootstrap() -> None:
     found = intervals(labels, np.eye(2)[guess] * 0.8 + 0.1, [str(i) for i in range(250)], n_bootstraps=4000)["accuracy"]
     right, level = ((guess == labels).astype(float),), 1 - 2 * expanded_tail(250)
     theirs = bootstrap(right, np.mean, n_resamples=4000, method="percentile", confidence_level=level, rng=0)
-    assert found == pytest.approx(
-        list(theirs.confidence_interval), abs=0.0081
-    )  # two images: what resampling leaves to chance
+    # 0.0081: two images, which is what resampling leaves to chance.
+    assert found == pytest.approx(list(theirs.confidence_interval), abs=0.0081)
 
 
 @pytest.mark.parametrize(("groups", "tail"), [(10, 0.0086), (20, 0.0159), (10**6, 0.025)])

@@ -22,10 +22,11 @@ from facemask.training.fit import fit_folds
 from fits import configure, history, weights
 
 EPOCHS = 2
+# of few workers, few batches, no logger
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::UserWarning:lightning"),
-]  # of few workers, few batches, no logger
+]
 
 
 class PowerCut(BaseException):
