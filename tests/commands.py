@@ -73,6 +73,8 @@ def _own_state(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
     """Give a command the folder and the environment of a process of its own, and undo what it changes globally."""
     cwd, variables, argv, path = Path.cwd(), dict(os.environ), sys.argv, list(sys.path)
     modules, handlers = set(sys.modules), list(logging.getLogger().handlers)
+    others = logging._handlerList[:]
+    logging._handlerList.clear()  # Hydra closes all handlers, and absl's handler would close pytest's stream
     try:
         os.chdir(folder)
         os.environ.update(environment)
@@ -82,6 +84,7 @@ def _own_state(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
         os.environ.clear()
         os.environ.update(variables)
         sys.argv, sys.path[:], logging.getLogger().handlers[:] = argv, path, handlers
+        logging._handlerList[:] = others
         for name in set(sys.modules) - modules:  # the user's own modules, which another test may write anew
             if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(folder)):
                 del sys.modules[name]
