@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
 
 from conftest import compose_config
 from facemask.config.schemas import TrainConfig
@@ -22,6 +24,21 @@ FAST = [
     "bs=8",
     "k=3",
 ]
+
+
+class PowerCut(BaseException):
+    """An interruption that no code catches."""
+
+
+class CutAt(Callback):
+    """Interrupts a fit in the first batch of an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        if trainer.current_epoch == self.epoch:
+            raise PowerCut
 
 
 def configure(root: Path, folder: Path, *overrides: str) -> TrainConfig:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from skimage.data import astronaut
 
-from commands import Outcome, call_command
+from commands import Outcome, assert_refused, call_command
 from conftest import PROJECT, write_faces
 from facemask.config.typed import to_plain
 from facemask.runs.run_folder import read_config, read_fold
@@ -111,8 +111,7 @@ def test_its_own_validation_part_and_fold(place: Path) -> None:
     assert accuracy == pytest.approx(best.metrics["val"]["accuracy"])
     assert "best epoch was chosen" not in done.out
     done = evaluate(place, f"run={LONE}", "fold=0", "hydra.run.dir=refused")
-    assert done.code == 2
-    assert "fold=0 only applies to a run folder, but logs/epoch=1.ckpt is a checkpoint" in done.err
+    assert_refused(done, "fold=0 only applies to a run folder, but logs/epoch=1.ckpt is a checkpoint")
 
 
 def test_the_best_checkpoint_of_a_fold_is_that_fold(place: Path) -> None:
@@ -121,16 +120,13 @@ def test_the_best_checkpoint_of_a_fold_is_that_fold(place: Path) -> None:
     assert report(place, "best")["models"][0]["folder"] == "run/fold-0"
     assert "training" in report(place, "best")["tables"]
     done = evaluate(place, "run=run", "run=run/fold-0/best.ckpt", "hydra.run.dir=refused")
-    assert done.code == 2
-    assert "a run is given twice" in done.err
+    assert_refused(done, "a run is given twice")
 
 
 def test_without_a_record_of_its_data_it_is_evaluated_on_another_folder(place: Path) -> None:
     done = evaluate(place, "run=old.ckpt", "hydra.run.dir=refused")
-    assert done.code == 2
-    assert "Traceback" not in done.err
-    assert (
-        "old.ckpt does not record what it was trained on; evaluate it on another folder: data.root=FOLDER" in done.err
+    assert_refused(
+        done, "old.ckpt does not record what it was trained on; evaluate it on another folder: data.root=FOLDER"
     )
     assert not (place / "refused").exists()
     done = evaluate(place, "run=old.ckpt", "data.root=others", "split=all", "hydra.run.dir=old")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import call_command
+from commands import assert_refused, call_command
 from conftest import PROJECT
 
 pytestmark = pytest.mark.slow
@@ -124,5 +124,4 @@ def test_a_mistyped_class_is_one_sentence(faces: Path, tmp_path: Path) -> None:
     (tmp_path / "my_nets.py").write_text(NETWORK)
     words = ["model=my_nets.Tyni", f"data.root={faces}", *SHORT]
     done = call_command(PROJECT / "train.py", words, tmp_path, {})
-    assert done.code == 2
-    assert "model._target_=my_nets.Tyni cannot be imported" in done.err
+    assert_refused(done, "model._target_=my_nets.Tyni cannot be imported")

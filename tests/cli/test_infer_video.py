@@ -197,5 +197,4 @@ def test_a_wrong_line_gets_one_sentence_and_exit_code_two(place: Path, line: str
 
 def test_without_a_run_it_says_which_key_is_missing(place: Path) -> None:
     done = call_command(PROJECT / "infer_video.py", ["source=face.mp4"], place, {})
-    assert done.code == 2
-    assert "run has no value; give it one: run=" in done.err
+    assert_refused(done, "run has no value; give it one: run=")

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from commands import Outcome, call_command
+from commands import Outcome, assert_refused, call_command
 from conftest import PROJECT, write_faces
 from facemask.data.pictures import read_image
 from facemask.inference.predictor import Predictor
@@ -100,8 +100,7 @@ def test_another_program_of_that_name_is_not_overwritten(place: Path) -> None:
     (place / "mine").mkdir()
     (place / "mine/predict.py").write_text("print('mine')\n")
     done = export(place, "run=run", "hydra.run.dir=mine")
-    assert done.code == 2
-    assert "mine/predict.py is another program; choose another folder: hydra.run.dir=FOLDER" in done.err
+    assert_refused(done, "mine/predict.py is another program; choose another folder: hydra.run.dir=FOLDER")
     assert [file.name for file in (place / "mine").iterdir()] == ["predict.py"]
 
 

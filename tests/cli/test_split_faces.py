@@ -47,8 +47,7 @@ def test_folders_of_parts_hold_every_face_once_and_whole_photos(photos_known: Pa
         assert (tmp_path / f"parts/{row.file}").samefile(photos_known / path) == (how == "link")
     assert set(index(tmp_path / "parts")["split"]) == {"train", "test"}
     refused = prepare(tmp_path, "data.root=set", "out=parts")
-    assert refused.code == 2
-    assert "out=parts already exists; choose a new folder, or delete that one." in refused.err
+    assert_refused(refused, "out=parts already exists; choose a new folder, or delete that one.")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["parts", "set"]
 
 
@@ -80,8 +79,7 @@ def test_two_files_that_would_have_one_place_are_refused(tmp_path: Path) -> None
     write_faces(tmp_path / "set/train", {"a": 20, "b": 20})
     write_faces(tmp_path / "set/test", {"a": 10, "b": 10}, seed=1)
     done = prepare(tmp_path, "data.root=set", "out=parts", "again=true")
-    assert done.code == 2
-    assert "would both become" in done.err
+    assert_refused(done, "would both become")
     assert not (tmp_path / "parts").exists()
     assert prepare(tmp_path, "data.root=set", "out=kept").code == 0
     assert len(index(tmp_path / "kept")) == 60

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from commands import SMALL, Outcome, type_command, type_fresh_command
+from commands import SMALL, Outcome, assert_refused, type_command, type_fresh_command
 from conftest import PROJECT, Run
 from facemask.runs.results import RunResult
 from facemask.runs.run_folder import read_run
@@ -178,11 +178,9 @@ def test_a_killed_study_resumes(train: Run, workdir: Path) -> None:
     assert "3 trials are complete, 0 are left" in done.out
     assert "epoch 1" not in done.out
     other = search(workdir, *line, "hydra.sweeper.n_trials=4", "epochs=2")
-    assert other.code == 2
-    assert "was started with epochs=3 but got epochs=2; use the original value, or a new name=." in other.err
+    assert_refused(other, "was started with epochs=3 but got epochs=2; use the original value, or a new name=.")
     fixed = search(workdir, *line, "hydra.sweeper.n_trials=4", "lr=1e-3")
-    assert fixed.code == 2
-    assert "was started with lr=searched but got lr=0.001; use the original value" in fixed.err
+    assert_refused(fixed, "was started with lr=searched but got lr=0.001; use the original value")
 
 
 def test_a_study_without_scores_may_be_started_with_other_settings(workdir: Path) -> None:

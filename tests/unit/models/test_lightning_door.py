@@ -19,29 +19,11 @@ from facemask.inference.predictor import Predictor
 from facemask.models.checkpoint import load_model
 from facemask.models.classifier import MaskClassifier
 from facemask.training.fit import fit_folds
-from fits import configure, history, weights
+from fits import CutAt, PowerCut, configure, history, weights
 
 EPOCHS = 2
-# of few workers, few batches, no logger
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::UserWarning:lightning"),
-]
-
-
-class PowerCut(BaseException):
-    """An interruption that no code catches."""
-
-
-class CutAt(Callback):
-    """Interrupts a fit in the first batch of an epoch."""
-
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        if trainer.current_epoch == self.epoch:
-            raise PowerCut
+# Lightning warns of few workers, few batches and no logger.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning:lightning")]
 
 
 class Recorder(Checkpoint):

@@ -6,29 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule
 
 from conftest import write_faces
 from facemask.errors import RunError
 from facemask.training.fit import fit_folds
-from fits import Fit, assert_same, configure, history
+from fits import CutAt, Fit, PowerCut, assert_same, configure, history
 
 pytestmark = pytest.mark.slow
-
-
-class PowerCut(BaseException):
-    """What no code catches."""
-
-
-class CutAt(Callback):
-    """Cut the power in the middle of an epoch."""
-
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        if trainer.current_epoch == self.epoch:
-            raise PowerCut
 
 
 def cut_second_fold(self: Any, trainer: Any, pl_module: LightningModule, *_: Any) -> None:
