@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facemask.api import compose, evaluate, export, label_video, prepare, train
+    from facemask.config.trust import trust
     from facemask.data.datamodule import FaceDataModule
     from facemask.detection.find import find_faces
     from facemask.inference.predictor import Predictor
@@ -31,6 +32,7 @@ _MODULES = {  # module of each public name
     "prepare": "api",
     "label_video": "api",
     "compose": "api",
+    "trust": "config.trust",
     "load_run": "inference.run",
     "Predictor": "inference.predictor",
     "FaceDataModule": "data.datamodule",
@@ -49,6 +51,7 @@ __all__ = [
     "load_run",
     "prepare",
     "train",
+    "trust",
 ]
 
 

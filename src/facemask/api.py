@@ -99,14 +99,14 @@ def train(*overrides: str, folder: str | Path | None = None, **keys: object) -> 
     arguments = to_overrides("train", overrides, keys)
     config = resolve_training(_compose("train", arguments))
     check_race(config, is_sweep=False)
-    from facemask.runs.run_folder import read_config
+    from facemask.runs.run_folder import read_trusted_config
     from facemask.training.command import train as command
 
     if config.resume is not None:
-        if len(arguments) > 1:
+        if any(not argument.startswith(("resume=", "trust=")) for argument in arguments):
             raise ConfigError(f"resume={config.resume} uses the configuration of that run; remove the other overrides.")
         folder = Path(config.resume).expanduser()
-        config = read_config(folder)
+        config = read_trusted_config(folder)
     return command(config, _output_folder(folder, "outputs"), command=_command_line("train.py", arguments))
 
 

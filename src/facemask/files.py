@@ -3,12 +3,15 @@
 import math
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 import pandas as pd
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of formulas in spreadsheets
 
 
 @contextmanager
@@ -45,6 +48,21 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
         table.to_parquet(stream, index=False)
 
 
+def to_csv(table: pd.DataFrame) -> str:
+    """Return a table as CSV in which no text is a formula for a spreadsheet; :func:`from_cell` is the inverse."""
+    words = table.select_dtypes(exclude=["number", "bool"]).columns
+    return table.assign(**{name: table[name].map(_to_cell) for name in words}).to_csv(index=False)
+
+
+def _to_cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.lstrip("'")[:1] in FORMULA and value else value
+
+
+def from_cell(text: str) -> str:
+    """Return the text that :func:`to_csv` wrote into a cell."""
+    return text[1:] if text[:1] == "'" and text.lstrip("'")[:1] in FORMULA else text
+
+
 def link_or_copy(original: Path, other: Path) -> None:
     """Atomically replace ``other`` with a hard link to ``original``; fall back to a copy."""
     partial = other.with_name(other.name + ".partial")
@@ -54,6 +72,38 @@ def link_or_copy(original: Path, other: Path) -> None:
     except OSError:
         shutil.copyfile(original, partial)
     partial.replace(other)
+
+
+def is_below(name: str, root: Path) -> bool:
+    """Return whether a path read from a file is relative and stays below a folder, also through symbolic links."""
+    path = PurePosixPath(name)
+    is_inside = bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
+    return is_inside and (root / name).resolve().is_relative_to(root.resolve())
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """Read a file that may be from somebody else.
+
+    Args:
+        path: path of the file.
+        limit: maximum size, bytes.
+
+    Raises:
+        FileNotFoundError: the file is missing.
+        ValueError: it is larger, or not a regular file (reading a pipe would wait for ever).
+        OSError: it cannot be read.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is not a regular file")
+    if status.st_size > limit:
+        raise ValueError(f"it is larger than {limit / 1e6:g} MB")
+    return path.read_bytes()
+
+
+def read_text(path: Path, limit: int) -> str:
+    """Do the same as :func:`read_bytes` for a text in UTF-8; invalid text is a ValueError."""
+    return read_bytes(path, limit).decode()
 
 
 def remove_if_empty(folder: Path) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from rich.console import Console
 
 from facemask.cli.messages import fail
 from facemask.config.arguments import command_line, program
 from facemask.errors import ConfigError
 from facemask.files import relative_to_cwd, remove_if_empty
+from facemask.terminal import SafeConsole
 
 Job = Callable[[DictConfig], float | None]
 Application = Callable[[], object]
@@ -36,14 +36,14 @@ def train(config: DictConfig) -> float:
         _check_resume(typed.resume, is_sweep=sweep is not None)
     import torch
 
-    from facemask.runs.run_folder import read_config
+    from facemask.runs.run_folder import read_trusted_config
     from facemask.training import command
 
     if typed.resume is not None:
-        typed = read_config(folder)
+        typed = read_trusted_config(folder)
     if cores := runtime.launcher.get("cpus_per_task"):  # torch cannot know the limit of a Slurm job
         torch.set_num_threads(cores)
-    console = Console()
+    console = SafeConsole()
     try:
         run = command.train(typed, folder, sweep, _command_line())
     except (KeyboardInterrupt, SystemExit):
@@ -61,7 +61,7 @@ def _check_resume(resume: str, is_sweep: bool) -> None:
             "resume= continues a single run and cannot be combined with -m. To continue a sweep, run the same command "
             "again."
         )
-    others = [word for word in HydraConfig.get().overrides.task if not word.startswith("resume=")]
+    others = [word for word in HydraConfig.get().overrides.task if not word.startswith(("resume=", "trust="))]
     if others:
         raise ConfigError(f"resume={resume} uses the configuration of that run; remove {others[0]}.")
 
@@ -73,7 +73,7 @@ def evaluate(config: DictConfig) -> None:
     typed = resolve_evaluation(config)
     from facemask.evaluation import command
 
-    command.show(command.evaluate(typed, output_folder(), _command_line()), Console())
+    command.show(command.evaluate(typed, output_folder(), _command_line()), SafeConsole())
 
 
 def export(config: DictConfig) -> None:
@@ -84,7 +84,7 @@ def export(config: DictConfig) -> None:
     from facemask.exporting.export import export as write
     from facemask.exporting.exported import show
 
-    show(write(typed, output_folder()), Console())
+    show(write(typed, output_folder()), SafeConsole())
 
 
 def infer_video(config: DictConfig) -> None:
@@ -99,7 +99,7 @@ def infer_video(config: DictConfig) -> None:
         tally = label_video(typed, folder)
     finally:
         remove_if_empty(folder)
-    show(tally, Console())
+    show(tally, SafeConsole())
     if tally.is_interrupted:
         raise KeyboardInterrupt
 
@@ -112,7 +112,7 @@ def prepare_data(config: DictConfig) -> None:
     from facemask.preparation.command import prepare, show
 
     result = prepare(typed, output_folder())
-    show(result, Console())
+    show(result, SafeConsole())
     if result.failure:
         fail(result.failure, code=1)
 

@@ -1,9 +1,12 @@
 """Entry points: the scripts in the repository root and the installed ``facemask`` call :func:`main`."""
 
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from facemask.config.schemas import TASKS, EvaluateConfig, ExportConfig, InferVi
 from facemask.errors import FaceMaskError, first_line
 from facemask.files import remove_if_empty
 from facemask.sweeps.hydra_callback import JobFailedError, JobNotStartedError, SweepSummary, has_failed
+from facemask.terminal import visible
 
 TRACE_VARIABLE = "FACEMASK_TRACE"  # environment variable: if set, errors show their stack trace
 USAGE = "usage: facemask {train,evaluate,export,infer,prepare,doctor} [KEY=VALUE ...]; --help lists the keys."
@@ -73,7 +77,8 @@ def facemask() -> None:
 def main(name: str) -> None:
     """Run a command on ``sys.argv``.
 
-    The exit code is 0 (success), 1 (a job of a sweep failed), 2 (invalid input) or 130 (interrupted by Ctrl-C).
+    The exit code is 0 (success), 1 (a job of a sweep failed), 2 (invalid input), 130 (interrupted by Ctrl-C) or 143
+    (by SIGTERM).
 
     Python modules and config groups in the current folder are found: ``model=my_nets.Net`` imports ``my_nets.py``, and
     ``model=mine`` reads ``conf/model/mine.yaml``.
@@ -94,9 +99,10 @@ def main(name: str) -> None:
 
     job.__module__ = name  # Hydra's job name; also makes pickle send the function by value to other processes
     try:
-        _run(hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(job))
+        with _interrupted_by_sigterm() as received:
+            _run(hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(job))
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(128 + (received[0] if received else signal.SIGINT))
     except (FaceMaskError, HydraException, OmegaConfBaseException, OSError) as error:
         if os.environ.get(TRACE_VARIABLE):
             raise
@@ -110,6 +116,25 @@ def main(name: str) -> None:
         SweepSummary.report()
         what = f"{type(error).__name__}: {first_line(error)}"
         fail(f"the sweep stopped early ({what}); to continue it, run the same command again.", code=1)
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[list[int]]:
+    """Let SIGTERM interrupt as Ctrl-C does; yield a list that receives its number. Main thread only."""
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # Python handles signals only in the main thread
+        yield received
+        return
+
+    def interrupt(number: int, _: object) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 def _run(application: jobs.Application) -> None:
@@ -140,7 +165,7 @@ def _run_job(job: jobs.Job, config: DictConfig) -> float | None:
             fail(explain(error), code=2)
         if os.environ.get(TRACE_VARIABLE):
             traceback.print_exc()
-        print(f"error: {explain(error)}", file=sys.stderr)
+        print(f"error: {visible(explain(error))}", file=sys.stderr)
         raise JobFailedError(explain(error)) from error
     except Exception as error:
         if not is_sweep:

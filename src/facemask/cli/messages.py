@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from facemask.errors import FaceMaskError, did_you_mean, first_line
+from facemask.terminal import visible
 
 # Messages for the plain ValueErrors of Hydra, by a part of their text.
 HYDRA_MESSAGES = {
@@ -27,7 +28,7 @@ PLUGINS = {
 
 def fail(sentence: str, code: int) -> NoReturn:
     """Print an error message and exit with ``code``."""
-    print(f"error: {sentence}", file=sys.stderr)
+    print(f"error: {visible(sentence)}", file=sys.stderr)
     sys.exit(code)
 
 

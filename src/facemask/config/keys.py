@@ -11,7 +11,7 @@ from facemask.config.typed import to_plain
 ALL_FOLDS = "all"
 SWEEP_ONLY_KEYS = {"sweep", "launcher", "race", "race_margin", "fail_fast"}  # ignored by a single run
 # Keys that do not change the results; runs of the same experiment may differ in them.
-NOT_COMPARED = {"logger", "resume", "name", "data.num_workers", "data.store_dir"} | SWEEP_ONLY_KEYS
+NOT_COMPARED = {"logger", "resume", "trust", "name", "data.num_workers", "data.store_dir"} | SWEEP_ONLY_KEYS
 ABSENT = "(absent)"
 Values = dict[str, object]  # settings by dotted key
 
@@ -138,6 +138,10 @@ def _default(key: str, values: Values) -> object:
 def _signature_default(target: str, name: str) -> object:
     from hydra.utils import get_object
 
+    from facemask.config.trust import is_trusted
+
+    if not is_trusted(target):  # the name may be from somebody else's run folder
+        return inspect.Parameter.empty
     try:
         parameters = inspect.signature(get_object(target)).parameters
     except Exception:  # importing a user's module can raise anything; without a default the values differ

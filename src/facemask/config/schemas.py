@@ -32,6 +32,8 @@ class TrainConfig:
     # Metric that selects the best epoch: minimised if its name ends with loss or error, else maximised.
     monitor: str = "val/auroc"
     resume: str | None = None  # run folder to resume
+    # Packages whose classes a run folder or checkpoint may name, if it has classes that are not of facemask.
+    trust: Strings = field(default_factory=list)
     teacher: str | None = None  # run folder of the teacher for knowledge distillation; trained on the same data
     teacher_weight: float = 0.7  # weight of the distillation loss, 0 to 1; the labels have weight 1 - teacher_weight
     teacher_temperature: float = 3.0  # softmax temperature for distillation; higher = softer targets
@@ -98,6 +100,8 @@ class EvaluateConfig:
 
     run: Strings = field(default_factory=list)  # run folder or checkpoint; several are compared: run=A run=B
     sweep_folder: str | None = None  # sweep folder, to evaluate its best configuration; typed as sweep=
+    # Packages whose classes a run folder or checkpoint may name, if it has classes that are not of facemask.
+    trust: Strings = field(default_factory=list)
     top: int | str = 1  # number of best configurations of the sweep to evaluate, or "all"
     # Fold whose model is evaluated; null = the first complete fold, "all" = every fold as a separate model.
     fold: int | str | None = None
@@ -124,6 +128,8 @@ class ExportConfig:
     """Keys of ``export.py``."""
 
     run: str | None = None  # run folder or checkpoint
+    # Packages whose classes a run folder or checkpoint may name, if it has classes that are not of facemask.
+    trust: Strings = field(default_factory=list)
     fold: int | None = None  # fold whose model is exported; null = the first complete fold
     format: str = "onnx"  # onnx, openvino, exported_program, or a class: my_module.MyFormat
     precision: str = "fp32"  # fp32, fp16, int8
@@ -170,6 +176,7 @@ class CropConfig:
     detector: Node = MISSING
     workers: int | None = None  # number of photos processed in parallel; null = number of cores
     max_unreadable: float = 0.01  # maximum fraction of unreadable photos
+    max_faces: int = 1000  # maximum number of faces per photo; a photo with more counts as unreadable
     sheet: bool = False  # draw a sample of the crops into sheet.png
     seed: int = 0  # seed of that sample
 
@@ -186,6 +193,7 @@ class ImportConfig:
     crop: Crop = field(default_factory=Crop)
     workers: int | None = None  # number of photos processed in parallel; null = number of cores
     max_unreadable: float = 0.01  # maximum fraction of unreadable photos
+    max_faces: int = 1000  # maximum number of faces per photo; a photo with more counts as unreadable
     sheet: bool = False  # draw a sample of the crops into sheet.png
     seed: int = 0  # seed of that sample
 
@@ -262,6 +270,8 @@ class InferVideoConfig:
     """Keys of ``infer_video.py``."""
 
     run: str = MISSING  # run folder, checkpoint or exported model
+    # Packages whose classes a run folder or checkpoint may name, if it has classes that are not of facemask.
+    trust: Strings = field(default_factory=list)
     # Camera number, URL (rtsp://…, http://…), video, photo, folder of photos, or a custom class:
     # 'source={_target_: my_module.MySource, KEY: VALUE}'
     source: SourceName = 0

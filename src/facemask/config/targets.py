@@ -84,8 +84,9 @@ def _check_arguments(path: str, node: Mapping[str, Any]) -> None:
 
 def _network_hints(target: Callable[..., Any], node: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the arguments that a model node accepts in addition to those of its target; None if unknown."""
-    if TARGET in (node.get("net") or {}):  # the module passes other arguments to its network
-        return _hints(_import("model.net._target_", node["net"][TARGET]))
+    net = node.get("net")
+    if isinstance(net, Mapping) and TARGET in net:  # the module passes other arguments to its network
+        return _hints(_import("model.net._target_", net[TARGET]))
     if inspect.isclass(target) and not issubclass(target, get_object(LIGHTNING_MODULE)):  # MaskClassifier wraps it
         return _hints(get_object(MASK_CLASSIFIER))
     return None

@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
 from facemask.config.component import TARGET, Component
+from facemask.errors import ConfigError, first_line
 
 T = TypeVar("T")
 
@@ -22,6 +26,24 @@ def from_plain(schema: type[T], values: Mapping[str, object]) -> T:
     hints = get_type_hints(schema)
     known = {f.name: _typed(hints[f.name], values[f.name]) for f in fields(schema) if f.name in values}  # type: ignore[arg-type]
     return schema(**known)
+
+
+def read_typed(schema: type[T], values: Mapping[str, object]) -> T:
+    """Create an instance of a schema from the plain types of a file, and check their types.
+
+    Nothing is imported: the arguments of components are not checked.
+
+    Raises:
+        ConfigError: a value has another type than its key.
+    """
+    known = {f.name for f in fields(schema)}  # type: ignore[arg-type]
+    try:
+        typed = OmegaConf.merge(OmegaConf.structured(schema), {k: v for k, v in values.items() if k in known})
+        plain = OmegaConf.to_container(typed, resolve=True)
+    except (OmegaConfBaseException, ValueError, TypeError) as error:
+        raise ConfigError(f"{first_line(error)}.") from error
+    assert isinstance(plain, dict)
+    return from_plain(schema, {str(key): value for key, value in plain.items()})
 
 
 def to_plain(value: object) -> Any:

@@ -13,10 +13,9 @@ import torch
 from lightning.pytorch import LightningDataModule
 from pydantic import Field
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from facemask.config.component import TARGET, describe
-from facemask.data.dataset import EpochSampler, FaceDataset, FeatureArray, FeatureDataset, Features, as_is
+from facemask.data.dataset import ArrayLoader, EpochSampler, FaceDataset, FeatureArray, FeatureDataset, Features, as_is
 from facemask.data.index import index
 from facemask.data.preprocessing import Preprocessing
 from facemask.data.splits import (
@@ -34,6 +33,7 @@ from facemask.errors import DataError
 
 # Explicit, because a Hydra launcher may have changed the global default to one that DataLoader workers cannot use.
 WORKERS = "fork" if sys.platform == "linux" and hasattr(os, "fork") else "spawn"
+LOADER_TIMEOUT = 300  # seconds to wait for a loader process
 FEATURE_BATCH_SIZE = 1024  # validation batch size when a head is trained on cached features
 # Arguments with an attribute of the same name and a plain type.
 RECORDED = (
@@ -220,25 +220,23 @@ class FaceDataModule(LightningDataModule):
         features: FeatureArray = np.load(self.features.clean, mmap_mode="r")[samples["row"].to_numpy()]
         return features
 
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+    def train_dataloader(self) -> ArrayLoader:
         """Return shuffled, augmented batches of the training folds."""
         return self._loader(self.train_samples, self.store, is_training=True)
 
-    def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+    def val_dataloader(self) -> ArrayLoader:
         """Return batches of the validation fold, without augmentation, in the order of ``val_samples``."""
         return self._loader(self.val_samples, self.store)
 
-    def test_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+    def test_dataloader(self) -> ArrayLoader:
         """Return batches of the test part, without augmentation, in the order of ``test_samples``."""
         return self._loader(self.test_samples, self.test_store)
 
-    def predict_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+    def predict_dataloader(self) -> ArrayLoader:
         """Return the same batches as :meth:`test_dataloader`."""
         return self.test_dataloader()
 
-    def _loader(
-        self, samples: pd.DataFrame, store: Store, is_training: bool = False
-    ) -> DataLoader[tuple[Tensor, Tensor]]:
+    def _loader(self, samples: pd.DataFrame, store: Store, is_training: bool = False) -> ArrayLoader:
         rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         seed, first = (self.seed, self.first_epoch) if is_training else (None, 0)
         sampler = EpochSampler(len(samples), seed, first, rank, processes, is_even=is_training)
@@ -253,14 +251,14 @@ class FaceDataModule(LightningDataModule):
             num_workers = 0  # a worker costs more time than it saves
             batch_size = batch_size if is_training else FEATURE_BATCH_SIZE
         has_lone_image = len(sampler) > batch_size and len(sampler) % batch_size == 1
-        return DataLoader(
+        return ArrayLoader(
             dataset,
             batch_size=batch_size,
             sampler=sampler,
             num_workers=num_workers,
             collate_fn=as_is,
             drop_last=is_training and has_lone_image,  # batch norm cannot train on one image
-            pin_memory=torch.cuda.is_available(),
+            timeout=LOADER_TIMEOUT if num_workers > 0 else 0,
             persistent_workers=num_workers > 0,
             multiprocessing_context=WORKERS if num_workers > 0 else None,
             generator=torch.Generator(),  # else every new iterator draws from the global generator

@@ -1,4 +1,4 @@
-"""Datasets and the sampler: which images, in which order, with which augmentation."""
+"""Datasets, sampler and loader: which images, in which order, with which augmentation."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from facemask.data.transforms import Augmentation
+from facemask.errors import DataError, first_line
 from facemask.seeding import SHUFFLE, derive_seed
 
+Batch = tuple[npt.NDArray[Any], npt.NDArray[np.int64]]  # images or features, and labels
 FeatureArray = npt.NDArray[np.float32]
 Key = tuple[int, int]  # (epoch, position): tells a worker process the epoch without any shared state
 
 
-class FaceDataset(Dataset[tuple[Tensor, Tensor]]):
+class FaceDataset(Dataset[Batch]):
     """Dataset of stored images that fetches whole batches.
 
     Args:
@@ -53,19 +54,19 @@ class FaceDataset(Dataset[tuple[Tensor, Tensor]]):
         if not isinstance(self.images, np.ndarray):
             self.images = np.load(self.images, mmap_mode="r")
 
-    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, key: Key) -> Batch:
         """Return one image, uint8[S, S, 3], and its label, int64[]."""
         images, labels = self.__getitems__([key])
         return images[0], labels[0]
 
-    def __getitems__(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
+    def __getitems__(self, keys: Sequence[Key]) -> Batch:
         """Return a batch: images, uint8[B, S, S, 3], and labels, int64[B]."""
         positions = [position for _, position in keys]
         batch = self.images[self.rows[positions]]
         if self.augmentation is not None:
             for i, (epoch, position) in enumerate(keys):
                 batch[i] = self.augmentation(batch[i], self.seed, epoch, position)
-        return torch.from_numpy(batch), torch.from_numpy(self.labels[positions])
+        return batch, self.labels[positions]
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Features:
     views: Sequence[Path]
 
 
-class FeatureDataset(Dataset[tuple[Tensor, Tensor]]):
+class FeatureDataset(Dataset[Batch]):
     """Dataset of cached features.
 
     Args:
@@ -97,22 +98,47 @@ class FeatureDataset(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, key: Key) -> Batch:
         """Return one image's features, float32[F], and its label, int64[]."""
         features, labels = self.__getitems__([key])
         return features[0], labels[0]
 
-    def __getitems__(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
+    def __getitems__(self, keys: Sequence[Key]) -> Batch:
         """Return a batch: features, float32[B, F], and labels, int64[B]."""
         epoch = keys[0][0]  # all keys of a batch have the same epoch
         positions = [position for _, position in keys]
         features = self.views[epoch % len(self.views)][self.rows[positions]]
-        return torch.from_numpy(features), torch.from_numpy(self.labels[positions])
+        return features, self.labels[positions]
 
 
 def as_is(batch: Any) -> Any:
     """Return the batch unchanged: :meth:`FaceDataset.__getitems__` has already collated it."""
     return batch
+
+
+class ArrayLoader(DataLoader[Batch]):
+    """Loader of tensors whose worker processes send arrays through a pipe.
+
+    Tensors would be sent through shared memory and file handles; where a container has too little of them, training
+    would wait for ever.
+
+    Raises:
+        DataError: on iteration, if a worker cannot start, ends, or does not answer.
+    """
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        try:
+            for arrays in super().__iter__():
+                tensors = tuple(map(torch.from_numpy, arrays))
+                yield tuple(t.pin_memory() for t in tensors) if torch.cuda.is_available() else tensors
+        except (RuntimeError, OSError) as error:
+            if self.num_workers and (isinstance(error, OSError) or "DataLoader" in str(error)):
+                raise DataError(
+                    f"a process that loads images failed ({first_line(error)}); load them without processes of their "
+                    "own: data.num_workers=0, or raise the limits of memory and open files (docker run --shm-size=1g, "
+                    "ulimit -n 1024)."
+                ) from error
+            raise
 
 
 class EpochSampler(Sampler[Key]):

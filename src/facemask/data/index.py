@@ -8,7 +8,9 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
+from facemask.data.pictures import FORMATS, open_image
 from facemask.errors import DataError
+from facemask.files import from_cell
 
 LAYOUT = "expected ROOT/CLASS/** or ROOT/train/CLASS/** with ROOT/test/CLASS/**, one folder a class"
 MANIFEST = "manifest.csv"
@@ -95,16 +97,15 @@ def _is_image(directory: str, name: str) -> bool:
     if os.path.splitext(name)[1].lower() in _readable_suffixes():
         return True
     try:
-        with Image.open(os.path.join(directory, name)):
+        with open_image(os.path.join(directory, name)):
             return True
-    except (OSError, ValueError, Image.DecompressionBombError):
+    except Exception:  # Pillow's plugins raise many types of errors for other files
         return False
 
 
 @cache
 def _readable_suffixes() -> frozenset[str]:
-    suffixes = Image.registered_extensions()  # also fills Image.OPEN
-    return frozenset(suffix for suffix, name in suffixes.items() if name in Image.OPEN)
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS)
 
 
 def _check_classes(table: pd.DataFrame, folders: list[tuple[Path, str, str]], root: Path, at_least: int) -> None:
@@ -125,6 +126,8 @@ def read_manifest(file: Path) -> pd.DataFrame:
         DataError: it cannot be read, lists no files, or lists a file twice.
     """
     try:
+        if not file.is_file():
+            raise ValueError("it is not a regular file")
         manifest = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
         raise DataError(f"{file} cannot be read as a CSV table: {error}") from error
@@ -132,7 +135,12 @@ def read_manifest(file: Path) -> pd.DataFrame:
         raise DataError(
             f"{file} needs a column 'file' (path below data.root), got {', '.join(map(str, manifest.columns))}."
         )
+    for name in manifest:
+        manifest[name] = manifest[name].map(from_cell)
     manifest["file"] = manifest["file"].str.replace("\\", "/", regex=False)
+    for name in manifest["file"]:
+        if name.startswith("/") or ".." in name.split("/"):
+            raise DataError(f"{file} names {name!r}, which is not below its folder; remove the row.")
     if (twice := manifest["file"].duplicated()).any():
         raise DataError(f"{file} lists {manifest['file'][twice].iloc[0]} twice; keep one row per file.")
     return manifest

@@ -1,5 +1,10 @@
 """Decode image files with Pillow."""
 
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +14,49 @@ from facemask.data.preprocessing import Pixels
 from facemask.errors import DataError
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")  # suffixes of photos
+# The only formats that are decoded. Pillow knows others that start programs (PostScript) or open further files.
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "AVIF", "JPEG2000", "TGA", "ICO")
+MAX_PIXELS = 120_000_000  # the largest photos of phones have 108 million
+MAX_PIXELS_VARIABLE = "FACEMASK_MAX_PIXELS"
+
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # open_image has a limit of its own
+
+
+def max_pixels() -> int:
+    """Return the maximum size of an image, pixels.
+
+    A small file can describe a huge image. The limit is 120 million, or the environment variable
+    ``FACEMASK_MAX_PIXELS``.
+
+    Raises:
+        DataError: the variable is not a positive integer.
+    """
+    value = os.environ.get(MAX_PIXELS_VARIABLE, str(MAX_PIXELS))
+    if not (value.isdecimal() and int(value)):
+        raise DataError(f"{MAX_PIXELS_VARIABLE} must be a number of pixels greater than 0, got {value!r}.")
+    return int(value)
+
+
+@contextmanager
+def open_image(path: str | Path) -> Iterator[Image.Image]:
+    """Open an image file without decoding it.
+
+    Raises:
+        OSError: the file is missing, is no regular file (reading a pipe would wait for ever), or has another format.
+        ValueError: the image is too large.
+        Exception: Pillow's plugins raise many types of errors for damaged files.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError("it is not a regular file")
+    limit = max_pixels()
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, limit // 2)  # Pillow refuses more than twice as many
+    with Image.open(path, formats=FORMATS) as image:
+        if (pixels := image.width * image.height) > limit:
+            raise ValueError(
+                f"it has {image.width:,} x {image.height:,} pixels; to allow more than {limit:,}, set "
+                f"{MAX_PIXELS_VARIABLE}={pixels}"
+            )
+        yield image
 
 
 def read_image(path: Path) -> Pixels:
@@ -18,20 +66,23 @@ def read_image(path: Path) -> Pixels:
         uint8[h, w, 3], RGB.
 
     Raises:
-        DataError: the file is not an image, or damaged.
+        DataError: the file is not an image, is too large, or damaged.
     """
     try:
-        with Image.open(path) as opened:
+        with open_image(path) as opened:
             image = ImageOps.exif_transpose(opened)
             return np.asarray(_to_rgb(image))
+    except DataError:
+        raise
     except Exception as error:  # Pillow's plugins raise many types of errors for damaged files
         raise DataError(f"{path} cannot be read as an image: {error}") from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode == "I":  # Pillow would clip 16-bit values to 255 instead of scaling
-        deep = np.asarray(image).astype(np.int64)
-        return Image.fromarray((deep.clip(0, 65535) // 257).astype(np.uint8)).convert("RGB")
+        deep = np.asarray(image)
+        deep = deep if deep.dtype == np.uint16 else deep.clip(0, 65535)
+        return Image.fromarray((deep // 257).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:  # colours under transparent pixels are arbitrary
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image).convert("RGB")

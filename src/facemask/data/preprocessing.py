@@ -3,7 +3,8 @@
 This module does not import torch, because devices that run exported models do not have it.
 """
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 Pixels = npt.NDArray[np.uint8]
 
+MIN_SIDE, MAX_SIDE = 8, 1024  # of a stored image and of a network's input, pixels
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -50,9 +52,36 @@ class Preprocessing:
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> "Preprocessing":
-        """Read what :meth:`to_dict` wrote."""
+        """Read what :meth:`to_dict` wrote.
+
+        Raises:
+            ValueError: a value is missing, unknown, or of another type or range.
+        """
+        if not isinstance(record, dict):
+            raise ValueError("it is not a mapping")
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
-        return cls(**values)
+        if unknown := sorted(map(str, values.keys() - {f.name for f in fields(cls)})):
+            raise ValueError(f"{unknown[0]} is unknown")
+        try:
+            read = cls(**values)
+        except TypeError as error:
+            raise ValueError("a value is missing") from error
+        names = read.class_names
+        if not (isinstance(names, tuple) and names and all(isinstance(n, str) for n in names)):
+            raise ValueError("class_names is not a list of names")
+        if len(set(names)) < len(names):
+            raise ValueError("class_names has a name twice")
+        for key in ("input_size", "store_size"):
+            size = getattr(read, key)
+            if type(size) is not int or not MIN_SIDE <= size <= MAX_SIDE:
+                raise ValueError(f"{key} is not between {MIN_SIDE} and {MAX_SIDE} pixels")
+        for key in ("mean", "std"):
+            channels = getattr(read, key)
+            if not (isinstance(channels, tuple) and len(channels) == 3 and all(map(_is_finite, channels))):
+                raise ValueError(f"{key} is not three numbers")
+        if min(read.std) <= 0:
+            raise ValueError("std is not positive")
+        return read
 
     def square(self, crop: Pixels) -> Pixels:
         """Resize and pad one crop, uint8[h, w, 3], to uint8[store_size, store_size, 3]."""
@@ -95,6 +124,10 @@ class Preprocessing:
             return np.ascontiguousarray(batch)
         weights = bilinear_weights(batch.shape[-1], self.input_size)
         return np.asarray(weights @ batch @ weights.T)
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def square(crop: Pixels, size: int) -> Pixels:

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from filelock import FileLock, Timeout
-from rich.console import Console
 from rich.progress import track
 
 from facemask.data.pictures import read_image
 from facemask.data.preprocessing import Pixels, square
 from facemask.errors import DataError
+from facemask.terminal import SafeConsole
 
 FORMAT = 1  # increment when the stored pixels of an unchanged file change
 CHUNK = 512  # images decoded ahead of the writer; bounds memory
@@ -178,7 +178,7 @@ def _decode(root: Path, paths: Sequence[str], size: int, file: Path) -> tuple[st
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(paths), size, size, 3)}
         np.lib.format.write_array_header_1_0(stream, header)
         title = f"Decoding {len(paths):,} images, once"
-        console = Console(stderr=True)
+        console = SafeConsole(stderr=True)
         for start in track(starts, title, console=console, transient=console.is_terminal):
             chunk = paths[start : start + CHUNK]
             for image, row in map(decode, chunk) if is_small else pool.map(decode, chunk):

@@ -12,7 +12,10 @@ from pydantic import BaseModel, ValidationError
 
 from facemask.data.pictures import PHOTOS
 from facemask.detection.detectors import Boxes
-from facemask.errors import DataError
+from facemask.errors import DataError, first_line
+from facemask.files import read_bytes
+
+MAX_VOC, MAX_COCO = 10_000_000, 1_000_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,12 @@ def read_voc(root: Path) -> list[AnnotatedPhoto]:
 
 def _read_file(file: Path, photos: Sequence[Path]) -> AnnotatedPhoto:
     try:
-        annotation = ET.parse(file).getroot()
+        annotation = ET.fromstring(read_bytes(file, MAX_VOC))
         objects = [(str(item.findtext("name")), item.find("bndbox")) for item in annotation.iter("object")]
         sides = ("xmin", "ymin", "xmax", "ymax")
         boxes = [[float(str(box.findtext(side))) for side in sides] for _, box in objects if box is not None]
-    except (ET.ParseError, ValueError) as error:
-        raise DataError(f"{file} cannot be read as a Pascal VOC file: {error}") from error
+    except (ET.ParseError, ValueError, LookupError, OSError) as error:  # LookupError: an unknown encoding
+        raise DataError(f"{file} cannot be read as a Pascal VOC file: {first_line(error)}.") from error
     photos = [photo for photo in photos if photo.parent == file.parent] or photos
     if not photos:
         raise DataError(f"{file} has no photo of the same name; add {file.stem}.jpg or .png, or remove the file.")
@@ -106,8 +109,8 @@ def read_coco(file: Path, root: Path) -> list[AnnotatedPhoto]:
         DataError: it cannot be read, is inconsistent, or a photo is missing.
     """
     try:
-        coco = _Coco.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError) as error:
+        coco = _Coco.model_validate_json(read_bytes(file, MAX_COCO))
+    except (OSError, ValueError) as error:
         raise DataError(f"{file} cannot be read as a COCO file: {_first_problem(error)}.") from error
     photos = {image.id: image.file_name for image in coco.images}
     names = {category.id: category.name for category in coco.categories}
@@ -140,9 +143,11 @@ def _is_below(name: str, root: Path) -> bool:
     return not path.is_absolute() and ".." not in path.parts and (root / path).is_file()
 
 
-def _first_problem(error: OSError | ValidationError) -> str:
+def _first_problem(error: OSError | ValueError) -> str:
     if isinstance(error, OSError):
         return str(error.strerror)
+    if not isinstance(error, ValidationError):
+        return first_line(error)
     problem = error.errors()[0]
     return ": ".join([*filter(None, [".".join(map(str, problem["loc"]))]), problem["msg"]])
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.progress import track
 
 from facemask.config.schemas import EvaluateConfig
@@ -21,6 +20,7 @@ from facemask.reports.photos import PhotoFindings, in_one_sentence, photo_sectio
 from facemask.reports.write import write_report
 from facemask.runs.checkpoint import SUFFIX
 from facemask.runs.run_folder import environment
+from facemask.terminal import SafeConsole
 
 
 def evaluate_photos(config: EvaluateConfig, folder: Path, command: str = "") -> PhotoEvaluation:
@@ -38,7 +38,7 @@ def evaluate_photos(config: EvaluateConfig, folder: Path, command: str = "") -> 
     classifier, device = _open(config, run)
     photos, detector = _read_photos(config, root, classifier.class_names), config.detector.build()
     shape = (config.crop.margin, config.crop.square, config.crop.min_side)
-    looked = track(photos, "Evaluating photos", console=Console(stderr=True), transient=True)
+    looked = track(photos, "Evaluating photos", console=SafeConsole(stderr=True), transient=True)
     rows = [row for photo in looked for row in evaluate_photo(photo, _name(photo, root), detector, classifier, *shape)]
     faces = pd.DataFrame(rows, columns=["photo", "label", "predicted", "probability", *SIDES])
     n_faces, min_side = int(faces["label"].notna().sum()), config.crop.min_side

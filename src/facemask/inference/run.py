@@ -12,7 +12,7 @@ from facemask.config.schemas import TrainConfig
 from facemask.errors import RunError
 from facemask.inference.predictor import Predictor
 from facemask.runs.results import RunResult
-from facemask.runs.run_folder import METRICS, PREDICTIONS, read_config, read_run
+from facemask.runs.run_folder import PREDICTIONS, read_config, read_history, read_predictions, read_run
 
 CURVES = "learning_curves.png"
 SHOWN = {"accuracy": "accuracy", "f1": "macro F1", "auroc": "AUROC"}
@@ -47,12 +47,12 @@ class Run:
         file = self.folder / PREDICTIONS
         if not file.is_file():
             raise RunError(f"{self.folder} has no complete fold, so there are no predictions.")
-        return pd.read_parquet(file)
+        return read_predictions(self.folder)
 
     @cached_property
     def history(self) -> pd.DataFrame:
         """One row per epoch of each complete fold, with all logged values."""
-        tables = [pd.read_csv(folder / METRICS).assign(fold=fold) for fold, folder in self.folds.items()]
+        tables = [read_history(folder).assign(fold=fold) for fold, folder in self.folds.items()]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
     @property

@@ -18,6 +18,7 @@ from facemask.inference.backend import (
     cannot_open,
     read_metadata,
 )
+from facemask.inference.program_check import check_program
 from facemask.models.checkpoint import load_model
 from facemask.models.fusing import fuse_conv_bn
 from facemask.models.predict import predict_probabilities
@@ -55,6 +56,7 @@ def open_program(file: Path, threads: int | None = None, device: str | None = No
     try:
         if not is_zipfile(file):  # torch would print long warnings before it raises
             raise ValueError("it is not a zip archive, or is truncated")
+        check_program(file)
         program = torch.export.load(file, extra_files=extra_files)
     except Exception as error:  # zipfile, json and torch raise many types for foreign and truncated files
         raise cannot_open(file, "torch", torch.__version__, error) from error

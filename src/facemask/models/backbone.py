@@ -26,7 +26,7 @@ class TimmNet(nn.Module):
         name: str,
         pretrained: bool | str = True,
         head: Literal["linear", "mlp"] = "linear",
-        hidden: Annotated[int, Field(ge=1)] = 128,
+        hidden: Annotated[int, Field(ge=1, le=4096)] = 128,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2,
     ) -> None:
         super().__init__()

@@ -1,19 +1,20 @@
 """Build models from configurations and from checkpoints, which are self-contained."""
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from hydra.utils import get_object
 from lightning.pytorch import LightningModule
-from torch import nn
+from torch import Tensor, nn
 
 from facemask.config.component import Component
 from facemask.data.preprocessing import Preprocessing
-from facemask.errors import RunError
+from facemask.errors import ConfigError, RunError
 from facemask.models.classifier import MaskClassifier
-from facemask.models.records import MODEL, PREPROCESSING, networks_only
+from facemask.models.records import MODEL, PREPROCESSING, network_of, preprocessing_of
 
 
 def build_model(model: Component, **facts: object) -> LightningModule:
@@ -44,23 +45,22 @@ def build_model(model: Component, **facts: object) -> LightningModule:
 def load_model(checkpoint: Path) -> tuple[LightningModule, Preprocessing]:
     """Load the model of a checkpoint, in evaluation mode on the CPU, and its preprocessing.
 
-    Only networks are built from a checkpoint's ``_target_``; nothing else in the file is called.
+    Only networks that are trusted are built, see :func:`facemask.models.records.network_of`.
 
     Raises:
         RunError: the file is missing, damaged, or not a checkpoint of facemask.
     """
     content = read_checkpoint(checkpoint)
-    preprocessing = Preprocessing.from_dict(content[PREPROCESSING])
-    record = networks_only(content[MODEL])
-    if not record:
-        raise RunError(f"{checkpoint} does not describe its network; give a best.ckpt or last.ckpt of a run.")
-    if "pretrained" in record or _takes_pretrained(record):  # its weights are replaced below
-        record["pretrained"] = False
-    names = preprocessing.class_names
-    model = build_model(Component.from_plain(record), num_classes=len(names), class_names=list(names))
+    preprocessing, record = preprocessing_of(content, checkpoint), network_of(content[MODEL], checkpoint)
+    if "pretrained" in record.arguments or _takes_pretrained(record):  # its weights are replaced below
+        record = record.with_arguments(pretrained=False)
+    names, state = preprocessing.class_names, content["state_dict"]
+    facts = {"num_classes": len(names), "class_names": list(names)}
     try:
-        model.load_state_dict(content["state_dict"])
-    except RuntimeError as error:
+        _check_shapes(record, facts, state)
+        model = build_model(record, **facts)
+        model.load_state_dict(state)
+    except (RuntimeError, ConfigError) as error:
         raise RunError(
             f"the weights of {checkpoint} do not fit its network with the {len(names)} classes "
             f"{', '.join(names)}; give a best.ckpt or last.ckpt of a run."
@@ -70,7 +70,22 @@ def load_model(checkpoint: Path) -> tuple[LightningModule, Preprocessing]:
     return model.eval(), preprocessing
 
 
-def _takes_pretrained(record: dict[str, Any]) -> bool:
+def _check_shapes(record: Component, facts: Mapping[str, object], state: Mapping[str, Tensor]) -> None:
+    """Check that the tensors of a checkpoint fit its network, before the network takes memory.
+
+    Raises:
+        RuntimeError: they do not.
+    """
+    try:
+        with torch.device("meta"):
+            shapes = {key: tensor.shape for key, tensor in build_model(record, **facts).state_dict().items()}
+    except NotImplementedError:  # a custom network that computes with its weights
+        return
+    if shapes != {key: tensor.shape for key, tensor in state.items()}:
+        raise RuntimeError("other shapes")
+
+
+def _takes_pretrained(record: Component) -> bool:
     """Return whether the network of a record has the parameter ``pretrained``."""
     net = record.get("net")
     return isinstance(net, dict) and "pretrained" in inspect.signature(get_object(net["_target_"])).parameters
@@ -88,6 +103,7 @@ def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip and torch raise many types for foreign and truncated files
         raise RunError(f"{checkpoint} is not a checkpoint, or is damaged; give a best.ckpt or last.ckpt.") from error
-    if not isinstance(content, dict) or not {PREPROCESSING, MODEL, "state_dict"} <= content.keys():
+    is_ours = isinstance(content, dict) and {PREPROCESSING, MODEL, "state_dict"} <= content.keys()
+    if not (is_ours and isinstance(state := content["state_dict"], dict) and all(map(torch.is_tensor, state.values()))):
         raise RunError(f"{checkpoint} is not a checkpoint of facemask; give a best.ckpt or last.ckpt of a run.")
     return content

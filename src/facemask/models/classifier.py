@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import AdamW, Optimizer
 
-from facemask.config.component import TARGET, Component, describe
+from facemask.config.component import TARGET, describe
+from facemask.config.trust import trust_targets
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import ConfigError, RunError
 from facemask.models import freezing
@@ -24,7 +25,7 @@ from facemask.models.cnn import CNN
 from facemask.models.distillation import DistillationLoss
 from facemask.models.epoch_metrics import EpochMetrics
 from facemask.models.epoch_seed import EpochSeed
-from facemask.models.records import MODEL, add_records, networks_only, preprocessing_of
+from facemask.models.records import MODEL, add_records, network_of, preprocessing_of
 from facemask.models.schedules import onecycle
 from facemask.models.weights import InitialWeights
 from facemask.seeding import INITIAL_WEIGHTS, derive_seed
@@ -84,6 +85,7 @@ class MaskClassifier(LightningModule):
         super().__init__()
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.make_net, named = _as_factory(net)
+        trust_targets(describe(self.make_net))
         self.settings = named | settings
         self.make_optimizer = optimizer or partial(AdamW, lr=lr, weight_decay=0.01)
         self.make_schedule = schedule
@@ -174,11 +176,10 @@ class MaskClassifier(LightningModule):
         if self.class_names:
             return
         self.preprocessing = preprocessing_of(checkpoint)
-        record = networks_only(checkpoint.get(MODEL))
-        if not record or record.get("net") is None:
+        record = network_of(checkpoint.get(MODEL), "the checkpoint")
+        if record.get("net") is None:
             raise RunError("the checkpoint does not describe its network; give one that MaskClassifier wrote.")
-        read = Component.from_plain(record).without("optimizer", "schedule")
-        as_written: MaskClassifier = read.build()
+        as_written: MaskClassifier = record.build()
         self.make_net, self.settings = as_written.make_net, as_written.settings
         self.frozen_part, self.input_size = as_written.frozen_part, as_written.input_size
         self.memory_format, self.label_smoothing = as_written.memory_format, as_written.label_smoothing

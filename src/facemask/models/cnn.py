@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from facemask.models.weights import InitialWeights
 
+Width = Annotated[int, Field(ge=1, le=4096)]
+
 
 class CNN(nn.Module):
     """Blocks of convolution, batch normalisation and max-pooling, then a dense layer with dropout.
@@ -28,9 +30,9 @@ class CNN(nn.Module):
     def __init__(
         self,
         num_classes: int,
-        channels: Sequence[Annotated[int, Field(ge=1)]] = (16, 32, 64, 128, 256),
-        convolutions: Annotated[int, Field(ge=1)] = 1,
-        hidden: Annotated[int, Field(ge=1)] = 128,
+        channels: Annotated[Sequence[Width], Field(min_length=1, max_length=10)] = (16, 32, 64, 128, 256),
+        convolutions: Annotated[int, Field(ge=1, le=16)] = 1,
+        hidden: Width = 128,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3,
     ) -> None:
         super().__init__()

@@ -13,13 +13,14 @@ from facemask.config.schemas import AuditConfig
 from facemask.data.duplicates import near_duplicates
 from facemask.data.index import index
 from facemask.data.store import open_store
-from facemask.files import relative_to_cwd, write_atomically
+from facemask.files import read_bytes, relative_to_cwd, to_csv, write_atomically
 from facemask.preparation.defects import find_defects
 from facemask.preparation.result import TaskResult
 from facemask.reports.terminal import print_table
 
 FINDINGS, JSON = "findings.csv", "audit.json"
 SIDE = 64  # side of the images that are compared, pixels
+MAX_FILE = 1_000_000_000  # bytes, of an image
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def audit(config: AuditConfig, folder: Path) -> Audit:
         "too_many": sorted(result.too_many),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / FINDINGS, findings.to_csv(index=False))
+    write_atomically(folder / FINDINGS, to_csv(findings))
     write_atomically(folder / JSON, json.dumps(facts, indent=2) + "\n")
     return result
 
@@ -112,6 +113,6 @@ def audit(config: AuditConfig, folder: Path) -> Audit:
 def _digest(file: Path) -> str:
     """Return a hash of a file's bytes, or its name if it cannot be read."""
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError:
+        return hashlib.sha256(read_bytes(file, MAX_FILE)).hexdigest()
+    except (OSError, ValueError):
         return str(file)

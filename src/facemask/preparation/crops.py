@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 from PIL import Image
-from rich.console import Console
 from rich.progress import track
 
 from facemask.config.keys import Values, flatten
@@ -23,9 +22,10 @@ from facemask.data.preprocessing import Pixels
 from facemask.detection.crop import cut, widen
 from facemask.detection.detectors import SIDES, Boxes
 from facemask.errors import DataError
-from facemask.files import open_atomically, write_atomically
+from facemask.files import open_atomically, to_csv, write_atomically
 from facemask.preparation.journal import Cropped, Face, Journal
 from facemask.preparation.photos import Photo
+from facemask.terminal import SafeConsole
 
 PHOTOS = "photos.csv"  # result of each photo
 COLUMNS = ["file", "photo", "label", "split", *SIDES, "score"]
@@ -73,8 +73,8 @@ def crop_photos(photos: Sequence[Job], find: Find, config: CropConfig | ImportCo
         # Without a manifest, crops of one photo could be on both sides of a split.
         if not (out.folder / MANIFEST).exists():
             _write_manifest(out.folder, [])
-        console, title = Console(stderr=True), f"Cropping {len(pending):,} photos"
-        crop = partial(_crop, find=find, shape=config.crop, out=out.folder)
+        console, title = SafeConsole(stderr=True), f"Cropping {len(pending):,} photos"
+        crop = partial(_crop, find=find, shape=config.crop, max_faces=config.max_faces, out=out.folder)
         with closing(_in_parallel(crop, pending, n_workers(config))) as jobs:
             for cropped in track(jobs, title, len(pending), console=console, transient=console.is_terminal):
                 out.add(cropped)
@@ -82,7 +82,7 @@ def crop_photos(photos: Sequence[Job], find: Find, config: CropConfig | ImportCo
     _check_readable(done, config.max_unreadable)
     rows = [(c.photo, len(c.faces), c.left_out, c.error) for c in done]
     table = pd.DataFrame(rows, columns=["photo", "faces", "left_out", "error"])
-    write_atomically(out.folder / PHOTOS, table.to_csv(index=False))
+    write_atomically(out.folder / PHOTOS, to_csv(table))
     _write_manifest(out.folder, done)
     return table
 
@@ -107,13 +107,15 @@ def _in_parallel(do: Callable[[Job], Cropped], jobs: Sequence[Job], n: int) -> G
         pool.shutdown(cancel_futures=True)
 
 
-def _crop(job: Job, find: Find, shape: Crop, out: Path) -> Cropped:
+def _crop(job: Job, find: Find, shape: Crop, max_faces: int, out: Path) -> Cropped:
     photo, stamp = job
     try:
         image = read_image(photo.file)
     except DataError as error:
         return Cropped(photo.name, stamp, [], error=str(error.__cause__ or error))
     found = find(photo, image)
+    if len(found.boxes) > max_faces:
+        return Cropped(photo.name, stamp, [], error=f"{len(found.boxes):,} faces, more than max_faces={max_faces}")
     height, width = image.shape[:2]
     inside = found.boxes.clip(0, [width, height] * 2)
     sides = (inside[:, 2:] - inside[:, :2]).min(axis=1)
@@ -160,7 +162,7 @@ def _write_manifest(out: Path, done: Sequence[Cropped]) -> None:
         for name in [name for name in before if name == "split" or name not in COLUMNS]:
             said = before[name].reindex(known).reset_index(drop=True)
             table[name] = said.fillna(table.get(name, ""))
-    write_atomically(file, table.to_csv(index=False))
+    write_atomically(file, to_csv(table))
 
 
 def where_now(files: Sequence[str], out: Path) -> list[str]:

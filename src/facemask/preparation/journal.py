@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import IO
 
 from filelock import FileLock, Timeout
+from pydantic import TypeAdapter
 
 from facemask.config.keys import Values
 from facemask.errors import ConfigError, DataError
-from facemask.files import write_atomically
+from facemask.files import is_below, read_text, write_atomically
 from facemask.preparation.photos import Photo
 
 JOURNAL, LOCK = "crops.jsonl", ".lock"
 FORMAT = 1  # increment when the crops of an unchanged photo change
+MAX_JOURNAL = 1_000_000_000  # bytes; a line per photo has some hundred
 FORMER, PRESENT = "facemask.faces.", "facemask.detection."  # package of the detectors in older journals, and now
 
 
@@ -60,6 +62,9 @@ class Cropped:
     faces: list[Face]
     left_out: int = 0
     error: str = ""
+
+
+JOURNAL_LINE = TypeAdapter(Cropped)
 
 
 class Journal:
@@ -124,13 +129,16 @@ def open_journal(out: Path, settings: Values) -> Iterator[Journal]:
 
 def _read(file: Path, settings: Values, out: Path) -> dict[str, Cropped]:
     """Return the result of each photo, by name."""
-    lines = file.read_text().splitlines() if file.exists() else []
+    try:
+        lines = read_text(file, MAX_JOURNAL).splitlines() if file.exists() else []
+    except ValueError as error:
+        raise DataError(f"{file} is damaged; delete {out} and start again, or choose another folder.") from error
     if not lines:
         return {}
     try:
         head = json.loads(lines[0])
         made_with, version = _with_present_names(head["settings"]), head["format"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{file} is damaged; delete {out} and start again, or choose another folder.") from error
     if version != FORMAT:
         raise DataError(f"out={out} contains crops of another version of this command; choose another folder.")
@@ -144,9 +152,11 @@ def _read(file: Path, settings: Values, out: Path) -> dict[str, Cropped]:
     for line in lines[1:]:
         try:
             values = json.loads(line)
-            cropped = Cropped(**values | {"faces": [Face(**face) for face in values["faces"]]})
-        except (ValueError, TypeError, KeyError):  # incomplete line
+            cropped = JOURNAL_LINE.validate_python(values)
+        except (ValueError, RecursionError):  # incomplete line
             continue
+        if outside := [face.file for face in cropped.faces if not is_below(face.file, out)]:
+            raise DataError(f"{file} names {outside[0]!r}, which is not below {out}; delete {out} and start again.")
         done[cropped.photo] = cropped
     return done
 

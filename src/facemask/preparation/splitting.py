@@ -14,10 +14,11 @@ from facemask.config.schemas import SplitConfig
 from facemask.data.index import MANIFEST, SPLIT_OF_FOLDER, index, read_manifest
 from facemask.data.splits import deal_parts
 from facemask.errors import DataError
-from facemask.files import link_or_copy, relative_to_cwd, write_atomically
+from facemask.files import is_below, link_or_copy, relative_to_cwd, to_csv, write_atomically
 from facemask.preparation.result import TaskResult
 from facemask.reports.dataset_tables import count_table
 from facemask.reports.terminal import print_table
+from facemask.terminal import SafeConsole
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def split(config: SplitConfig) -> Parts:
     manifest = _with_parts(root, dealt)
     if config.out is None:
         where = root
-        write_atomically(root / MANIFEST, manifest.to_csv(index=False))
+        write_atomically(root / MANIFEST, to_csv(manifest))
     else:
         where = Path(config.out).expanduser()
         _fill(where, root, dealt, manifest, config.files == "link")
@@ -96,10 +97,16 @@ def _fill(out: Path, root: Path, dealt: pd.DataFrame, manifest: pd.DataFrame, is
         raise DataError(
             f"{one} and {other} would both become {places[one]}; leave out out=, to fill the manifest instead."
         )
+    for path in places.index:  # the parts may be passed on, so they hold nothing from elsewhere
+        if not is_below(str(path), root):
+            raise DataError(
+                f"{root / str(path)} is a link to a file outside {root}; replace it by the file, or leave out out=, to "
+                "fill the manifest instead."
+            )
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # remains of a killed command
     try:
-        console, title = Console(stderr=True), f"{'Linking' if is_linked else 'Copying'} {len(places):,} images"
+        console, title = SafeConsole(stderr=True), f"{'Linking' if is_linked else 'Copying'} {len(places):,} images"
         for path, new in track(places.items(), title, len(places), console=console, transient=console.is_terminal):
             (partial / new).parent.mkdir(parents=True, exist_ok=True)
             if is_linked:
@@ -107,7 +114,7 @@ def _fill(out: Path, root: Path, dealt: pd.DataFrame, manifest: pd.DataFrame, is
             else:
                 shutil.copy2(root / str(path), partial / new)
         listed = manifest[manifest["file"].isin(places.index)]
-        text = listed.assign(file=listed["file"].map(places)).to_csv(index=False)
+        text = to_csv(listed.assign(file=listed["file"].map(places)))
         write_atomically(partial / MANIFEST, text)
         partial.rename(out)
     except BaseException:

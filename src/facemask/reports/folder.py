@@ -7,7 +7,7 @@ from math import isnan
 from pathlib import Path
 
 from facemask.config.typed import to_plain
-from facemask.files import write_atomically, write_table
+from facemask.files import to_csv, write_atomically, write_table
 from facemask.reports.comparison import comparison_sections, difference_table, mcnemar_table
 from facemask.reports.evaluated import HEADLINE, Evaluated
 from facemask.reports.findings import Findings, missing_classes
@@ -41,7 +41,7 @@ def write_reports(folder: Path, all_findings: Sequence[Findings], samples: Sampl
         sections = model_sections(findings)
         write_table(place / PREDICTIONS, findings.evaluated.predictions)
         if len(samples.unreadable):
-            write_atomically(place / "unreadable.csv", samples.unreadable.to_csv(index=False))
+            write_atomically(place / "unreadable.csv", to_csv(samples.unreadable))
         title = f"{findings.evaluated.model.label} on {samples.data}"
         if len(places) == 1:
             title = findings.config.report.title or title

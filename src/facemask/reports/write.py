@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
-from facemask.files import open_atomically, to_jsonable, write_atomically
+from facemask.files import open_atomically, to_csv, to_jsonable, write_atomically
 from facemask.reports.page import render
 from facemask.reports.sections import Section
 
@@ -34,7 +34,7 @@ def write_report(
         for table in section.tables:
             file = folder / TABLES / f"{table.key}.csv"
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, table.rows.to_csv(index=False))
+            write_atomically(file, to_csv(table.rows))
             numbers.setdefault(section.key, {})[table.key] = table.rows.to_dict(orient="records")
         for drawing in section.drawings:
             for kind, content in (("png", drawing.png), ("svg", drawing.svg)):

@@ -8,30 +8,38 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import pandas as pd
 import torch
+import yaml  # type: ignore[import-untyped]
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter
-from yaml import YAMLError  # type: ignore[import-untyped]
+from yaml import AliasToken, YAMLError
 
-from facemask.config.keys import differing_keys, format_setting
+from facemask.config.checks.training import check_training
+from facemask.config.component import Component
+from facemask.config.keys import ALL_FOLDS, differing_keys, format_setting
 from facemask.config.schemas import TrainConfig
-from facemask.config.typed import from_plain, to_plain
-from facemask.errors import RunError
-from facemask.files import to_jsonable, write_atomically
+from facemask.config.trust import check_plain, check_trusted
+from facemask.config.typed import read_typed, to_plain
+from facemask.errors import ConfigError, RunError, first_line
+from facemask.files import read_bytes, read_text, to_jsonable, write_atomically
 from facemask.runs.results import FORMAT, Environment, FoldResult, RunResult
 
 CONFIG, RESULT, LOCK = "config.yaml", "result.json", ".lock"
 BEST, LAST, METRICS, PREDICTIONS = "best.ckpt", "last.ckpt", "metrics.csv", "predictions.parquet"
+MAX_CONFIG, MAX_RESULT = 200_000, 50_000_000  # bytes; our own have some thousand
+MAX_DEPTH = 50
 T = TypeVar("T")
 RUN, FOLD = TypeAdapter(RunResult), TypeAdapter(FoldResult)
 
@@ -67,11 +75,49 @@ def read_fold(folder: Path) -> FoldResult | None:
 
 def _read(folder: Path, kind: TypeAdapter[T]) -> T | None:
     try:
-        return kind.validate_json((folder / RESULT).read_bytes())
+        return kind.validate_json(read_bytes(folder / RESULT, MAX_RESULT))
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise RunError(f"{folder / RESULT} is damaged; delete it to train {folder} from the start.") from error
+
+
+def read_history(folder: Path) -> pd.DataFrame:
+    """Return the metrics of a fold, one row per epoch.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    return _read_table(folder / METRICS, pd.read_csv, ["epoch"])
+
+
+def read_predictions(folder: Path) -> pd.DataFrame:
+    """Return the predictions of a run or fold, one row per validation image.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    return _read_table(folder / PREDICTIONS, pd.read_parquet, ["path", "group", "label"])
+
+
+def _read_table(file: Path, read: Callable[..., pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    try:
+        if not file.is_file():
+            raise ValueError("it is missing")
+        table = read(file)
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        MemoryError,
+        OverflowError,
+    ) as error:  # pandas and pyarrow raise all of these
+        raise RunError(f"{file} cannot be read ({first_line(error)}); train the fold again.") from error
+    if not set(columns) <= set(table.columns) or not len(table):
+        raise RunError(f"{file} is damaged: it lacks rows or columns; train the fold again.")
+    if file.name == METRICS and not all(pd.api.types.is_numeric_dtype(kind) for kind in table.dtypes):
+        raise RunError(f"{file} is damaged: it holds text; train the fold again.")
+    return table
 
 
 def write(folder: Path, result: RunResult | FoldResult) -> None:
@@ -83,10 +129,39 @@ def write(folder: Path, result: RunResult | FoldResult) -> None:
 def read_config(folder: Path) -> TrainConfig:
     """Return the configuration of a run; keys that are newer than the run get their defaults.
 
+    It may be from somebody else: nothing in it is resolved, imported or built.
+
     Raises:
-        RunError: the folder is not a run folder.
+        RunError: the folder is not a run folder, or the file is damaged.
     """
-    return from_plain(TrainConfig, _read_settings(folder))
+    file = folder / CONFIG
+    settings = _read_settings(folder)
+    check_plain(settings, file)
+    try:
+        config = read_typed(TrainConfig, settings)
+    except ConfigError as error:
+        raise RunError(f"{file} is damaged: {error}") from error
+    for key in ("data", "model"):
+        if not isinstance(node := getattr(config, key), Component) or not isinstance(node.target, str):
+            raise RunError(f"{file} is damaged: {key} has no _target_.")
+    if config.fold != ALL_FOLDS and not isinstance(config.fold, int):
+        raise RunError(f"{file} is damaged: fold is {config.fold!r}.")
+    return config
+
+
+def read_trusted_config(folder: Path) -> TrainConfig:
+    """Return the configuration of a run that is to be resumed, so that all its classes will be imported.
+
+    Raises:
+        RunError: as in :func:`read_config`, or a class is neither of facemask nor of a package that the user has named.
+    """
+    config = read_config(folder)
+    check_trusted(to_plain(config), folder / CONFIG)
+    try:
+        check_training(config)
+    except ConfigError as error:
+        raise RunError(f"{folder / CONFIG} is damaged: {error}") from error
+    return config
 
 
 @contextmanager
@@ -135,17 +210,31 @@ def _check_same_experiment(previous: RunResult, folder: Path, config: TrainConfi
 
 
 def _read_settings(folder: Path) -> dict[str, object]:
+    file = folder / CONFIG
     try:
-        settings = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
+        text = read_text(file, MAX_CONFIG)
+        _check_yaml(text)
+        settings = OmegaConf.to_container(OmegaConf.load(StringIO(text)))
     except FileNotFoundError as error:
         raise RunError(
             f"{folder} is not a run folder: it has no {CONFIG}; give the folder that a run printed."
         ) from error
-    except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
-        raise RunError(f"{folder / CONFIG} cannot be read: {error}") from error
+    except (OSError, ValueError, RecursionError, YAMLError, OmegaConfBaseException) as error:
+        raise RunError(f"{file} cannot be read: {first_line(error)}.") from error
     if not isinstance(settings, dict):
-        raise RunError(f"{folder / CONFIG} is not a configuration; give the folder that a run printed.")
+        raise RunError(f"{file} is not a configuration; give the folder that a run printed.")
     return {str(key): value for key, value in settings.items()}
+
+
+def _check_yaml(text: str) -> None:
+    """Raise if a few lines of YAML describe gigabytes, or are nested so deeply that parsing takes minutes."""
+    depth = 0
+    for token in yaml.scan(text):
+        if isinstance(token, AliasToken):
+            raise ValueError("aliases (*NAME) are not allowed")
+        depth += type(token).__name__.endswith("StartToken") - type(token).__name__.endswith("EndToken")
+        if depth > MAX_DEPTH:
+            raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
 
 
 def environment(device: str) -> Environment:

@@ -14,6 +14,7 @@ from facemask.data.index import index
 from facemask.data.preprocessing import Pixels
 from facemask.data.store import check_readable, fingerprint, open_store
 from facemask.errors import DataError, RunError
+from facemask.runs.checkpoint import data_module
 from facemask.runs.trained import TrainedModel
 
 
@@ -123,7 +124,8 @@ def open_training_data(model: TrainedModel, store_dir: Path) -> FaceDataModule:
             f"{model.checkpoint} does not record what it was trained on; evaluate it on another folder: "
             "data.root=FOLDER split=all"
         )
-    data: FaceDataModule = model.config.data.with_arguments(store_dir=str(store_dir)).build(fold=model.fold)
+    node = data_module(model.config.data.to_plain(), model.folder).with_arguments(store_dir=str(store_dir))
+    data: FaceDataModule = node.build(fold=model.fold)
     data.prepare_data()
     known = model.result.data.fingerprint
     if data.fingerprint != known:

@@ -16,7 +16,7 @@ from facemask.errors import RunError
 from facemask.models.checkpoint import load_model
 from facemask.runs.checkpoint import SUFFIX, describe
 from facemask.runs.results import FoldResult
-from facemask.runs.run_folder import BEST, CONFIG, METRICS, PREDICTIONS, read_config, read_fold, read_run
+from facemask.runs.run_folder import BEST, CONFIG, read_config, read_fold, read_history, read_predictions, read_run
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ class TrainedModel:
 
     def history(self) -> pd.DataFrame:
         """Return one row per epoch; empty if they are not recorded."""
-        return pd.read_csv(self.folder / METRICS) if self.is_of_run else pd.DataFrame({"epoch": []})
+        return read_history(self.folder) if self.is_of_run else pd.DataFrame({"epoch": []})
 
     def validation(self) -> pd.DataFrame | None:
         """Return the saved predictions on the validation images; None if there are none."""
-        return pd.read_parquet(self.folder / PREDICTIONS) if self.is_of_run else None
+        return read_predictions(self.folder) if self.is_of_run else None
 
 
 def open_models(runs: Sequence[str | Path], fold: int | str | None = None) -> list[TrainedModel]:

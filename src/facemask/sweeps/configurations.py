@@ -11,6 +11,7 @@ import numpy as np
 from facemask.config import keys
 from facemask.config.keys import ALL_FOLDS, Values, flat_values, format_setting, identities, label_keys
 from facemask.config.schemas import TrainConfig
+from facemask.errors import RunError
 from facemask.runs.results import FoldResult, RunResult, Spread
 from facemask.runs.run_folder import CONFIG, RESULT, mean_and_std, read_config, read_run
 
@@ -143,9 +144,14 @@ def _label(configuration: Configuration, shown: Sequence[str]) -> str:
 def _runs(folder: Path) -> Iterator[_Run]:
     for file in sorted(folder.rglob(RESULT)):
         run = file.parent
-        is_fold = (run.parent / RESULT).is_file()
-        if not is_fold and (result := read_run(run)) is not None:
-            yield _Run(run, read_config(run) if (run / CONFIG).is_file() else None, result)
+        if (run.parent / RESULT).is_file():  # a fold
+            continue
+        try:
+            result, config = read_run(run), read_config(run) if (run / CONFIG).is_file() else None
+        except RunError as error:  # a damaged run is named, and the others are ranked
+            result, config = RunResult("failed", str(error)), None
+        if result is not None:
+            yield _Run(run, config, result)
 
 
 def _merge(runs: Sequence[_Run]) -> Configuration:

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from itertools import cycle
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from facemask.config.resolvers import monitor_sign
 from facemask.config.schemas import TrainConfig
+from facemask.errors import RunError
 from facemask.reports.style import BLUE, GREY, ORANGE, plain
-from facemask.runs.run_folder import METRICS
+from facemask.runs.run_folder import read_history
 from facemask.sweeps.configurations import Configuration
 from facemask.sweeps.ranking import Summary
 
@@ -121,7 +121,10 @@ def draw_curves(summary: Summary) -> Figure | None:
         axes.set_visible(False)
     for axes, c in zip(panels, shown, strict=False):
         for folder in c.folders.values():
-            history = pd.read_csv(folder / METRICS)
+            try:
+                history = read_history(folder)
+            except RunError:  # damaged; the scores are in result.json
+                continue
             if summary.monitor in history:
                 color = ORANGE if c.rank == 1 else BLUE
                 axes.plot(history["epoch"], history[summary.monitor], color=color, linewidth=1, alpha=0.8)

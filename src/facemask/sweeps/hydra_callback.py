@@ -12,6 +12,8 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from facemask.terminal import SafeConsole, visible
+
 FAILED = ".failed"  # a file in the sweep's folder, so that jobs in other processes and on other machines see it
 
 
@@ -44,7 +46,7 @@ class SweepSummary(Callback):
             try:
                 resume(config, SweepSummary.folder)
             except FaceMaskError as error:  # Hydra would only warn
-                print(f"error: {error}", file=sys.stderr)
+                print(f"error: {visible(str(error))}", file=sys.stderr)
                 sys.exit(2)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
@@ -66,8 +68,6 @@ class SweepSummary(Callback):
         """Print and log the summary of the sweep that this process started, if any."""
         if cls.folder is None or not cls.folder.is_dir():
             return
-        from rich.console import Console
-
         from facemask.errors import RunError
         from facemask.sweeps.ranking import summarise
         from facemask.sweeps.terminal import print_summary
@@ -75,7 +75,7 @@ class SweepSummary(Callback):
 
         try:
             summary = summarise(cls.folder)
-            print_summary(summary, cls.folder, Console())
+            print_summary(summary, cls.folder, SafeConsole())
             log_summary(summary, cls.folder, has_failed(cls.folder))
         except RunError as error:
-            print(f"warning: no summary: {error}", file=sys.stderr)
+            print(f"warning: no summary: {visible(str(error))}", file=sys.stderr)

@@ -1,12 +1,13 @@
 """Write a summary as CSV, Markdown and a self-contained HTML page."""
 
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 
 import pandas as pd
 from filelock import FileLock
 
-from facemask.files import write_atomically
+from facemask.files import to_csv, write_atomically
 from facemask.reports.page import render
 from facemask.reports.run import METRIC_COLUMNS
 from facemask.reports.sections import Drawing, Section, Table
@@ -25,15 +26,10 @@ def rebuild(folder: Path) -> Summary:
     """
     with FileLock(folder / ".summary.lock"):
         summary = summarise(folder)
-        write_atomically(folder / "summary.csv", to_csv(summary))
+        write_atomically(folder / "summary.csv", to_csv(to_table(summary)))
         write_atomically(folder / "summary.md", to_markdown(summary))
         write_atomically(folder / "summary.html", to_html(summary))
     return summary
-
-
-def to_csv(summary: Summary) -> str:
-    """Return :func:`to_table` as CSV."""
-    return to_table(summary).to_csv(index=False)
 
 
 def to_table(summary: Summary) -> pd.DataFrame:
@@ -63,8 +59,8 @@ def to_table(summary: Summary) -> pd.DataFrame:
 def to_markdown(summary: Summary) -> str:
     """Return the ranking, its verdict and the failures as Markdown."""
     header, rows = cells(summary)
-    lines = [_row(header), _row(["---"] * len(header)), *(_row(row) for row in rows)]
-    failed = [f"- {label}: {problem}" for label, problem in summary.problems]
+    lines = [_row(header), _row(["---"] * len(header)), *map(_row, rows)]
+    failed = [f"- {escape(label, quote=False)}: {escape(problem, quote=False)}" for label, problem in summary.problems]
     parts = [
         caption(summary),
         "\n".join(lines),
@@ -142,7 +138,7 @@ def _metrics(summary: Summary) -> dict[str, str]:
 
 
 def _row(words: Sequence[str]) -> str:
-    return "| " + " | ".join(word.replace("|", "\\|") for word in words) + " |"
+    return "| " + " | ".join(escape(word, quote=False).replace("|", "\\|") for word in words) + " |"
 
 
 def _words(spread: Spread) -> str:

@@ -130,18 +130,17 @@ def _savings(configurations: Sequence[Configuration], asked: frozenset[int]) -> 
 
 def main() -> None:
     """Rank the runs of the folder given on the command line."""
-    from rich.console import Console
-
     from facemask.sweeps.page import rebuild
     from facemask.sweeps.terminal import print_summary
+    from facemask.terminal import SafeConsole, visible
 
     if len(sys.argv) != 2:
         sys.exit("usage: python -m facemask.sweeps.ranking DIR")
     folder = Path(sys.argv[1])
     try:
-        print_summary(rebuild(folder), folder, Console())
+        print_summary(rebuild(folder), folder, SafeConsole())
     except FaceMaskError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(str(error))}", file=sys.stderr)
         sys.exit(2)
 
 

@@ -20,7 +20,7 @@ from facemask.data.preprocessing import Preprocessing
 from facemask.errors import RunError, first_line
 from facemask.files import link_or_copy, open_atomically, write_atomically
 from facemask.models.records import add_records
-from facemask.runs.run_folder import BEST, LAST, METRICS
+from facemask.runs.run_folder import BEST, LAST, METRICS, read_history
 
 
 class DataWait(Profiler):
@@ -66,7 +66,7 @@ class History(Checkpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the rows of completed epochs when a run is resumed."""
         if trainer.current_epoch > 0 and self.file.is_file():
-            rows = pd.read_csv(self.file)
+            rows = read_history(self.file.parent)
             self.rows = rows[rows["epoch"] <= trainer.current_epoch].to_dict("records")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from filelock import FileLock
-from rich.console import Console
 from rich.progress import track
 
 from facemask.config.schemas import TrainConfig
@@ -21,6 +20,7 @@ from facemask.files import open_atomically
 from facemask.models.classifier import MaskClassifier
 from facemask.models.freezing import BACKBONE
 from facemask.models.weights import state_digest
+from facemask.terminal import SafeConsole
 from facemask.training.parts import Model
 
 FORMAT = 1  # increment when the features of an unchanged image change
@@ -135,7 +135,7 @@ class Extractor:
     def _compute(self, view: int | None, title: str) -> FeatureArray:
         images, augmentation = self.data.store.images, self.data.augmentation
         parts = []
-        console = Console(stderr=True)
+        console = SafeConsole(stderr=True)
         starts = range(0, len(images), BATCH)
         title = f"Features of {len(images):,} images, {title}, once"
         with self._at_rest():

@@ -16,7 +16,7 @@ from facemask.config.keys import ALL_FOLDS
 from facemask.config.schemas import TrainConfig
 from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
-from facemask.files import to_jsonable, write_atomically, write_table
+from facemask.files import to_csv, to_jsonable, write_atomically, write_table
 from facemask.metrics.bootstrap import N_BOOTSTRAPS, bootstrap_metrics, metric_intervals
 from facemask.metrics.classification import classification_metrics
 from facemask.models.checkpoint import load_model, read_checkpoint
@@ -27,13 +27,14 @@ from facemask.runs.results import DataFacts, FoldResult, RunResult, SampleCounts
 from facemask.runs.run_folder import (
     BEST,
     LAST,
-    METRICS,
     PREDICTIONS,
     environment,
     mean_and_std,
     open_run,
     peak_memory,
     read_fold,
+    read_history,
+    read_predictions,
     write,
 )
 from facemask.seeding import INITIAL_WEIGHTS, derive_seed
@@ -160,7 +161,7 @@ def _report_unreadable(data: FaceDataModule, run: Path) -> None:
     """Warn once per run about unreadable files, and list them in its folder."""
     file = run / "unreadable.csv"
     if len(data.unreadable) and not file.exists():
-        write_atomically(file, data.unreadable.to_csv(index=False))
+        write_atomically(file, to_csv(data.unreadable))
         n = sum(data.counts()["train"].values()) + len(data.unreadable)
         print(
             f"warning: {len(data.unreadable)} of {n:,} images cannot be read and are skipped: {file}", file=sys.stderr
@@ -195,7 +196,7 @@ def _evaluate(
     resampled = bootstrap_metrics(truth, probabilities, names, groups)
     log_best(loggers, metrics, predictions, data.images(data.val_samples), names, seed)
     intervals = metric_intervals(resampled, metrics, truth, probabilities.argmax(axis=1), names, groups)
-    history = pd.read_csv(folder / METRICS)
+    history = read_history(folder)
     result.metrics, result.n_bootstraps = {"val": dict(metrics)}, N_BOOTSTRAPS
     result.intervals = {name: (low, high) for name, (low, high) in to_jsonable(intervals).items()}
     result.epochs, result.peak_memory_bytes = len(history), peak_memory()
@@ -212,7 +213,7 @@ def _score(monitor: str, result: FoldResult, logged: float | None) -> float:
 
 
 def _all_predictions(folds: Sequence[FoldResult], folder: Path) -> pd.DataFrame:
-    tables = [pd.read_parquet(folder / f"fold-{f.fold}" / PREDICTIONS).assign(fold=f.fold) for f in folds]
+    tables = [read_predictions(folder / f"fold-{f.fold}").assign(fold=f.fold) for f in folds]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -238,7 +239,7 @@ def _draw(folder: Path, model: str, result: FoldResult) -> None:
         f"{model} on {result.facts.name}, fold {result.fold}: "
         f"{result.n.train:,} training and {result.n.val:,} validation images"
     )
-    figure = draw_learning_curves(pd.read_csv(folder / METRICS), result.best_epoch, title)
+    figure = draw_learning_curves(read_history(folder), result.best_epoch, title)
     figure.savefig(folder / CURVES, dpi=120)
 
 

@@ -10,7 +10,6 @@ from hydra.utils import get_object
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
-from rich.console import Console
 from torch import Tensor
 
 from facemask.config.schemas import TrainConfig
@@ -21,6 +20,7 @@ from facemask.models.checkpoint import build_model
 from facemask.models.distillation import DistillationLoss
 from facemask.models.epoch_seed import EpochSeed
 from facemask.models.weights import InitialWeights
+from facemask.terminal import SafeConsole
 from facemask.training.callbacks import AtomicCheckpointIO, BestAndLast, DataWait, EpochBar, EpochLines, History
 from facemask.training.processes import InEachProcess, silence_expected_warnings
 
@@ -103,7 +103,7 @@ def build_trainer(
     options = config.trainer.without("compile")
     if options.get("strategy") and torch.cuda.is_available() and options.get("accelerator") != "cpu":
         options = options.with_arguments(sync_batchnorm=options.get("sync_batchnorm", True))  # only supported on GPUs
-    has_bar = bool(options.get("enable_progress_bar", True)) and Console().is_terminal
+    has_bar = bool(options.get("enable_progress_bar", True)) and SafeConsole().is_terminal
     checkpoints, wait = BestAndLast(folder, config.monitor, config.model, model.preprocessing), DataWait()
     callbacks: list[Callback] = [
         EpochSeed(),

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import pandas as pd
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from facemask import errors
-from facemask.runs.run_folder import METRICS
+from facemask.runs.run_folder import METRICS, read_history
 
 # Lightning warnings that are expected here.
 EXPECTED_WARNINGS = [
@@ -81,7 +80,7 @@ def replayed_to_loggers(folder: Path, first_epoch: int, loggers: Sequence[Logger
         yield
     finally:
         if loggers and (folder / METRICS).is_file():
-            history = pd.read_csv(folder / METRICS)
+            history = read_history(folder)
             for row in history[history["epoch"] > first_epoch].to_dict("records"):
                 epoch = int(row["epoch"]) - 1  # Lightning counts epochs from 0
                 for logger in loggers:

@@ -16,6 +16,7 @@ from facemask.detection.find import build_detector
 from facemask.detection.track import Tracker
 from facemask.errors import ConfigError
 from facemask.inference.predictor import Predictor
+from facemask.terminal import SafeConsole
 from facemask.video.capture import Capture
 from facemask.video.pacing import Pacer, Rate
 from facemask.video.pipeline import Pipeline
@@ -45,7 +46,7 @@ def label_video(config: InferVideoConfig, folder: Path) -> Tally:
     Raises:
         FaceMaskError: the source, the model, the detector or a sink cannot be used.
     """
-    aside = Console(stderr=True)
+    aside = SafeConsole(stderr=True)
 
     def say(sentence: str) -> None:
         aside.print(sentence, soft_wrap=True, highlight=False, markup=False)

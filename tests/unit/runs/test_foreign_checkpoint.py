@@ -69,9 +69,17 @@ def test_the_demo_set_still_makes_itself(tmp_path: Path) -> None:
     assert config.data.get("create") == demo
 
 
-@pytest.mark.parametrize("target", ["os.system", "nowhere.Data", "lightning.pytorch.LightningDataModule", None])
-def test_data_of_another_class_are_refused(tmp_path: Path, target: str | None) -> None:
-    with pytest.raises(RunError, match=f"was trained on {target}, which is not a FaceDataModule"):
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("os.system", "names os.system, which is not part of facemask"),
+        ("nowhere.Data", "names nowhere.Data, which is not part of facemask"),
+        ("facemask.models.cnn.CNN", "was trained on facemask.models.cnn.CNN, which is not a FaceDataModule"),
+        (None, "was trained on None, which is not a FaceDataModule"),
+    ],
+)
+def test_data_of_another_class_are_refused(tmp_path: Path, target: str | None, reason: str) -> None:
+    with pytest.raises(RunError, match=reason):
         describe(save(tmp_path / "a.ckpt", data=DATA | {"_target_": target}, fingerprint="abc"))
 
 

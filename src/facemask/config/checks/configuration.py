@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from facemask.config.trust import trust, trust_targets
 from facemask.config.typed import from_plain
 from facemask.errors import ConfigError, did_you_mean
 
@@ -36,6 +37,9 @@ def resolve_typed(config: DictConfig, schema: type[T], command: str) -> T:
     except OmegaConfBaseException as error:
         raise ConfigError(f"the configuration cannot be resolved: {str(error).splitlines()[0]}") from error
     assert isinstance(values, dict)
+    trust_targets(values)
+    named = values.get("trust") or []
+    trust(*([named] if isinstance(named, str) else named))
     return from_plain(schema, {str(key): value for key, value in values.items()})
 
 

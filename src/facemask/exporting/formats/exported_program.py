@@ -1,5 +1,6 @@
 """Exported program: one ``.pt2`` file for torch, without this project's code."""
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,9 @@ class ExportedProgram(ExportFormat):
         from facemask.exporting.graph import to_program
 
         program = to_program(job.graph(is_half=job.config.precision == "fp16"))
-        torch.export.save(program, file, extra_files={METADATA: job.metadata})
+        content = io.BytesIO()  # on a full disk, torch's own writer would end the process
+        torch.export.save(program, content, extra_files={METADATA: job.metadata})
+        file.write_bytes(content.getbuffer())
 
     def open(self, file: Path) -> Backend:
         """Open the file on torch."""

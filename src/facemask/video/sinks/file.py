@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import av
     from av.video.stream import VideoStream
 
-# Fragmented MP4, so that the part written before a crash or a power failure plays.
-FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
-FRAGMENT = 2.0  # seconds
+# Fragmented MP4, each fragment written at once, so that the part before a crash or a power failure plays.
+FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
+FRAGMENT = 1.0  # seconds
 FAST = {"preset": "ultrafast", "crf": "23"}  # x264 options for speed, because a camera does not wait
 TICKS = 60_000  # per second: frames keep their own time; usual frame rates are exact
 

@@ -10,12 +10,14 @@ from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socket import SHUT_RDWR
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 LOOPBACK = ("127.0.0.1", "localhost")
 PAGE = Path(__file__).with_name("page.html")
 BOUNDARY = "frame"
+MAX_CONNECTIONS = 64
 PAUSE = 0.1  # seconds between updates of the counts
 HEADERS = {
     "Cache-Control": "no-store",
@@ -66,18 +68,20 @@ class PageServer(ThreadingHTTPServer):
         show: states and images to serve.
         host: address to listen on.
         port: port; 0 for any free port.
-        token: token that every request must contain; None for none.
+        token: token that every request must contain.
 
     Attributes:
         n_watching: number of connections that wait for the next image or counts.
     """
 
     daemon_threads = True
+    request_queue_size = MAX_CONNECTIONS
 
-    def __init__(self, show: Show, host: str, port: int, token: str | None) -> None:
+    def __init__(self, show: Show, host: str, port: int, token: str) -> None:
         self.show, self.token = show, token
         self.is_local = host in LOOPBACK
         self.n_watching, self._lock = 0, threading.Lock()
+        self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
         super().__init__((host, port), _Handler)
 
     @contextmanager
@@ -91,21 +95,46 @@ class PageServer(ThreadingHTTPServer):
             with self._lock:
                 self.n_watching -= 1
 
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection, unless too many are open."""
+        if not self._free.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore closed connections."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: PageServer
-    timeout = 10  # seconds without traffic before a connection is closed
+    timeout = 10  # seconds for a request to arrive, and for an image to be received, before a connection is closed
     protocol_version = "HTTP/1.0"  # one connection per request
 
+    def handle_one_request(self) -> None:
+        """Answer a request; a client that sends it byte by byte does not hold the thread."""
+        self._late = threading.Timer(self.timeout, self._hang_up)
+        self._late.daemon = True
+        self._late.start()
+        try:
+            super().handle_one_request()
+        finally:
+            self._late.cancel()
+
+    def _hang_up(self) -> None:
+        with suppress(OSError):
+            self.connection.shutdown(SHUT_RDWR)
+
     def do_GET(self) -> None:
+        self._late.cancel()
         url = urlsplit(self.path)
         token = parse_qs(url.query).get("token", [""])[0]
         if self.server.is_local and self.headers.get("Host", "").partition(":")[0] not in LOOPBACK:
             self.send_error(HTTPStatus.FORBIDDEN)  # DNS-rebinding protection: reject foreign Host headers
-        elif self.server.token and not hmac.compare_digest(token.encode(), self.server.token.encode()):
+        elif not hmac.compare_digest(token.encode(), self.server.token.encode()):
             self.send_error(HTTPStatus.FORBIDDEN, "The URL lacks the printed token.")
         elif url.path == "/":
             self._begin("text/html; charset=utf-8")

@@ -1,5 +1,6 @@
 """Base class of sinks."""
 
+import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 
@@ -11,16 +12,20 @@ from facemask.video.sources.source import Say, Source
 def claim(target: Path, source: Source, key: str) -> Path:
     """Return a new output path for a sink, and create its parent folder.
 
+    Nothing is overwritten: if the path exists, a number is added to its name, so that a command which was killed can be
+    run again.
+
     Raises:
-        ConfigError: the path exists, or is among the source's files.
+        ConfigError: the path is among the source's files.
     """
     place, own = target.resolve(), source.path.resolve() if source.path else None
     if own and (place == own or (own.is_dir() and place.is_relative_to(own))):
         raise ConfigError(f"{key}={target} is among the source's files; choose another path.")
-    if place.is_file() or (place.is_dir() and any(place.iterdir())):
-        raise ConfigError(f"{target} already exists and is not overwritten; choose another path: {key}=…")
     target.parent.mkdir(parents=True, exist_ok=True)
-    return target
+    free, number = target, 2
+    while os.path.lexists(free) and not (free.is_dir() and not any(free.iterdir())):
+        free, number = target.with_name(f"{target.stem}-{number}{target.suffix}"), number + 1
+    return free
 
 
 class Sink(ABC):

@@ -27,9 +27,9 @@ class WebSink(Sink):
     """Serve a web page with the image stream and counts.
 
     Args:
-        host: address to listen on. Any address except loopback accepts other machines and requires a token.
+        host: address to listen on. Any address except loopback accepts other machines.
         port: port; 0 for any free port.
-        token: token that URLs must contain; None generates one if needed.
+        token: token that URLs must contain, so that other users of the machine cannot watch; None generates one.
         quality: JPEG quality, 1 to 100.
     """
 
@@ -43,7 +43,7 @@ class WebSink(Sink):
         quality: Annotated[int, Field(ge=1, le=100)] = 80,
     ) -> None:
         self.host, self.port, self.quality = host, port, quality
-        self.token = token or (None if host in LOOPBACK else token_urlsafe(16))
+        self.token = token or token_urlsafe(16)
         self._server: PageServer | None = None
         self._changed = threading.Condition()
         self._picture: Pixels | None = None
@@ -63,8 +63,8 @@ class WebSink(Sink):
             ) from error
         threading.Thread(target=self._server.serve_forever, args=(0.1,), name="web", daemon=True).start()
         self.port = self._server.server_port
-        query = f"?token={quote(self.token, safe='')}" if self.token else ""
-        say(f"watch at http://{_own_address() if self.host in EVERYWHERE else self.host}:{self.port}/{query}")
+        address = _own_address() if self.host in EVERYWHERE else self.host
+        say(f"watch at http://{address}:{self.port}/?token={quote(self.token, safe='')}")
 
     def write(self, scene: Scene) -> None:
         """Publish the frame."""

@@ -1,0 +1,35 @@
+"""The terminal: names from files cannot control it."""
+
+import unicodedata
+from collections.abc import Iterable
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+
+class SafeConsole(Console):
+    """Console that shows control characters, such as escape sequences in file names, instead of obeying them."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render an object; see :meth:`rich.console.Console.render`."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+def visible(text: str) -> str:
+    r"""Return a text in which control characters are spelled out.
+
+    Args:
+        text: text of one or several lines.
+
+    Example:
+        >>> visible("photo\x1b[2J.jpg")
+        'photo\\x1b[2J.jpg'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs") else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
