@@ -15,6 +15,26 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of formulas in sp
 
 
 @contextmanager
+def private_files(is_private: bool, folder: Path | None = None) -> Iterator[None]:
+    """Let all files and folders that this process creates be readable only by the current user (modes 600 and 700).
+
+    Args:
+        is_private: False changes nothing.
+        folder: a folder that was created before and is still empty; made private, too.
+    """
+    if not is_private:
+        yield
+        return
+    if folder is not None and folder.is_dir() and not any(folder.iterdir()):
+        folder.chmod(0o700)
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
 def open_atomically(path: Path) -> Iterator[BinaryIO]:
     """Open a file for atomic replacement: readers see the old or the new content, even after a crash.
 

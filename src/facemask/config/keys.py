@@ -11,7 +11,7 @@ from facemask.config.typed import to_plain
 ALL_FOLDS = "all"
 SWEEP_ONLY_KEYS = {"sweep", "launcher", "race", "race_margin", "fail_fast"}  # ignored by a single run
 # Keys that do not change the results; runs of the same experiment may differ in them.
-NOT_COMPARED = {"logger", "resume", "trust", "name", "data.num_workers", "data.store_dir"} | SWEEP_ONLY_KEYS
+NOT_COMPARED = {"logger", "resume", "trust", "private", "name", "data.num_workers", "data.store_dir"} | SWEEP_ONLY_KEYS
 ABSENT = "(absent)"
 Values = dict[str, object]  # settings by dotted key
 

@@ -42,6 +42,7 @@ class TrainConfig:
     # Prune when this many standard errors behind the best; with few folds, scaled by the Student-t quantile.
     race_margin: float = 2.0
     fail_fast: bool = False  # start no more jobs of a sweep after a job has failed
+    private: bool = False  # create files and folders that only the current user can read
     data: Node = MISSING
     augment: Node = MISSING
     model: Node = MISSING
@@ -111,6 +112,7 @@ class EvaluateConfig:
     n_bootstraps: int = 2000  # number of bootstrap resamples
     seed: int = 0  # seed of the bootstrap and of the galleries
     device: str = "auto"  # auto, cpu, cuda
+    private: bool = False  # create files and folders that only the current user can read
     batch_size: int = 32  # larger is faster on a GPU
     data: EvaluationData = field(default_factory=EvaluationData)
     photos: str | None = None  # folder of annotated photos, to evaluate face detection and classification end to end
@@ -155,6 +157,7 @@ class ExploreConfig:
     """Keys of ``prepare_data.py task=explore``."""
 
     task: str = "explore"
+    private: bool = False  # create files and folders that only the current user can read
     seed: int = 0  # seed of the choice of images
     split_seed: int = 0  # seed of the split into folds and held-out test set
     bs: int = 32  # bs and k are interpolated by conf/data/folder.yaml
@@ -177,6 +180,7 @@ class CropConfig:
     workers: int | None = None  # number of photos processed in parallel; null = number of cores
     max_unreadable: float = 0.01  # maximum fraction of unreadable photos
     max_faces: int = 1000  # maximum number of faces per photo; a photo with more counts as unreadable
+    private: bool = False  # create files and folders that only the current user can read
     sheet: bool = False  # draw a sample of the crops into sheet.png
     seed: int = 0  # seed of that sample
 
@@ -194,6 +198,7 @@ class ImportConfig:
     workers: int | None = None  # number of photos processed in parallel; null = number of cores
     max_unreadable: float = 0.01  # maximum fraction of unreadable photos
     max_faces: int = 1000  # maximum number of faces per photo; a photo with more counts as unreadable
+    private: bool = False  # create files and folders that only the current user can read
     sheet: bool = False  # draw a sample of the crops into sheet.png
     seed: int = 0  # seed of that sample
 
@@ -283,6 +288,7 @@ class InferVideoConfig:
     half_life: float = 0.5  # seconds until the weight of a classification halves in the average; 0 = no smoothing
     patience: float = 1.0  # seconds that a track survives without a detection
     privacy: str = "none"  # none, or blur (make every face unrecognisable in all output)
+    private: bool = True  # create files and folders that only the current user can read
     reconnect: float = 60.0  # seconds during which to try to reconnect to a lost camera
     threads: int | None = None  # number of threads of the classifier; null = number of cores
     crop: CropShape = field(default_factory=CropShape)

@@ -70,8 +70,8 @@ def read_image(path: Path) -> Pixels:
     """
     try:
         with open_image(path) as opened:
-            image = ImageOps.exif_transpose(opened)
-            return np.asarray(_to_rgb(image))
+            ImageOps.exif_transpose(opened, in_place=True)  # which does not copy the image
+            return np.asarray(_to_rgb(opened))
     except DataError:
         raise
     except Exception as error:  # Pillow's plugins raise many types of errors for damaged files

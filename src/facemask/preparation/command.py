@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from facemask.config.schemas import AuditConfig, CropConfig, ExploreConfig, ImportConfig, TaskConfig
+from facemask.files import private_files
 from facemask.preparation.result import TaskResult
 
 
@@ -18,6 +19,11 @@ def prepare(config: TaskConfig, folder: Path) -> TaskResult:
     Raises:
         FaceMaskError: the photos or the data set cannot be used.
     """
+    with private_files(bool(getattr(config, "private", False)), folder):
+        return _run(config, folder)
+
+
+def _run(config: TaskConfig, folder: Path) -> TaskResult:
     if isinstance(config, CropConfig):
         from facemask.preparation.cropping import crop
 

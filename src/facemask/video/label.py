@@ -15,6 +15,7 @@ from facemask.config.schemas import InferVideoConfig
 from facemask.detection.find import build_detector
 from facemask.detection.track import Tracker
 from facemask.errors import ConfigError
+from facemask.files import private_files
 from facemask.inference.predictor import Predictor
 from facemask.terminal import SafeConsole
 from facemask.video.capture import Capture
@@ -55,6 +56,7 @@ def label_video(config: InferVideoConfig, folder: Path) -> Tally:
     sinks, pipeline = build_sinks(config.sink), build_pipeline(config)
     tally = Tally(source.name, source.is_stills, source.is_live, stages=pipeline.stopwatch)
     with _end_on_signals(source) as interrupted, _end_after(config.seconds, source), ExitStack() as stack:
+        stack.enter_context(private_files(config.private, folder))
         for sink in sinks:
             stack.callback(sink.end)
             sink.begin(source, folder, say)

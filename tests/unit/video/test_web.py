@@ -1,11 +1,13 @@
 """The page shows what is there, to whom it may, and ends with it."""
 
 import json
+import socket
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -15,6 +17,7 @@ from moving_pictures import Frames, grey_frame, number_of
 
 from facemask.errors import ConfigError
 from facemask.video.scene import Scene
+from facemask.video.sinks import page_server
 from facemask.video.sinks.web import WebSink
 from facemask.video.sources.source import Frame
 
@@ -33,8 +36,9 @@ def scene(number: int) -> Scene:
     return Scene(Frame(grey_frame(number), number, number / 20, 0.0), [], ("mask", "no_mask"), 20.0, 4)
 
 
-def ask(sink: WebSink, path: str, host: str | None = None) -> urllib.request.Request:
-    request = urllib.request.Request(f"http://127.0.0.1:{sink.port}{path}")
+def ask(sink: WebSink, path: str, host: str | None = None, query: str | None = None) -> urllib.request.Request:
+    query = f"?token={sink.token}" if query is None else query
+    request = urllib.request.Request(f"http://127.0.0.1:{sink.port}{path}{query}")
     if host:
         request.add_header("Host", host)
     return request
@@ -106,27 +110,62 @@ def test_foreign_host_header_is_rejected(sink: WebSink, host: str, code: int) ->
     assert code_of(ask(sink, "/", host)) == code
 
 
-def test_beyond_the_loopback_a_token_is_asked_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_the_printed_link_opens_and_nothing_opens_without_its_token(tmp_path: Path, host: str) -> None:
     said: list[str] = []
-    sink = WebSink(host="0.0.0.0", port=0)
+    sink = WebSink(host=host, port=0)
     sink.begin(Frames([]), tmp_path, said.append)
     try:
-        address, token = said[0].split("?token=")
-        assert "0.0.0.0" not in address  # which no browser could open elsewhere
-        with urllib.request.urlopen(f"{address.split()[-1]}?token={token}", timeout=TIMEOUT) as answer:
+        link = said[0].removeprefix("watch at ")
+        assert "0.0.0.0" not in link  # which no browser could open elsewhere
+        with urllib.request.urlopen(link, timeout=TIMEOUT) as answer:
             assert answer.status == 200
-        assert len(token) > 16
+        assert len(link.split("?token=")[1]) > 16
         for path in ("/", "/counts", "/picture"):
-            assert code_of(ask(sink, path)) == 403
-            assert code_of(ask(sink, f"{path}?token=wrong")) == 403
-        assert code_of(ask(sink, f"/?token={token}")) == 200
+            assert code_of(ask(sink, path, query="")) == 403
+            assert code_of(ask(sink, path, query="?token=wrong")) == 403
+        assert code_of(ask(sink, "/")) == 200
     finally:
         sink.end()
     with pytest.raises(ConfigError, match="sink=web shows videos"):
         WebSink().begin(Frames([], is_stills=True), tmp_path, said.append)
-    assert WebSink(host="0.0.0.0").token != WebSink(host="0.0.0.0").token
-    assert WebSink(host="0.0.0.0", token="ours").token == "ours"
-    assert WebSink().token is None
+    assert WebSink().token != WebSink().token
+    assert WebSink(token="ours").token == "ours"
+
+
+def test_a_slow_request_and_too_many_connections_are_hung_up(sink: WebSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_server._Handler, "timeout", 0.5)
+    with socket.create_connection(("127.0.0.1", sink.port), timeout=TIMEOUT) as slow:
+        begun = time.monotonic()
+        with suppress(OSError):
+            while time.monotonic() < begun + TIMEOUT:  # a byte in time, again and again
+                slow.sendall(b"G")
+                slow.settimeout(0.2)
+                try:
+                    if not slow.recv(1):
+                        break
+                except TimeoutError:
+                    continue
+        assert time.monotonic() < begun + 5
+    monkeypatch.setattr(page_server._Handler, "timeout", 10)
+    silent = [socket.create_connection(("127.0.0.1", sink.port), timeout=TIMEOUT) for _ in range(80)]
+    try:
+        time.sleep(0.5)
+        assert threading.active_count() < 80
+        assert sum(_is_closed(one) for one in silent) >= 80 - page_server.MAX_CONNECTIONS
+    finally:
+        for one in silent:
+            one.close()
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    connection.settimeout(0.01)
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
 
 
 def test_a_port_that_is_taken_is_an_error_in_words(sink: WebSink, tmp_path: Path) -> None:

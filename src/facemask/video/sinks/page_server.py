@@ -9,15 +9,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
-from socket import SHUT_RDWR
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 LOOPBACK = ("127.0.0.1", "localhost")
 PAGE = Path(__file__).with_name("page.html")
 BOUNDARY = "frame"
-MAX_CONNECTIONS = 64
+MAX_CONNECTIONS, MAX_REQUEST = 64, 16_384  # bytes
 PAUSE = 0.1  # seconds between updates of the counts
 HEADERS = {
     "Cache-Control": "no-store",
@@ -114,22 +114,23 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 10  # seconds for a request to arrive, and for an image to be received, before a connection is closed
     protocol_version = "HTTP/1.0"  # one connection per request
 
-    def handle_one_request(self) -> None:
-        """Answer a request; a client that sends it byte by byte does not hold the thread."""
-        self._late = threading.Timer(self.timeout, self._hang_up)
-        self._late.daemon = True
-        self._late.start()
-        try:
-            super().handle_one_request()
-        finally:
-            self._late.cancel()
-
-    def _hang_up(self) -> None:
-        with suppress(OSError):
-            self.connection.shutdown(SHUT_RDWR)
+    def setup(self) -> None:
+        """Receive the request; a client that sends it byte by byte does not hold the thread."""
+        super().setup()
+        request, until = b"", time.monotonic() + self.timeout
+        while b"\r\n\r\n" not in request and len(request) < MAX_REQUEST and (left := until - time.monotonic()) > 0:
+            self.connection.settimeout(left)
+            try:
+                received = self.connection.recv(4096)
+            except OSError:
+                break
+            if not received:
+                break
+            request += received
+        self.connection.settimeout(self.timeout)
+        self.rfile = BytesIO(request)
 
     def do_GET(self) -> None:
-        self._late.cancel()
         url = urlsplit(self.path)
         token = parse_qs(url.query).get("token", [""])[0]
         if self.server.is_local and self.headers.get("Host", "").partition(":")[0] not in LOOPBACK:
