@@ -1,5 +1,6 @@
 """Conversion of errors to one sentence: what is wrong and what to type instead."""
 
+import errno
 import re
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ HYDRA_MESSAGES = {
     "Config group override": "a config group cannot be null; choose one of its files, such as schedule=none.",
     "Only one of --run": "--cfg shows a single configuration; remove -m, and give each key one value.",
 }
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a full disk, or the largest file that is allowed
 # pip extra that provides each Hydra plugin.
 PLUGINS = {
     "hydra/launcher=joblib": "joblib",
@@ -60,6 +62,9 @@ def explain(error: Exception) -> str:
         return f"{override!r} cannot be parsed as KEY=VALUE; quote special characters: 'KEY=\"VALUE\"'."
     if isinstance(error, FileExistsError):
         return f"{error.filename} is a file; choose a folder."
+    if isinstance(error, OSError) and error.filename and error.errno in FULL:
+        full = error.filename2 or error.filename
+        return f"{full} cannot be written ({error.strerror}); free some space, or choose another folder."
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename} cannot be written or read ({error.strerror}); choose another path."
     return first_line(error) + "."

@@ -126,8 +126,15 @@ class ArrayLoader(DataLoader[Batch]):
         DataError: on iteration, if a worker cannot start, ends, or does not answer.
     """
 
+    def _try_to_start(self) -> None:
+        """Make what the workers need; if that fails in torch, its destructor prints an error of its own."""
+        context = self.multiprocessing_context
+        _ = [context.Queue() for _ in range(self.num_workers + 1)], context.Event()
+
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         try:
+            if self.num_workers and self._iterator is None:
+                self._try_to_start()
             for arrays in super().__iter__():
                 tensors = tuple(map(torch.from_numpy, arrays))
                 yield tuple(t.pin_memory() for t in tensors) if torch.cuda.is_available() else tensors

@@ -10,7 +10,7 @@ from rich.table import Table
 from facemask.config.schemas import EvaluateConfig
 from facemask.evaluation import classification, photos
 from facemask.evaluation.result import SHOWN, Evaluation, PhotoEvaluation
-from facemask.files import private_files, relative_to_cwd
+from facemask.files import named, private_files, relative_to_cwd
 from facemask.reports.evaluated import HEADLINE
 from facemask.reports.photos import detection_section, outcome_section
 from facemask.reports.terminal import print_table
@@ -28,7 +28,7 @@ def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluat
         FaceMaskError: a run, the data or a setting cannot be used.
     """
     run = photos.evaluate_photos if config.photos else classification.evaluate
-    with private_files(config.private, folder):
+    with private_files(config.private, folder), named(folder):
         return run(config, folder, command)
 
 

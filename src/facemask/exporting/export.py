@@ -1,8 +1,11 @@
 """Export a trained model: write a temporary file, compare it with the trained model, then move it."""
 
+import errno
 import io
 import json
 import logging
+import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -19,7 +22,7 @@ from facemask.exporting.exported import Exported, ModelFacts
 from facemask.exporting.formats.format import ExportFormat
 from facemask.exporting.job import ExportJob
 from facemask.exporting.parity import Parity, check, compare
-from facemask.files import to_jsonable, write_atomically
+from facemask.files import named, to_jsonable, write_atomically
 from facemask.inference.backend import write_metadata
 from facemask.inference.predictor import Predictor
 from facemask.models.predict import predict_probabilities
@@ -29,6 +32,7 @@ from facemask.runs.samples import Samples, own_samples
 from facemask.runs.trained import TrainedModel, open_models
 
 SCRIPT = "predict.py"
+SPARE = 1_000_000  # bytes that a file needs besides its weights
 
 
 def export(config: ExportConfig, folder: Path) -> Exported:
@@ -73,11 +77,11 @@ def export_model(model: TrainedModel, samples: Samples | None, config: ExportCon
     job = ExportJob(model.model, model.preprocessing, config, metadata, images)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
         file = Path(aside, f"{model.name}-{config.precision}{file_format.suffix}")
-        with _explain(model, config), _quiet():
+        with named(folder), _explain(model, config, folder), _quiet():
             file_format.write(job, file)
         parity = None
         if samples and config.max_drop is not None:
-            with _explain(model, config):
+            with _explain(model, config, folder):
                 parity = _compare(model, samples, job, file_format, file)
             check(parity, config.precision, config.max_drop)
         parts = sorted(Path(aside).iterdir())  # an OpenVINO .bin before its .xml
@@ -150,13 +154,15 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _explain(model: TrainedModel, config: ExportConfig) -> Iterator[None]:
+def _explain(model: TrainedModel, config: ExportConfig, folder: Path) -> Iterator[None]:
     """Raise one error for the many types of torch, ONNX Runtime, OpenVINO and custom formats."""
     try:
         yield
     except (FaceMaskError, OSError, MemoryError):
         raise
     except Exception as error:
+        if shutil.disk_usage(folder).free < weights_size(model.model) + SPARE:  # OpenVINO raises a RuntimeError
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
         chosen = f"format={config.format} and precision={config.precision}"
         raise ModelError(
             f"{model.name} cannot be exported with {chosen} ({first_line(error)}); try another format or precision."

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from facemask.config.keys import Values
 from facemask.errors import ConfigError, DataError
-from facemask.files import is_below, read_text, write_atomically
+from facemask.files import is_below, named, read_text, write_atomically
 from facemask.preparation.photos import Photo
 
 JOURNAL, LOCK = "crops.jsonl", ".lock"
@@ -89,8 +89,9 @@ class Journal:
         stale = {face.file for face in before.faces} - {face.file for face in cropped.faces} if before else set()
         for file in stale:  # before the journal forgets them
             (self.folder / file).unlink(missing_ok=True)
-        self._stream.write(json.dumps(asdict(cropped)) + "\n")
-        self._stream.flush()
+        with named(self.folder / JOURNAL):
+            self._stream.write(json.dumps(asdict(cropped)) + "\n")
+            self._stream.flush()
         self.done[cropped.photo] = cropped
 
     def forget_unreadable(self, names: Collection[str]) -> None:

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from facemask.config.schemas import TrainConfig
 from facemask.config.targets import check_components
-from facemask.files import private_files, relative_to_cwd
+from facemask.files import named, private_files, relative_to_cwd
 from facemask.inference.run import Run, load_run
 from facemask.reports.run import print_result
 from facemask.runs.run_folder import read_run
@@ -35,7 +35,7 @@ def train(config: TrainConfig, folder: Path, sweep: Path | None = None, command:
     if done is None or not done.is_complete:
         check_teacher(config)
         dry_run(config)
-    with private_files(config.private, folder):
+    with private_files(config.private, folder), named(folder):
         fit_folds(config, folder, sweep, command)
     return load_run(folder)
 

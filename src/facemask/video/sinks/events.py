@@ -6,7 +6,7 @@ from typing import TextIO
 
 import numpy as np
 
-from facemask.files import relative_to_cwd
+from facemask.files import named, relative_to_cwd
 from facemask.video.scene import Scene
 from facemask.video.sinks.sink import Sink, claim
 from facemask.video.sources.source import Say, Source
@@ -46,7 +46,8 @@ class EventsSink(Sink):
                 seconds = round(scene.frame.seconds, 3)
                 event = {"seconds": seconds, "frame": scene.frame.number, "track": face.track}
             event |= {"box": np.round(face.box.astype(float), 1).tolist(), "label": face.label}
-            print(json.dumps(event | {"probability": round(face.probability, 4)}), file=self._stream)
+            with named(self._target):
+                print(json.dumps(event | {"probability": round(face.probability, 4)}), file=self._stream)
 
     def end(self) -> None:
         """Close the file and print its path."""

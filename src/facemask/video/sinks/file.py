@@ -10,7 +10,7 @@ import numpy as np
 
 from facemask.data.preprocessing import Pixels
 from facemask.errors import ConfigError
-from facemask.files import relative_to_cwd
+from facemask.files import open_atomically, relative_to_cwd
 from facemask.video.scene import Scene
 from facemask.video.sinks.sink import Sink, claim
 from facemask.video.sources.source import Say, Source
@@ -69,8 +69,8 @@ class FileSink(Sink):
     def _write_photo(self, scene: Scene) -> None:
         file = self._target / scene.frame.name
         file.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(str(file), scene.picture):
-            raise ConfigError(f"{file} cannot be written; choose another path: sink.file.path=FOLDER")
+        with open_atomically(file) as stream:
+            stream.write(cv2.imencode(file.suffix, scene.picture)[1].tobytes())
         self._n_photos += 1
 
     def _open(self, width: int, height: int) -> None:
