@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train study quick test test-random coverage check format format-check lint types imports
+.PHONY: help setup train study quick test test-random coverage fuzz kill check format format-check lint types imports
 
 # One process per core, each with one thread; a file's tests stay in one process, because they share trained runs.
 PYTEST_SHUFFLED := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
@@ -47,6 +47,12 @@ test-random: $(READY) ## run all tests in random order
 
 coverage: $(READY) ## run all tests and print line and branch coverage
 	$(PYTEST) --cov --cov-report=term
+
+fuzz: $(READY) ## damage 3,000 files of all kinds and read them
+	PYTHONPATH=tests $(BIN)/python tests/security/fuzz.py
+
+kill: $(READY) ## kill 100 commands at random moments and repeat them
+	PYTHONPATH=tests $(BIN)/python tests/security/kill.py
 
 check: format-check lint types imports test ## everything that must hold before a commit
 

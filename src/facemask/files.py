@@ -1,5 +1,6 @@
 """Atomic file writes, and conversion to JSON-compatible types."""
 
+import csv
 import math
 import os
 import shutil
@@ -82,7 +83,9 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 def to_csv(table: pd.DataFrame) -> str:
     """Return a table as CSV in which no text is a formula for a spreadsheet; :func:`from_cell` is the inverse."""
     words = table.select_dtypes(exclude=["number", "bool"]).columns
-    return table.assign(**{name: table[name].map(_to_cell) for name in words}).to_csv(index=False)
+    cells = table.assign(**{name: table[name].map(_to_cell) for name in words})
+    has_returns = any("\r" in str(cell) for name in words for cell in cells[name])  # which are not quoted otherwise
+    return cells.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC if has_returns else csv.QUOTE_MINIMAL)
 
 
 def _to_cell(value: object) -> object:

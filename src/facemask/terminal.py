@@ -2,13 +2,19 @@
 
 import unicodedata
 from collections.abc import Iterable
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.text import Text
 
 
 class SafeConsole(Console):
     """Console that shows control characters, such as escape sequences in file names, instead of obeying them."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """Convert a string to rich text; see :meth:`rich.console.Console.render_str`."""
+        return super().render_str(visible(text), **how)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render an object; see :meth:`rich.console.Console.render`."""

@@ -39,7 +39,6 @@ COMMANDS = {
     "export": ("torch", "onnx", "onnxscript", "onnxruntime"),
     "infer": ("hydra", "cv2", "onnxruntime", "scipy"),
 }
-SMALL_SHM = 512 * 2**20  # bytes; DataLoader workers pass batches through shared memory
 
 
 def doctor() -> int:
@@ -125,14 +124,6 @@ def _folders() -> Iterator[str]:
         folder = Path(name) if Path(name).exists() else Path.cwd()
         free = shutil.disk_usage(folder).free / 1e9
         yield f"./{name}: {'writable' if os.access(folder, os.W_OK) else 'NOT writable'}, {free:.0f} GB free"
-    if Path("/dev/shm").is_dir():
-        size = shutil.disk_usage("/dev/shm").total
-        advice = (
-            ""
-            if size >= SMALL_SHM
-            else "; too small: add data.num_workers=0, or start the container with --shm-size=1g"
-        )
-        yield f"shared memory: {size / 2**20:,.0f} MiB{advice}"
 
 
 def _version(distribution: str) -> str:

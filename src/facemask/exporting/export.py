@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -32,6 +33,7 @@ from facemask.runs.samples import Samples, own_samples
 from facemask.runs.trained import TrainedModel, open_models
 
 SCRIPT = "predict.py"
+ASIDE, ABANDONED = ".export-", 24 * 3600  # temporary folders; seconds after which one belongs to no running export
 SPARE = 1_000_000  # bytes that a file needs besides its weights
 
 
@@ -75,7 +77,8 @@ def export_model(model: TrainedModel, samples: Samples | None, config: ExportCon
     size = model.preprocessing.store_size
     images = samples.images(size) if samples else np.empty((0, size, size, 3), np.uint8)
     job = ExportJob(model.model, model.preprocessing, config, metadata, images)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
+    _remove_abandoned(folder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=ASIDE) as aside:
         file = Path(aside, f"{model.name}-{config.precision}{file_format.suffix}")
         with named(folder), _explain(model, config, folder), _quiet():
             file_format.write(job, file)
@@ -100,6 +103,13 @@ def export_model(model: TrainedModel, samples: Samples | None, config: ExportCon
     write_atomically(folder / f"{file.name}.json", json.dumps(to_jsonable(known), indent=2) + "\n")
     about = f"{samples.data}, {samples.part}" if samples else ""
     return Exported(folder / file.name, n_bytes, parity, facts, weights_size(model.model), about, config)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the remains of killed exports; others may be running."""
+    for aside in folder.glob(f"{ASIDE}*"):
+        if time.time() - aside.stat().st_mtime > ABANDONED:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def _check_script(file_format: ExportFormat, folder: Path) -> None:

@@ -62,9 +62,9 @@ def to_markdown(summary: Summary) -> str:
     lines = [_row(header), _row(["---"] * len(header)), *map(_row, rows)]
     failed = [f"- {escape(label, quote=False)}: {escape(problem, quote=False)}" for label, problem in summary.problems]
     parts = [
-        caption(summary),
+        escape(caption(summary), quote=False),
         "\n".join(lines),
-        summary.verdict,
+        escape(summary.verdict, quote=False),
         "\n".join(["Not complete:", *failed]) if failed else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
