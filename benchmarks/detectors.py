@@ -1,11 +1,11 @@
-"""How many faces does each detector find, how many of its finds are faces, and how long does it take?
+"""How many faces does each detector find, how many of its detections are faces, and how long does it take?
 
     python benchmarks/detectors.py path/to/photos [overlays]
 
-The folder holds photos with Pascal VOC files. Counted are faces with a shorter side of 24 pixels or more; finds on
-smaller ones count neither for nor against. A detection matches a face if their IoU is at least 0.4.
-Ranges are 95 % intervals of a bootstrap over photos. The second word is a folder for the photos with their boxes:
-true ones green, found ones red.
+The folder contains photos with Pascal VOC files. Faces with a shorter side of at least 24 pixels are counted;
+detections of smaller faces are ignored. A detection matches a face if their IoU is at least 0.4.
+Ranges are 95 % bootstrap intervals over photos. The optional second argument is a folder for the photos with their
+boxes: annotated ones green, detected ones red.
 """
 
 import statistics

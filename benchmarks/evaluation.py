@@ -1,14 +1,15 @@
-"""How fast are 10,000 faces evaluated, against the loop that everyone writes?
+"""How fast are 10,000 faces evaluated, compared with a plain PyTorch loop?
 
-``python benchmarks/evaluation.py``: the ``cnn`` predicts 10,000 faces of 7-64 px, saved as PNG, in three ways, taken in
-turn so that a busy machine slows all alike:
+``python benchmarks/evaluation.py``: the ``cnn`` predicts 10,000 faces of 7-64 px, saved as PNG, in three ways. The
+ways alternate, so that other load on the machine affects all of them:
 
-- conventional: PIL opens each file; torchvision pads, resizes to the network's input (and, on another line, to the
-  studies' 224 px, measured on a tenth of the faces), makes a tensor and normalises; batches of 32 from a DataLoader;
+- conventional: PIL opens each file; torchvision pads, resizes to the network's input (and, in another row, to the
+  studies' 224 px, measured on a tenth of the faces), converts to a tensor and normalises; batches of 32 from a
+  DataLoader;
 - ours, first time: the files are decoded into the store, then predicted;
-- ours, again: the store is there.
+- ours, again: the store exists already.
 
-All are from files to probabilities; printed are the median of the passes and the ratio to the first.
+Times are from files to probabilities. The table shows the median time and the ratio to the first row.
 """
 
 import argparse
@@ -33,7 +34,7 @@ from facemask.models.fusing import fuse_conv_bn
 from facemask.models.predict import predict_probabilities
 
 CLASSES = ("compliant", "non-compliant")
-STUDY, SHARE = 224, 10  # pixels that the studies resize to; the share of the faces that this is measured on
+STUDY, FRACTION = 224, 10  # pixels that the studies resize to; the fraction of the faces that this is measured on
 
 
 class Files(Dataset[torch.Tensor]):
@@ -107,7 +108,7 @@ def main() -> None:
         ways: dict[str, Callable[[], np.ndarray]] = {
             "conventional, 64 px": lambda: conventional(model, Files(root, paths, 64, record), 0),
             "conventional, 64 px, 2 workers": lambda: conventional(model, Files(root, paths, 64, record), 2),
-            "conventional, 224 px": lambda: conventional(model, Files(root, paths[::SHARE], STUDY, record), 0),
+            "conventional, 224 px": lambda: conventional(model, Files(root, paths[::FRACTION], STUDY, record), 0),
             "ours, first time": first_time,
             "ours, again": ours,
         }

@@ -1,12 +1,13 @@
-"""How fast is a run's model where it is used, in every way it can be run, and what does each way cost in accuracy?
+"""How fast is the model of a run in each runtime, and how much accuracy does each lose?
 
     python benchmarks/inference.py run=outputs/DATE/TIME [run=ANOTHER ...] [--reference RUN_AT_224]
 
-Each run is exported, and predicts the faces of its test part: torch eager, torch.compile, ONNX Runtime and OpenVINO, in
-fp32 and int8; against the conventional way, which is PIL's resizing, torchvision's transforms and eager PyTorch, one
-image at a time at 224 pixels (with the model of ``--reference``, a run with ``model.input_size=224``, else the first
-run's). Every way is a process of its own; they take turns, so that a busy machine slows all alike. Timed is from
-decoded crops to probabilities. Written to ``--out``: tables, a plot of accuracy over latency, and the exported files.
+Each run is exported and predicts the faces of its test part with eager PyTorch, torch.compile, ONNX Runtime and
+OpenVINO, in fp32 and int8. The baseline is the conventional pipeline: PIL, torchvision and eager PyTorch, one image at
+a time at 224 pixels, with the model of ``--reference`` (a run with ``model.input_size=224``) or of the first run.
+Each runtime has its own process; the processes alternate, so that other load on the machine affects all of them.
+Times are from decoded crops to probabilities. ``--out`` gets the tables, a plot of accuracy over latency, and the
+exported files.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""One way of predicting, in a process of its own; ``benchmarks/inference.py`` begins it and asks.
+"""Predict with one runtime in a separate process, which ``benchmarks/inference.py`` starts.
 
-It imports what its way needs and nothing else, so that its memory and its start are those of a program that does only
-this (torch's ways read a checkpoint, which takes Lightning). A line of JSON comes in, a line goes out.
+It imports only what the runtime needs, so that its memory and start-up time are those of a program that only predicts
+(PyTorch reads a checkpoint, which needs Lightning). Requests and answers are lines of JSON.
 """
 
 import json

@@ -4,10 +4,10 @@
     python benchmarks/loader.py ROOT                  a folder of yours, ROOT/CLASS/**
 
 Conventional: torchvision's ImageFolder, Pillow, the SF-MASK study's random transforms at 224 px. Its files are PNGs of
-224 px, padded and resized beforehand, as the study prepared them; the line "small files" reads the original crops, and
-pads and resizes them on the way. Ours: the packed store, the same transforms at 64 px, then one bilinear resize of the
-batch. All begin with their files in the page cache, shuffle, and end with a normalised float32 batch; their rounds
-alternate, and the median round counts.
+224 px, padded and resized beforehand, as in the study; the row "small files" reads the original crops, and pads and
+resizes them while loading. Ours: the packed store, the same transforms at 64 px, then one bilinear resize of the
+batch. All start with their files in the page cache, shuffle, and end with a normalised float32 batch. The rounds
+alternate; the table shows the median round.
 """
 
 import argparse
@@ -104,7 +104,7 @@ def measure(passes: dict[str, Callable[[], int]], rounds: int) -> dict[str, floa
 
 
 def waiting(root: Path, folder: Path) -> Iterator[tuple[str, float, float]]:
-    """Train an epoch of each model; yield its name, seconds and the share of them spent waiting for data."""
+    """Train an epoch of each model; yield its name, seconds and the fraction of them spent waiting for data."""
     for name, size in (("cnn", 64), ("mobilenetv2", 96), ("mobilenetv2", 224)):
         words = [f"model={name}", f"model.input_size={size}", "epochs=1", "trainer.enable_progress_bar=false"]
         words += ["model.pretrained=false"] if name != "cnn" else []
@@ -142,8 +142,8 @@ def main() -> None:
             table.add_row(name, f"{rate:,.0f}", f"{rate / reference:.1f}")
         console.print(table)
         table = Table("training epoch", "seconds", "waiting for data", title="one epoch each, 4/5 of the images")
-        for name, seconds, share in waiting(root, folder):
-            table.add_row(name, f"{seconds:.1f}", f"{share:.1%}")
+        for name, seconds, fraction in waiting(root, folder):
+            table.add_row(name, f"{seconds:.1f}", f"{fraction:.1%}")
         console.print(table)
 
 

@@ -1,4 +1,4 @@
-"""Does the memory of a process grow over the jobs of a sweep, and does it leave anything behind?
+"""Does the memory of a process grow over the jobs of a sweep, and are processes or files left behind?
 
     python benchmarks/memory.py                                   60 fits of the small network, in about two minutes
     python benchmarks/memory.py model=mobilenetv2 model.input_size=32      any keys of train.py

@@ -1,16 +1,16 @@
-"""How much faster is the video pipeline than the loop one would write first, and what does that cost in accuracy?
+"""How much faster is the video pipeline than a plain loop over frames, and how much accuracy does that cost?
 
     python benchmarks/video.py RUN path/to/videos [path/to/photos] [MODEL]
 
-The loop reads a frame, finds the faces (MTCNN, in PyTorch, as in the SF-MASK study; and CenterFace, as ours does),
-resizes each with Pillow, turns it into a tensor with torchvision and asks the network about it, one face at a time,
-in every frame. Ours detects every so many frames, follows the faces in between and classifies them together. RUN is a
-run's folder; MODEL is what ours classifies with instead, such as the same run exported. All draw boxes and labels, none
-writes a file; detectors get pictures of at most 640 pixels. Every pass of one is followed by a pass of the others.
+In every frame, the loop detects the faces (with MTCNN in PyTorch, as in the SF-MASK study, or with CenterFace, as our
+pipeline does), resizes each with Pillow, converts it with torchvision and classifies it, one face at a time. Our
+pipeline detects in some frames, tracks the faces in between and classifies them in batches. RUN is a run folder; MODEL
+is another model for our pipeline, such as the exported run. All draw boxes and labels and write no file; detectors get
+pictures of at most 640 pixels. The passes alternate.
 
-A pipeline that is fast because it sees less is none: so it also says how many of the faces that the loop with the same
-detector sees in every frame ours sees too, and calls the same; and with photos (and Pascal VOC files) how many of the
-faces of 24 pixels or more each finds and calls right.
+A pipeline could be fast because it misses faces. The benchmark therefore also reports the fraction of the faces found
+by the loop with the same detector that our pipeline finds and labels equally; and, for photos with Pascal VOC files,
+the fraction of faces of at least 24 pixels that each finds and classifies correctly.
 """
 
 import statistics

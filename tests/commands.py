@@ -1,4 +1,4 @@
-"""Run a command as a user types it.
+"""Run a command as users run it.
 
 Three ways, from the fastest to the one closest to a user's shell: :func:`call_command` in this process,
 :func:`type_command` in a process forked from one that has imported torch, :func:`type_fresh_command` in a new process.

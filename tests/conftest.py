@@ -1,4 +1,4 @@
-"""Data sets, made or real, and the commands as a user types them."""
+"""Data sets, generated or real, and the commands as users run them."""
 
 import os
 from collections.abc import Callable

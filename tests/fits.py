@@ -1,4 +1,4 @@
-"""Tiny fits, and their comparison to the last digit."""
+"""Tiny fits, and their exact comparison."""
 
 from collections.abc import Callable
 from pathlib import Path

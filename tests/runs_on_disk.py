@@ -1,4 +1,4 @@
-"""Run folders as training would write them, for tests of what only reads them."""
+"""Run folders as training writes them, for tests that only read them."""
 
 from dataclasses import replace
 from pathlib import Path

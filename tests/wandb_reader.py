@@ -1,4 +1,4 @@
-"""Read back what Weights & Biases keeps offline: a log in LevelDB's framing, of its own protobuf records."""
+"""Read the offline log of Weights & Biases: protobuf records in the framing of LevelDB."""
 
 import struct
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""``python sabotage.py WHERE train.py-words``: train, and be killed without warning at a chosen moment."""
+"""``python sabotage.py WHERE train.py-arguments``: train, and kill the process at a chosen moment."""
 
 import os
 import runpy

@@ -1,4 +1,4 @@
-"""``python sabotage_crops.py prepare_data.py-words``: crop photos, and be killed half-way into a file."""
+"""``python sabotage_crops.py prepare_data.py-arguments``: crop photos, and kill the process halfway through a file."""
 
 import os
 import runpy

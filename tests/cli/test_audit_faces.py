@@ -1,4 +1,4 @@
-"""``prepare_data.py task=audit`` as a user, or a build server, types it."""
+"""``prepare_data.py task=audit`` as users and build servers run it."""
 
 import json
 import shutil
@@ -69,7 +69,7 @@ def test_each_defect_fails_it_until_it_is_allowed(clean: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected_error"),
     [
         ("", "data.root has no value; give it one: data.root=…"),
         ("data.root=nowhere", "data.root=nowhere is not a folder"),
@@ -80,9 +80,9 @@ def test_each_defect_fails_it_until_it_is_allowed(clean: Path, tmp_path: Path) -
         ("data=folder data.root=set", "data"),
     ],
 )
-def test_bad_input_is_exit_code_two(clean: Path, tmp_path: Path, words: str, said: str) -> None:
+def test_bad_input_is_exit_code_two(clean: Path, tmp_path: Path, words: str, expected_error: str) -> None:
     done = audit(tmp_path, *words.split())
-    assert_refused(done, said)
+    assert_refused(done, expected_error)
     assert not (tmp_path / "audit").exists()
 
 

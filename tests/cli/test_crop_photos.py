@@ -1,4 +1,4 @@
-"""``prepare_data.py task=crop`` as a user types it."""
+"""``prepare_data.py task=crop`` as users run it."""
 
 import signal
 from pathlib import Path
@@ -59,7 +59,7 @@ def test_photos_become_faces_in_class_folders(photos: Path, tmp_path: Path) -> N
     assert sorted(path.name for path in tmp_path.iterdir()) == ["faces"]
 
 
-def test_killed_and_typed_again_it_ends_with_the_same_files(photos: Path, tmp_path: Path) -> None:
+def test_a_killed_command_repeated_gives_the_same_files(photos: Path, tmp_path: Path) -> None:
     words = [f"photos={photos}", "crop.margin=[0.1,0.3,0.1,0.1]", "workers=1"]
     assert crop(tmp_path, *words, "out=whole").code == 0
     killed = type_command(Path(__file__).parent / "sabotage_crops.py", ["task=crop", *words, "out=faces"], tmp_path, {})
@@ -95,7 +95,7 @@ def test_some_photos_by_name(photos: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected_error"),
     [
         ("task=null", "a config group cannot be null; choose one of its files"),
         ("", "out has no value; give it one: out=…"),
@@ -118,9 +118,9 @@ def test_some_photos_by_name(photos: Path, tmp_path: Path) -> None:
         ("photos={}/mask out=x --sheet", "--sheet is not a flag; set keys without dashes: sheet=VALUE"),
     ],
 )
-def test_wrong_words_get_one_sentence(photos: Path, tmp_path: Path, words: str, said: str) -> None:
+def test_invalid_arguments_raise_one_sentence(photos: Path, tmp_path: Path, words: str, expected_error: str) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set/diary.txt").write_text("mine")
     done = crop(tmp_path, *words.replace("{}/../set", f"{tmp_path}/set").replace("{}", str(photos)).split())
-    assert_refused(done, said.replace("{}", str(photos)))
+    assert_refused(done, expected_error.replace("{}", str(photos)))
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["diary.txt", "set"]

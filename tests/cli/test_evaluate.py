@@ -1,4 +1,4 @@
-"""``evaluate.py`` as a user types it: its numbers are scikit-learn's, and nothing is fitted on what is reported."""
+"""``evaluate.py`` as users run it: its numbers equal scikit-learn's, and nothing is fitted on the reported part."""
 
 import json
 import re
@@ -117,7 +117,7 @@ def assert_equal_to_scikit_learn(folder: Path, names: list[str]) -> None:
         assert row["accuracy"] == pytest.approx(accuracy_score(labels, guess))  # all of these are of one size
 
 
-def test_a_report_has_every_number_as_scikit_learn_has_it_and_leaves_the_run_alone(place: Path, reported: Path) -> None:
+def test_the_numbers_of_a_report_equal_scikit_learns_and_the_run_is_unchanged(place: Path, reported: Path) -> None:
     assert_equal_to_scikit_learn(reported, ["mask", "no_mask"])
     content = report(reported)
     assert content["data"]["part"] == "test part"
@@ -142,7 +142,7 @@ def test_three_classes(place: Path) -> None:
     assert "thresholds" not in report(place / "three-report")["tables"]
 
 
-def test_the_page_needs_nothing_else_and_shows_no_one_unless_asked(place: Path) -> None:
+def test_the_page_is_self_contained_and_shows_no_face_by_default(place: Path) -> None:
     for words, faces in (([], False), (["report.faces=true"], True)):
         folder = place / f"faces-{faces}"
         assert evaluate(place, "run=a", f"hydra.run.dir={folder}", *words).code == 0
@@ -165,7 +165,7 @@ def test_the_page_needs_nothing_else_and_shows_no_one_unless_asked(place: Path) 
         assert all(file in page for file in listed.head(5))
 
 
-def test_thresholds_and_temperature_are_the_same_whatever_the_test_labels_are(place: Path, reported: Path) -> None:
+def test_thresholds_and_temperature_do_not_depend_on_test_labels(place: Path, reported: Path) -> None:
     """The labels of the faces that are reported on are dealt anew; what was fitted must not notice."""
     rng = np.random.default_rng(0)
     files = pd.read_parquet(reported / "predictions.parquet")["path"].to_numpy()
@@ -337,8 +337,10 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("typed", "prepare", "said"), WRONG, ids=[words or "nothing" for words, _, _ in WRONG])
-def test_one_sentence_and_exit_code_two(place: Path, typed: str, prepare: Any, said: str) -> None:
+@pytest.mark.parametrize(
+    ("typed", "prepare", "expected_error"), WRONG, ids=[words or "nothing" for words, _, _ in WRONG]
+)
+def test_one_sentence_and_exit_code_two(place: Path, typed: str, prepare: Any, expected_error: str) -> None:
     prepare(place)
     words = [word for word in typed.split() if not word.startswith("n_bootstraps")]
     own = [word for word in typed.split() if word.startswith("n_bootstraps")]
@@ -348,7 +350,7 @@ def test_one_sentence_and_exit_code_two(place: Path, typed: str, prepare: Any, s
         *([] if "run.dir" in typed else ["hydra.run.dir=wrong"]),
     ]
     done = call_command(PROJECT / "evaluate.py", [*words, *more], place, {})
-    assert_refused(done, said)
+    assert_refused(done, expected_error)
     assert not (place / "wrong").exists()
 
 
@@ -360,7 +362,7 @@ def test_classes_of_other_names_can_be_told_apart(place: Path) -> None:
     assert report(place / "renamed")["data"]["n"] == {"mask": 6, "no_mask": 6}
 
 
-def test_a_report_in_the_place_of_another_leaves_nothing_of_it(place: Path) -> None:
+def test_a_new_report_replaces_the_old_one_completely(place: Path) -> None:
     again = ["hydra.run.dir=again", f"data.root={place}/two", "split=all"]
     assert evaluate(place, "run=a", "run=b", "report.faces=true", "report.pictures=1", *again).code == 0
     assert list((place / "again").glob("*/figures/mistakes.png"))

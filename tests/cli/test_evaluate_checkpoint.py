@@ -1,4 +1,4 @@
-"""``evaluate.py run=FILE.ckpt``: a checkpoint that any Trainer wrote is evaluated as far as its records go."""
+"""``evaluate.py run=FILE.ckpt`` evaluates a checkpoint of any Trainer, as far as its records allow."""
 
 import json
 from pathlib import Path
@@ -67,7 +67,7 @@ def report(place: Path, name: str) -> dict[str, Any]:
     return content
 
 
-def test_a_checkpoint_gets_the_numbers_of_the_run_that_has_the_same_model(place: Path) -> None:
+def test_a_checkpoint_and_the_run_of_the_same_model_have_equal_scores(place: Path) -> None:
     for run, folder in (("run", "of-run"), (LONE, "of-lone")):
         done = evaluate(place, f"run={run}", f"hydra.run.dir={folder}")
         assert done.code == 0, done.err
@@ -114,7 +114,7 @@ def test_its_own_validation_part_and_fold(place: Path) -> None:
     assert_refused(done, "fold=0 only applies to a run folder, but logs/epoch=1.ckpt is a checkpoint")
 
 
-def test_the_best_checkpoint_of_a_fold_is_that_fold(place: Path) -> None:
+def test_the_best_checkpoint_of_a_fold_selects_that_fold(place: Path) -> None:
     done = evaluate(place, "run=run/fold-0/best.ckpt", "hydra.run.dir=best")
     assert done.code == 0, done.err
     assert report(place, "best")["models"][0]["folder"] == "run/fold-0"
@@ -142,7 +142,7 @@ def test_without_a_record_of_its_data_it_is_evaluated_on_another_folder(place: P
 
 
 def test_on_photos_it_tells_which_it_was_trained_on(place: Path) -> None:
-    for run, said in (
+    for run, expected in (
         (LONE, "1 of the photos were trained on"),
         ("run/fold-0/best.ckpt", "1 of the photos were trained on"),
         (
@@ -152,4 +152,4 @@ def test_on_photos_it_tells_which_it_was_trained_on(place: Path) -> None:
     ):
         done = evaluate(place, f"run={run}", "photos=photos", "hydra.run.dir=photos-report")
         assert done.code == 0, done.err
-        assert said in done.out
+        assert expected in done.out

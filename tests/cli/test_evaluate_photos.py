@@ -1,4 +1,4 @@
-"""``evaluate.py photos=…`` as a user types it: finding and classifying faces, judged together."""
+"""``evaluate.py photos=…`` as users run it: detection and classification are evaluated together."""
 
 import json
 from pathlib import Path
@@ -69,7 +69,7 @@ def test_pictures_are_written_where_they_are_asked_for(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected_error"),
     [
         ("run=run run=run photos=photos", "photos= evaluates one model"),
         ("run=run photos=missing", "contains no Pascal VOC files"),
@@ -86,8 +86,8 @@ def test_pictures_are_written_where_they_are_asked_for(place: Path) -> None:
         ("run=run photos=photos detector=none", "there is no such detector"),
     ],
 )
-def test_a_wrong_line_gets_one_sentence_and_exit_code_two(place: Path, words: str, said: str) -> None:
+def test_an_invalid_command_gets_one_sentence_and_exit_code_two(place: Path, words: str, expected_error: str) -> None:
     more = [f"data.store_dir={place}/store", "hydra.run.dir=refused"]
     done = call_command(PROJECT / "evaluate.py", [*words.split(), *more], place, {})
-    assert_refused(done, said)
+    assert_refused(done, expected_error)
     assert not (place / "refused").exists()

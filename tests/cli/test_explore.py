@@ -1,4 +1,4 @@
-"""``prepare_data.py task=explore`` as a user types it."""
+"""``prepare_data.py task=explore`` as users run it."""
 
 import json
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_faces_are_embedded_when_asked_for(tmp_path: Path, faces_on_disk: Path) 
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected_error"),
     [
         (["task=explain"], "task=explain: there is no such task; choose from: "),
         (["detector=haar"], "detector is not a config group of this command or task; remove it."),
@@ -75,7 +75,7 @@ def test_faces_are_embedded_when_asked_for(tmp_path: Path, faces_on_disk: Path) 
         (["-m", "augment=none,light"], "-m is only supported by train.py; remove it"),
     ],
 )
-def test_wrong_words_get_one_sentence(tmp_path: Path, words: list[str], said: str) -> None:
+def test_invalid_arguments_raise_one_sentence(tmp_path: Path, words: list[str], expected_error: str) -> None:
     done = explore(tmp_path, *words)
-    assert_refused(done, said)
+    assert_refused(done, expected_error)
     assert not (tmp_path / "report").exists()

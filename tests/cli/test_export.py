@@ -1,4 +1,4 @@
-"""``export.py`` as a user types it: the file predicts what the run predicts, or there is no file."""
+"""``export.py`` as users run it: the exported file predicts what the run predicts, or no file is written."""
 
 import dataclasses
 import json
@@ -119,7 +119,7 @@ def test_the_file_carries_its_metadata(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shift", "said"),
+    ("shift", "expected_error"),
     [
         (
             30_000,
@@ -128,7 +128,9 @@ def test_the_file_carries_its_metadata(place: Path) -> None:
         (90_000, "fp16 gives NaN or infinity for 15 of the 15 validation images; nothing was written"),
     ],
 )
-def test_an_export_that_lost_too_much_is_not_written(place: Path, tmp_path: Path, shift: int, said: str) -> None:
+def test_an_export_that_lost_too_much_is_not_written(
+    place: Path, tmp_path: Path, shift: int, expected_error: str
+) -> None:
     shutil.copytree(place / "run", tmp_path / "weak")
     checkpoint = tmp_path / "weak/fold-0/best.ckpt"
     content = torch.load(checkpoint, weights_only=True)
@@ -137,7 +139,7 @@ def test_an_export_that_lost_too_much_is_not_written(place: Path, tmp_path: Path
     words = ["format=exported_program", "precision=fp16", "max_drop=0", f"hydra.run.dir={tmp_path}/half"]
     done = export(place, f"run={tmp_path}/weak", *words)
     assert done.code == 2, done.out + done.err
-    assert re.search(said, done.err)
+    assert re.search(expected_error, done.err)
     assert not (tmp_path / "half").exists()
 
 
@@ -197,13 +199,15 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("typed", "prepare", "said"), WRONG, ids=[words or "nothing" for words, _, _ in WRONG])
-def test_one_sentence_and_exit_code_two(place: Path, typed: str, prepare: Any, said: str) -> None:
+@pytest.mark.parametrize(
+    ("typed", "prepare", "expected_error"), WRONG, ids=[words or "nothing" for words, _, _ in WRONG]
+)
+def test_one_sentence_and_exit_code_two(place: Path, typed: str, prepare: Any, expected_error: str) -> None:
     prepare(place)
     before = sorted((place / "run").rglob("*"))
     words = typed.split() if "run.dir" in typed else [*typed.split(), "hydra.run.dir=wrong"]
     done = export(place, *words)
-    assert_refused(done, said)
+    assert_refused(done, expected_error)
     assert not (place / "wrong").exists()
     assert sorted((place / "run").rglob("*")) == before
 
@@ -258,8 +262,8 @@ def test_a_cut_off_file_raises(place: Path, format_: str) -> None:
     file = place / name / f"CNN-fp32{suffix}"
     for damaged in [file, *file.parent.glob("*.bin")]:
         whole = damaged.read_bytes()
-        for share in (0, 0.3, 0.7, 0.99):
-            damaged.write_bytes(whole[: int(share * len(whole))])
+        for fraction in (0, 0.3, 0.7, 0.99):
+            damaged.write_bytes(whole[: int(fraction * len(whole))])
             with pytest.raises(ModelError, match=r"cannot open .*: if it is damaged, export the run again"):
                 Predictor.load(file)
         damaged.write_bytes(whole)

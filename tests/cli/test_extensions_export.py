@@ -82,7 +82,7 @@ def export(place: Path, *words: str) -> Outcome:
     return call_command(PROJECT / "export.py", ["run=run", *words], place, {})
 
 
-def test_a_format_of_ones_own_is_written_and_checked(place: Path) -> None:
+def test_a_custom_format_is_written_and_checked(place: Path) -> None:
     done = export(place, "format=my_formats.TorchScript", "hydra.run.dir=own")
     assert done.code == 0, done.err
     assert "my_formats.TorchScript, fp32" in done.out

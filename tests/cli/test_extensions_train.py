@@ -1,4 +1,4 @@
-"""A network, a LightningModule and an augmentation step of the user's, each in a file beside the command."""
+"""A user's network, LightningModule and augmentation step, each in a file beside the command."""
 
 import json
 from pathlib import Path
@@ -81,7 +81,7 @@ def train_in(folder: Path, faces: Path, *words: str) -> dict[str, object]:
     return result
 
 
-def test_a_network_of_the_users_is_trained_by_our_module_and_read_back(faces: Path, tmp_path: Path) -> None:
+def test_a_users_network_is_trained_and_read_back(faces: Path, tmp_path: Path) -> None:
     (tmp_path / "my_nets.py").write_text(NETWORK)
     result = train_in(tmp_path, faces, "model=my_nets.Tiny", "+model.width=6", "model.input_size=16")
     assert result["status"] == "complete"
@@ -101,7 +101,7 @@ def test_a_group_beside_the_command_is_found(faces: Path, tmp_path: Path) -> Non
     assert result["weights"]["parameters"] == 3 * 5 * 9 + 5 + 5 * 2 + 2  # type: ignore[index]
 
 
-def test_a_lightning_module_of_the_users_trains_itself(faces: Path, tmp_path: Path) -> None:
+def test_a_users_lightning_module_is_trained(faces: Path, tmp_path: Path) -> None:
     (tmp_path / "my_module.py").write_text(MODULE)
     words = ["model=my_module.Own", "+model.rate=0.01", "model.input_size=24", "monitor=val/loss"]
     result = train_in(tmp_path, faces, *words)

@@ -1,4 +1,4 @@
-"""A detector, a sink and a source of the user's, each in a file beside the command."""
+"""A user's detector, sink and source, each in a file beside the command."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""``prepare_data.py task=import`` as a user types it."""
+"""``prepare_data.py task=import`` as users run it."""
 
 import json
 from pathlib import Path
@@ -69,7 +69,7 @@ def test_boxes_become_faces_that_can_be_trained_on(photos: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected_error"),
     [
         ("photos={}", "unknown names of faces: hat (12 faces); map each to a class"),
         ("photos={} +classes.hat=train", "classes.hat=train: train, val and test are reserved"),
@@ -83,12 +83,12 @@ def test_boxes_become_faces_that_can_be_trained_on(photos: Path, tmp_path: Path)
         ("photos={} labels=folder", "labels is not a key"),
     ],
 )
-def test_wrong_words_get_one_sentence(photos: Path, tmp_path: Path, words: str, said: str) -> None:
+def test_invalid_arguments_raise_one_sentence(photos: Path, tmp_path: Path, words: str, expected_error: str) -> None:
     place = tmp_path / "place"
     place.mkdir()
     out = f"{photos}/../new" if words.endswith("..") else "new"
     done = prepare(place, f"out={out}", *words.replace("{}", str(photos)).split())
-    assert_refused(done, said)
+    assert_refused(done, expected_error)
     assert not list(place.iterdir())
 
 

@@ -1,4 +1,4 @@
-"""``infer_video.py`` as a user types it."""
+"""``infer_video.py`` as users run it."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from fits import configure
 pytestmark = pytest.mark.slow
 
 N_FRAMES, SIZE = 24, 256  # frames a video has, and their side
-FACE = (0.354, 0.113, 0.527, 0.347)  # where the astronaut's face is, as shares of the picture
+FACE = (0.354, 0.113, 0.527, 0.347)  # where the astronaut's face is, as fractions of the picture
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def n_frames(path: Path) -> int:
         return sum(1 for _ in container.decode(video=0))
 
 
-def test_a_video_becomes_a_video_of_as_many_frames_and_a_list_of_events(place: Path) -> None:
+def test_a_video_is_written_with_all_frames_and_a_list_of_events(place: Path) -> None:
     done = infer(place, "source=face.mp4", "sink=[file,events]", "hydra.run.dir=both")
     assert done.code == 0, done.err
     assert n_frames(place / "both/face.mp4") == N_FRAMES
@@ -74,12 +74,12 @@ def test_a_video_becomes_a_video_of_as_many_frames_and_a_list_of_events(place: P
     assert first == pytest.approx(FACE, abs=0.05)
     assert f"face.mp4: {N_FRAMES} frames in" in done.out
     assert f"1 face, seen {N_FRAMES} times" in done.out
-    for stage in ("detect", "track", "classify", "hand on"):
+    for stage in ("detect", "track", "classify", "output"):
         assert stage in done.out
     assert "both/events.jsonl" in done.err
 
 
-def test_a_checkpoint_says_the_same_as_its_run(place: Path) -> None:
+def test_a_checkpoint_predicts_the_same_as_its_run(place: Path) -> None:
     for run in ("run", "run/fold-0/best.ckpt"):
         done = infer(place, f"run={run}", "source=face.mp4", "sink=events", f"hydra.run.dir=of_{Path(run).stem}")
         assert done.code == 0, done.err
@@ -93,7 +93,7 @@ def test_a_video_without_a_face_is_no_error_and_leaves_no_empty_folder(place: Pa
     assert not (place / "nothing").exists()
 
 
-def test_photos_are_copied_with_what_was_seen(place: Path) -> None:
+def test_photos_are_copied_with_labels_drawn(place: Path) -> None:
     done = infer(place, "source=photos", "sink=[file,events]", "hydra.run.dir=copies")
     assert done.code == 0, done.err
     copies = {path.relative_to(place / "copies/photos").as_posix() for path in (place / "copies/photos").rglob("*.*")}
@@ -183,14 +183,14 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("line", "said"), WRONG, ids=[line for line, _ in WRONG])
-def test_a_wrong_line_gets_one_sentence_and_exit_code_two(place: Path, line: str, said: str) -> None:
+@pytest.mark.parametrize(("line", "expected_error"), WRONG, ids=[line for line, _ in WRONG])
+def test_an_invalid_command_gets_one_sentence_and_exit_code_two(place: Path, line: str, expected_error: str) -> None:
     before = sorted(place.rglob("*"))
     words = line.split()
     defaults = {"source": "face.mp4", "sink": "none"}
     words += [f"{key}={value}" for key, value in defaults.items() if not any(w.startswith(f"{key}=") for w in words)]
     done = infer(place, *words, "hydra.run.dir=refused")
-    assert_refused(done, said)
+    assert_refused(done, expected_error)
     assert sorted(place.rglob("*")) == before
 
 

@@ -1,4 +1,4 @@
-"""``benchmarks/inference.py``: every way gets its row, and every table says what it is of."""
+"""``benchmarks/inference.py`` prints a row per runtime, and every table names its data and model."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def test_every_way_is_measured_and_drawn(place: Path) -> None:
     assert (place / "out/pareto.png").stat().st_size > 10_000
 
 
-def test_a_wrong_run_is_told_of(place: Path) -> None:
+def test_an_invalid_run_is_reported(place: Path) -> None:
     done = call_command(SCRIPT, ["run=nowhere", *BRIEF], place, {})
     assert done.code == 2
     sentence = "nowhere is not a run folder: it has no config.yaml; give the folder that a run printed."

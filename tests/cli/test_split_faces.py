@@ -1,4 +1,4 @@
-"""``prepare_data.py task=split`` as a user types it."""
+"""``prepare_data.py task=split`` as users run it."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def test_folders_of_parts_hold_every_face_once_and_whole_photos(photos_known: Pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["parts", "set"]
 
 
-def test_a_column_of_the_manifest_is_enough(photos_known: Path, tmp_path: Path) -> None:
+def test_a_manifest_with_a_group_column_is_enough(photos_known: Path, tmp_path: Path) -> None:
     before = files(photos_known)
     assert prepare(tmp_path, "data.root=set", "val=0").code == 0
     manifest = pd.read_csv(photos_known / "manifest.csv")
@@ -67,7 +67,7 @@ def test_a_column_of_the_manifest_is_enough(photos_known: Path, tmp_path: Path) 
     assert files(photos_known) == after
 
 
-def test_a_set_without_a_manifest_gets_one(tmp_path: Path) -> None:
+def test_a_split_without_manifest_writes_one(tmp_path: Path) -> None:
     root = write_faces(tmp_path / "set", {"mask": 20, "no_mask": 20})
     assert prepare(tmp_path, "data.root=set").code == 0
     counts = pd.read_csv(root / "manifest.csv")["split"].value_counts().to_dict()
@@ -75,7 +75,7 @@ def test_a_set_without_a_manifest_gets_one(tmp_path: Path) -> None:
     assert index(root)["split"].value_counts().to_dict() == {"train": 32, "test": 8}
 
 
-def test_two_files_that_would_have_one_place_are_refused(tmp_path: Path) -> None:
+def test_two_files_with_the_same_target_path_are_refused(tmp_path: Path) -> None:
     write_faces(tmp_path / "set/train", {"a": 20, "b": 20})
     write_faces(tmp_path / "set/test", {"a": 10, "b": 10}, seed=1)
     done = prepare(tmp_path, "data.root=set", "out=parts", "again=true")
@@ -86,7 +86,7 @@ def test_two_files_that_would_have_one_place_are_refused(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected_error"),
     [
         ("data.root=nowhere", "data.root=nowhere is not a folder"),
         ("", "data.root has no value; give it one: data.root=…"),
@@ -103,10 +103,10 @@ def test_two_files_that_would_have_one_place_are_refused(tmp_path: Path) -> None
         ("data.root=set photos=x", "photos is not a key"),
     ],
 )
-def test_wrong_words_get_one_sentence(tmp_path: Path, words: str, said: str) -> None:
+def test_invalid_arguments_raise_one_sentence(tmp_path: Path, words: str, expected_error: str) -> None:
     write_faces(tmp_path / "set", {"a": 12, "b": 19})
     (tmp_path / "diary.txt").write_text("mine")
     before = files(tmp_path)
     done = prepare(tmp_path, *words.split())
-    assert_refused(done, said)
+    assert_refused(done, expected_error)
     assert files(tmp_path) == before

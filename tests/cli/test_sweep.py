@@ -1,4 +1,4 @@
-"""Sweeps, races and studies, as a user types them: cut off, gone on with, and ranked."""
+"""Sweeps, races and studies as users run them: interrupted, resumed and ranked."""
 
 import json
 import signal
@@ -64,9 +64,7 @@ def test_a_failing_job_does_not_stop_a_sweep(train: Run, workdir: Path) -> None:
         assert "fold must be between 0 and 4" in (sweep / name).read_text()
 
 
-def test_what_diverges_and_what_raises_is_named_and_the_rest_is_ranked_here_and_at_wandb(
-    train: Run, workdir: Path
-) -> None:
+def test_failed_runs_are_named_and_the_others_are_ranked_here_and_in_wandb(train: Run, workdir: Path) -> None:
     words = [*SMALL, "optim=sgd", "schedule=none", "logger=wandb", "logger.wandb.mode=offline"]
     grid = ["-m", "lr=1e-3,1e30", "bs=7,8", "name=grid"]
     done = train("error", *words, *grid, script="tests/cli/sabotage.py", WANDB_MODE="offline")
@@ -169,10 +167,10 @@ def test_a_killed_study_resumes(train: Run, workdir: Path) -> None:
     line = ["fold=0", "name=study"]
     killed = train("epoch", *SMALL, "sweep=optuna", *line, "hydra.sweeper.n_trials=1", script="tests/cli/sabotage.py")
     assert killed.code == -signal.SIGKILL, killed.err
-    for trials, said in ((2, "0 trials are complete, 2 are left"), (3, "2 trials are complete, 1 are left")):
+    for trials, expected in ((2, "0 trials are complete, 2 are left"), (3, "2 trials are complete, 1 are left")):
         done = search(workdir, *line, f"hydra.sweeper.n_trials={trials}")
         assert done.code == 0, done.err
-        assert f"Resuming the study study: {said}." in done.out
+        assert f"Resuming the study study: {expected}." in done.out
         assert f"{trials} configurations by val/auroc" in done.out  # the first is the one that was cut off
     done = search(workdir, *line, "hydra.sweeper.n_trials=3")
     assert "3 trials are complete, 0 are left" in done.out

@@ -1,4 +1,4 @@
-"""The commands of the README, as a user types them, in processes of their own."""
+"""The commands of the README as users run them, in separate processes."""
 
 import shutil
 import signal
@@ -51,7 +51,7 @@ def test_the_first_command_ends_in_a_table_and_a_run_folder(workdir: Path) -> No
     assert folder.parent.parent == workdir / "outputs"
 
 
-def test_a_student_is_taught_by_a_run(workdir: Path) -> None:
+def test_a_run_can_be_a_teacher(workdir: Path) -> None:
     assert call_command(PROJECT / "train.py", [*SMALL, "hydra.run.dir=teacher"], workdir, {}).code == 0
     words = [*SMALL, "model.channels=[4]", "teacher=teacher"]
     done = call_command(PROJECT / "train.py", [*words, "hydra.run.dir=student"], workdir, {})
@@ -68,9 +68,7 @@ def test_a_student_is_taught_by_a_run(workdir: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["store", "epoch", "checkpoint"])
-def test_after_a_kill_the_next_start_works_and_ends_where_a_whole_run_ends(
-    train: Run, workdir: Path, tmp_path: Path, where: str
-) -> None:
+def test_a_killed_run_resumes_and_equals_a_whole_run(train: Run, workdir: Path, tmp_path: Path, where: str) -> None:
     words = [*SMALL, f"data.store_dir={tmp_path}/store"]
     killed = train(where, *words, f"hydra.run.dir={tmp_path}/cut", script="tests/cli/sabotage.py")
     assert killed.code == -signal.SIGKILL, killed.err
@@ -137,7 +135,7 @@ def test_two_processes_equal_one(one_and_two: Path) -> None:
     pd.testing.assert_frame_equal(*tables, check_exact=False, atol=1e-4)
 
 
-def test_the_checkpoint_of_two_processes_is_what_they_validated(one_and_two: Path) -> None:
+def test_the_checkpoint_of_two_processes_has_the_validated_weights(one_and_two: Path) -> None:
     run = one_and_two / "two"
     fold = fold_of(run)
     history = pd.read_csv(run / "fold-0/metrics.csv").set_index("epoch")
@@ -154,7 +152,7 @@ def test_errors_in_two_processes_equal_those_in_one(workdir: Path, tmp_path: Pat
     assert result_of(tmp_path / "run").status == "failed"
 
 
-def test_a_folder_of_ones_own_with_ones_own_module(workdir: Path, tmp_path: Path, faces: Path) -> None:
+def test_a_custom_folder_and_a_custom_module_work_together(workdir: Path, tmp_path: Path, faces: Path) -> None:
     shutil.copytree(faces, tmp_path / "my faces/für alle")
     (tmp_path / "mine.py").write_text(
         """

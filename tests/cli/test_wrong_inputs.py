@@ -1,4 +1,4 @@
-"""What people type by mistake: each gets one clear sentence, exit code 2, no stack trace, and leaves nothing behind."""
+"""Each typing mistake gets one clear sentence, exit code 2 and no stack trace, and leaves no files."""
 
 import shutil
 from collections.abc import Callable
@@ -160,9 +160,9 @@ WRONG: list[tuple[str, Prepare, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("typed", "prepare", "said"), WRONG, ids=[words for words, _, _ in WRONG])
+@pytest.mark.parametrize(("typed", "prepare", "expected_error"), WRONG, ids=[words for words, _, _ in WRONG])
 def test_one_sentence_exit_code_two_and_no_trace(
-    workdir: Path, tmp_path: Path, typed: str, prepare: Prepare, said: str
+    workdir: Path, tmp_path: Path, typed: str, prepare: Prepare, expected_error: str
 ) -> None:
     prepare(tmp_path)
     words = typed.replace("{}", str(tmp_path)).split()
@@ -172,7 +172,7 @@ def test_one_sentence_exit_code_two_and_no_trace(
     if torch.cuda.is_available() and "trainer.accelerator=gpu" in own:
         pytest.skip("there is a GPU here")
     done = call_command(PROJECT / "train.py", [*own, *folder], workdir, environment)
-    assert_refused(done, said)
+    assert_refused(done, expected_error)
     assert "Error executing job" not in done.err
     leftover = tmp_path / "new"
     if leftover.exists():  # the run had begun: it says that it failed, and why

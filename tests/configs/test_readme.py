@@ -83,7 +83,7 @@ LINKS = [(page, link) for page in PAGES for link in re.findall(r"\]\((?!http)([^
 
 
 @pytest.mark.parametrize(("page", "link"), LINKS, ids=[f"{page.name}-{link}" for page, link in LINKS])
-def test_a_link_leads_somewhere(page: Path, link: str) -> None:
+def test_every_link_has_a_target(page: Path, link: str) -> None:
     name, _, anchor = link.partition("#")
     target = page.parent / name if name else page
     assert target.exists()

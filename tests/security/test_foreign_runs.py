@@ -150,7 +150,7 @@ def change_checkpoint(place: Path, target: Path, **changed: Any) -> Path:
     return target
 
 
-def test_a_checkpoint_asks_before_it_names_a_package(
+def test_a_checkpoint_that_names_an_untrusted_package_is_refused(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "strangers.py").write_text(
@@ -187,7 +187,7 @@ def test_a_checkpoint_asks_before_it_names_a_package(
         ({"model__name": "${oc.env:HOME}"}, "contains the reference"),
     ],
 )
-def test_a_checkpoint_is_compared_before_it_takes_memory(
+def test_tensor_shapes_are_compared_before_memory_is_allocated(
     place: Path, tmp_path: Path, changed: dict[str, Any], expected: str
 ) -> None:
     with pytest.raises(RunError, match=expected):

@@ -33,7 +33,7 @@ def test_a_journal_deletes_nothing_outside_its_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["copy", "link"])
-def test_parts_hold_nothing_from_outside_the_set(tmp_path: Path, how: str) -> None:
+def test_parts_contain_only_files_of_the_set(tmp_path: Path, how: str) -> None:
     root = write_faces(tmp_path / "faces", {"mask": 12, "no_mask": 12})
     (tmp_path / "secret").write_text("secret")
     (root / "mask/000.png").unlink()
@@ -44,7 +44,7 @@ def test_parts_hold_nothing_from_outside_the_set(tmp_path: Path, how: str) -> No
 
 
 @pytest.mark.parametrize("name", ["../a.png", "/etc/passwd", "mask/../../a.png"])
-def test_a_manifest_names_only_what_is_below_it(tmp_path: Path, name: str) -> None:
+def test_a_manifest_may_only_name_files_below_its_folder(tmp_path: Path, name: str) -> None:
     (tmp_path / "manifest.csv").write_text(f"file,group\n{name},1\n")
     with pytest.raises(DataError, match="which is not below its folder"):
         read_manifest(tmp_path / "manifest.csv")

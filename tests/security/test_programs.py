@@ -61,7 +61,7 @@ def in_json(member: str, edit: Callable[[Any], None]) -> Change:
     return changed
 
 
-def test_what_export_writes_is_opened(program: Path) -> None:
+def test_exported_programs_pass_the_check(program: Path) -> None:
     assert Predictor.load(program).class_names == ("a", "b")
 
 

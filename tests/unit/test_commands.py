@@ -1,4 +1,4 @@
-"""The tests' own means of running a command."""
+"""The tests' helper for running commands."""
 
 import io
 import logging
@@ -16,7 +16,7 @@ class Closing(logging.StreamHandler[io.StringIO]):
         super().close()
 
 
-def test_a_command_in_this_process_closes_no_handler_of_others(tmp_path: Path) -> None:
+def test_a_command_in_this_process_closes_no_foreign_log_handler(tmp_path: Path) -> None:
     handler = Closing(io.StringIO())
     assert call_command(PROJECT / "train.py", ["lr=0"], tmp_path, {}).code == 2
     assert not handler.stream.closed

@@ -127,7 +127,7 @@ class ArrayLoader(DataLoader[Batch]):
     """
 
     def _try_to_start(self) -> None:
-        """Make what the workers need; if that fails in torch, its destructor prints an error of its own."""
+        """Create what the workers need; if it failed inside torch, torch's destructor would print another error."""
         context = self.multiprocessing_context
         _ = [context.Queue() for _ in range(self.num_workers + 1)], context.Event()
 
@@ -141,9 +141,9 @@ class ArrayLoader(DataLoader[Batch]):
         except (RuntimeError, OSError) as error:
             if self.num_workers and (isinstance(error, OSError) or "DataLoader" in str(error)):
                 raise DataError(
-                    f"a process that loads images failed ({first_line(error)}); load them without processes of their "
-                    "own: data.num_workers=0, or raise the limits of memory and open files (docker run --shm-size=1g, "
-                    "ulimit -n 1024)."
+                    f"a worker process of the data loader failed ({first_line(error)}); load in the main process "
+                    "(data.num_workers=0), or raise the limits of shared memory and open files "
+                    "(docker run --shm-size=1g, ulimit -n 1024)."
                 ) from error
             raise
 
@@ -176,7 +176,7 @@ class EpochSampler(Sampler[Key]):
         is_even: bool = False,
     ) -> None:
         self.n, self.seed, self.epoch, self.first_epoch = n, seed, first_epoch, first_epoch
-        self.share = slice(rank, n - n % processes if is_even else n, processes)
+        self.slice = slice(rank, n - n % processes if is_even else n, processes)
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch of the next pass; epochs before ``first_epoch`` are ignored.
@@ -186,10 +186,10 @@ class EpochSampler(Sampler[Key]):
         self.epoch = max(epoch, self.first_epoch)
 
     def __len__(self) -> int:
-        return len(range(self.n)[self.share])
+        return len(range(self.n)[self.slice])
 
     def __iter__(self) -> Iterator[Key]:
         order = np.arange(self.n)
         if self.seed is not None:
             order = np.random.default_rng(derive_seed(SHUFFLE, self.seed, self.epoch)).permutation(self.n)
-        return ((self.epoch, int(position)) for position in order[self.share])
+        return ((self.epoch, int(position)) for position in order[self.slice])

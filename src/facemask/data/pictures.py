@@ -42,7 +42,7 @@ def open_image(path: str | Path) -> Iterator[Image.Image]:
     """Open an image file without decoding it.
 
     Raises:
-        OSError: the file is missing, is no regular file (reading a pipe would wait for ever), or has another format.
+        OSError: the file is missing, is not a regular file (reading a pipe would block), or has another format.
         ValueError: the image is too large.
         Exception: Pillow's plugins raise many types of errors for damaged files.
     """

@@ -67,10 +67,10 @@ def hold_out(table: pd.DataFrame, fraction: float, seed: int, key: str) -> npt.N
     """
     if fraction == 0:
         return np.zeros(len(table), dtype=bool)
-    share = Fraction(fraction).limit_denominator(MAX_PARTS)
-    if share == 0:
+    ratio = Fraction(fraction).limit_denominator(MAX_PARTS)
+    if ratio == 0:
         raise ConfigError(f"{key} must be 0 or at least 0.05, got {fraction}.")
-    return assign_folds(table, share.denominator, seed, key) < share.numerator
+    return assign_folds(table, ratio.denominator, seed, key) < ratio.numerator
 
 
 def deal_parts(table: pd.DataFrame, val: float, test: float, seed: int) -> pd.DataFrame:
@@ -90,12 +90,12 @@ def deal_parts(table: pd.DataFrame, val: float, test: float, seed: int) -> pd.Da
     """
     table = hold_out_test(table, test, seed, "test")
     rest = np.flatnonzero(table["split"] == "train")
-    share = val * len(table) / len(rest)
-    if share > 0.9:
+    fraction = val * len(table) / len(rest)
+    if fraction > 0.9:
         raise DataError(f"val={val} is more than the existing test part leaves; lower it.")
     fewest = int(table.iloc[rest].groupby("label")["group"].nunique().min())
-    near = Fraction(share).limit_denominator(min(MAX_PARTS, fewest))  # so that small classes can be split
-    is_val = hold_out(table.iloc[rest], float(near) if 0 < near < 1 else share, seed, "val")
+    near = Fraction(fraction).limit_denominator(min(MAX_PARTS, fewest))  # so that small classes can be split
+    is_val = hold_out(table.iloc[rest], float(near) if 0 < near < 1 else fraction, seed, "val")
     table.loc[rest[is_val], "split"] = "val"
     return table
 

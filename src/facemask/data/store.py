@@ -92,10 +92,10 @@ def check_readable(store: Store, allowed: float) -> pd.DataFrame:
         DataError: their fraction is above ``allowed``.
     """
     bad = store.samples.loc[store.samples["error"] != "", ["path", "error"]].reset_index(drop=True)
-    share = len(bad) / len(store.samples)
-    if share > allowed:
+    fraction = len(bad) / len(store.samples)
+    if fraction > allowed:
         raise DataError(
-            f"{len(bad)} of {len(store.samples)} images ({share:.1%}) cannot be read, more than "
+            f"{len(bad)} of {len(store.samples)} images ({fraction:.1%}) cannot be read, more than "
             f"data.max_unreadable={allowed:g} allows; the first is {bad['path'].iloc[0]}: replace or delete them, or "
             "raise data.max_unreadable."
         )

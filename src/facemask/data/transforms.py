@@ -192,8 +192,8 @@ class Augmentation:
         ]
         if not mixers:
             return images, labels
-        mixed, shares = RandomChoice(mixers)(images, labels)
-        return mixed, shares
+        mixed, fractions = RandomChoice(mixers)(images, labels)
+        return mixed, fractions
 
 
 def load_augmentation(name: str) -> Augmentation:

@@ -26,13 +26,13 @@ def box_iou(first: Boxes, second: Boxes) -> Floats:
     return np.asarray(np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0))
 
 
-def match(found: Boxes, truth: Boxes, at_least: float = 0.4) -> Indices:
+def match(found: Boxes, truth: Boxes, iou_threshold: float = 0.4) -> Indices:
     """Match detections, by decreasing score, to the unmatched true box with the largest IoU.
 
     Args:
         found: float32[N, 4], by decreasing score.
         truth: float32[M, 4].
-        at_least: IoU threshold of a match, in [0, 1].
+        iou_threshold: smallest IoU of a match, in [0, 1].
 
     Returns:
         int64[N], positions in ``truth``; -1 for detections without a match.
@@ -40,7 +40,7 @@ def match(found: Boxes, truth: Boxes, at_least: float = 0.4) -> Indices:
     ious = box_iou(found, truth)
     matched = np.full(len(found), -1, dtype=np.int64)
     for i in range(len(found)):
-        if ious.shape[1] and ious[i].max() >= at_least:
+        if ious.shape[1] and ious[i].max() >= iou_threshold:
             matched[i] = ious[i].argmax()
             ious[:, matched[i]] = -1
     return matched

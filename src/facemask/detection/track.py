@@ -92,13 +92,13 @@ class Tracker:
     """Tracks of the faces in the current frame.
 
     Args:
-        overlap: IoU threshold between a detection and a track's prediction. Both boxes are widened, so that fast faces
+        iou_threshold: smallest IoU of a detection and a track's prediction. Both boxes are widened, so that fast faces
             with unknown velocity are matched (Yang et al. 2023, arXiv:2211.14317).
         patience: seconds that a track survives without a detection.
     """
 
-    def __init__(self, overlap: UnitInterval = 0.3, patience: Seconds = 1.0) -> None:
-        self.overlap, self.patience = overlap, patience
+    def __init__(self, iou_threshold: UnitInterval = 0.3, patience: Seconds = 1.0) -> None:
+        self.iou_threshold, self.patience = iou_threshold, patience
         self.tracks: list[Track] = []
         self.n_begun = 0  # number of tracks so far
 
@@ -112,7 +112,7 @@ class Tracker:
         carried = np.array([track.box for track in self.tracks], dtype=np.float32).reshape(-1, 4)
         ious = box_iou(_buffered(carried), _buffered(faces.boxes))
         pairs = {int(f): int(t) for t, f in zip(*linear_sum_assignment(-ious), strict=True)}
-        pairs = {f: t for f, t in pairs.items() if ious[t, f] >= self.overlap}
+        pairs = {f: t for f, t in pairs.items() if ious[t, f] >= self.iou_threshold}
         for track in self.tracks:
             track.is_seen = False
         begun = []

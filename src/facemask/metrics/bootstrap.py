@@ -120,7 +120,16 @@ def metric_intervals(
 
 
 def proportion_interval(proportion: float, resampled: Floats, groups: int) -> list[float]:
-    """Return the 95 % interval of a proportion: from its resamples, or exact for exactly 0 or 1."""
+    """Return the 95 % interval of a proportion: from its resamples, or exact for exactly 0 or 1.
+
+    Args:
+        proportion: measured proportion, in [0, 1].
+        resampled: float64[B], the proportion in each bootstrap resample.
+        groups: number of independent groups of samples.
+
+    Returns:
+        Lower and upper bound, in [0, 1].
+    """
     if proportion in (0.0, 1.0) and groups > 1:
         return exact_interval(proportion, groups)
     return percentile_intervals({"proportion": resampled}, groups)["proportion"]
@@ -128,6 +137,13 @@ def proportion_interval(proportion: float, resampled: Floats, groups: int) -> li
 
 def exact_interval(proportion: float, groups: int) -> list[float]:
     """Return the 95 % interval of a proportion of exactly 0 or 1 in ``groups`` trials (Clopper and Pearson 1934).
+
+    Args:
+        proportion: measured proportion, 0 or 1.
+        groups: number of independent trials, at least 1.
+
+    Returns:
+        Lower and upper bound, in [0, 1].
 
     Example:
         >>> [round(bound, 3) for bound in exact_interval(1.0, 10)]

@@ -44,6 +44,12 @@ def mcnemar(first: Correct, second: Correct) -> McNemar:
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return p values adjusted for multiple testing (Holm 1979).
 
+    Args:
+        p_values: p values of the tests, in [0, 1].
+
+    Returns:
+        The adjusted p values, in [0, 1], in the order of ``p_values``.
+
     Example:
         >>> [round(p, 2) for p in holm([0.01, 0.04, 0.03])]
         [0.03, 0.06, 0.06]
@@ -56,6 +62,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def agreement(predicted: Sequence[Labels]) -> Floats:
-    """Return the fraction of samples, float64[M, M], for which each two of M models predict the same class."""
+    """Return the fraction of samples for which two models predict the same class.
+
+    Args:
+        predicted: predicted class of each of N samples, int64[N], one array per model.
+
+    Returns:
+        float64[M, M] for M models, in [0, 1]; 1 on the diagonal.
+    """
     stacked = np.stack(predicted)
     return np.asarray((stacked[:, None] == stacked[None]).mean(axis=2), dtype=np.float64)

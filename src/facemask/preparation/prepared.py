@@ -105,7 +105,7 @@ def finish(folder: Path, photos: pd.DataFrame, config: CropConfig | ImportConfig
 def face_counts(faces: pd.DataFrame) -> pd.DataFrame:
     """Return faces, their fraction and photos per class (columns ``label`` and ``photo``)."""
     counts = faces.groupby("label").agg(faces=("photo", "size"), photos=("photo", "nunique"))
-    counts.insert(1, "share", counts["faces"] / max(1, len(faces)))
+    counts.insert(1, "fraction", counts["faces"] / max(1, len(faces)))
     return counts.reset_index(names="class")
 
 

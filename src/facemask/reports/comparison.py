@@ -183,8 +183,8 @@ def _differences(all_findings: Sequence[Findings]) -> Section:
 
 
 def _agreement(every: Sequence[Evaluated], about: str) -> Section:
-    shares, names = agreement([e.predicted for e in every]), [e.model.label for e in every]
-    table = pd.DataFrame(shares, columns=names)
+    fractions, names = agreement([e.predicted for e in every]), [e.model.label for e in every]
+    table = pd.DataFrame(fractions, columns=names)
     table.insert(0, "model", names)
     return Section(
         "agreement",
@@ -194,7 +194,7 @@ def _agreement(every: Sequence[Evaluated], about: str) -> Section:
             Drawing(
                 "agreement",
                 f"Fraction of images with the same predicted class. {about}.",
-                figures.draw_agreement(shares, names),
+                figures.draw_agreement(fractions, names),
             )
         ],
     )

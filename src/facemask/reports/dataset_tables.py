@@ -19,7 +19,7 @@ def count_table(table: pd.DataFrame) -> pd.DataFrame:
     splits = [split for split in ("train", "val", "test") if split != "val" or "val" in set(table["split"])]
     counts = pd.crosstab(table["label"], table["split"]).reindex(columns=splits, fill_value=0)
     counts["images"] = counts.sum(axis=1)
-    counts["share"] = counts["images"] / counts["images"].sum()
+    counts["fraction"] = counts["images"] / counts["images"].sum()
     counts["groups"] = table.groupby("label")["group"].nunique()
     total = counts.sum().to_dict() | {"groups": table["group"].nunique()}
     counts.loc["all"] = total
@@ -56,7 +56,7 @@ def source_table(table: pd.DataFrame, source: "pd.Series[str]") -> pd.DataFrame:
     """Return the number of images per source and class, largest source first."""
     counts = pd.crosstab(source.to_numpy(), table["label"].to_numpy())
     counts["all classes"] = counts.sum(axis=1)
-    counts["share of all"] = counts["all classes"] / counts["all classes"].sum()
+    counts["fraction of all"] = counts["all classes"] / counts["all classes"].sum()
     counts = counts.sort_values("all classes", ascending=False)
     return counts.reset_index(names="source").rename_axis(None, axis=1)
 

@@ -56,17 +56,17 @@ def draw_confusion(matrix: npt.NDArray[np.int64], class_names: Sequence[str]) ->
     n = len(class_names)
     figure = Figure(figsize=(3.2 + 2 * 0.95 * n, 1.6 + 0.75 * n), layout="constrained")
     rows = matrix.sum(axis=1, keepdims=True)
-    shares = np.divide(matrix, rows, out=np.full(matrix.shape, np.nan), where=rows > 0)
+    fractions = np.divide(matrix, rows, out=np.full(matrix.shape, np.nan), where=rows > 0)
     for axes, title, words in zip(
         figure.subplots(1, 2),
         ("images", "fraction of the true class"),
         (
             [[f"{v:,}" for v in row] for row in matrix],
-            [["–" if np.isnan(v) else f"{v:.1%}" for v in row] for row in shares],
+            [["–" if np.isnan(v) else f"{v:.1%}" for v in row] for row in fractions],
         ),
         strict=True,
     ):
-        draw_matrix(axes, shares, words, class_names, (0, 1))
+        draw_matrix(axes, fractions, words, class_names, (0, 1))
         axes.set_title(title, fontsize=9)
         axes.set(xlabel="predicted", ylabel="true")
     return figure
@@ -221,12 +221,12 @@ def pareto_front(costs: Floats, values: Floats) -> list[int]:
     return front
 
 
-def draw_agreement(shares: Floats, names: Sequence[str]) -> Figure:
+def draw_agreement(fractions: Floats, names: Sequence[str]) -> Figure:
     """Draw the pairwise agreement of models, float64[M, M]."""
     figure = Figure(figsize=(3.4 + 0.75 * len(names), 0.8 + 0.6 * len(names)), layout="constrained")
-    words = [[f"{value:.1%}" for value in row] for row in shares]
+    words = [[f"{value:.1%}" for value in row] for row in fractions]
     axes = figure.subplots()
-    draw_matrix(axes, shares, words, [str(i + 1) for i in range(len(names))], (float(shares.min()) - 1e-3, 1))
+    draw_matrix(axes, fractions, words, [str(i + 1) for i in range(len(names))], (float(fractions.min()) - 1e-3, 1))
     axes.set_yticks(range(len(names)), [f"{i + 1}   {_wrap(name)}" for i, name in enumerate(names)], fontsize=8)
     return figure
 

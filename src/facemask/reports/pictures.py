@@ -45,7 +45,7 @@ def random_section(findings: Findings) -> Section:
 def _gallery(findings: Findings, rows: Labels) -> Figure:
     table = tables.sample_table(findings.evaluated, rows)
     words = zip(table["file"], table["truth"], table["predicted"], table["probability"], strict=True)
-    captions = [f"{Path(file).name[-28:]}\n{truth}, predicted\n{guess} {p:.2f}" for file, truth, guess, p in words]
+    captions = [f"{Path(file).name[-28:]}\n{truth}, predicted\n{answer} {p:.2f}" for file, truth, answer, p in words]
     return figures.draw_gallery([np.asarray(findings.images[row]) for row in rows], captions)
 
 

@@ -69,8 +69,8 @@ def confusion_table(evaluated: Evaluated) -> pd.DataFrame:
         table[f"predicted {name}"] = counts[:, c]
     total = counts.sum(axis=1)
     for c, name in enumerate(names):
-        share = np.divide(counts[:, c], total, out=np.full(len(names), np.nan), where=total > 0)
-        table[f"share {name}"] = share
+        fraction = np.divide(counts[:, c], total, out=np.full(len(names), np.nan), where=total > 0)
+        table[f"fraction {name}"] = fraction
     return table
 
 
@@ -150,7 +150,7 @@ def _threshold_intervals(
 ) -> dict[str, list[list[float]]]:
     """Return intervals of recall and false alarm rate at each threshold."""
     scores = evaluated.probabilities[:, evaluated.positive]
-    called = (scores[:, None] >= thresholds).astype(np.float64)  # [N, T]
+    predicted = (scores[:, None] >= thresholds).astype(np.float64)  # [N, T]
     groups = evaluated.predictions["group"].to_numpy()
     intervals = {}
     is_positive = evaluated.labels == evaluated.positive
@@ -159,10 +159,10 @@ def _threshold_intervals(
         for weights in bootstrap_weights(groups.tolist(), evaluated.n_bootstraps, evaluated.seed):
             drawn = weights[:, rows]
             with np.errstate(invalid="ignore", divide="ignore"):
-                parts.append((drawn @ called[rows]) / drawn.sum(axis=1, keepdims=True))
-        shares, n = np.concatenate(parts), len(set(groups[rows]))
+                parts.append((drawn @ predicted[rows]) / drawn.sum(axis=1, keepdims=True))
+        fractions, n = np.concatenate(parts), len(set(groups[rows]))
         intervals[kind] = [
-            proportion_interval(share, drawn, n) for share, drawn in zip(here[kind], shares.T, strict=True)
+            proportion_interval(fraction, drawn, n) for fraction, drawn in zip(here[kind], fractions.T, strict=True)
         ]
     return intervals
 

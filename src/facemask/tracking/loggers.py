@@ -126,12 +126,14 @@ def _log_to_wandb(
 
     truth = np.array([names.index(label) for label in predictions["label"]])
     probabilities = predictions[[f"probability_{name}" for name in names]].to_numpy()
-    guess = probabilities.argmax(axis=1)
+    predicted = probabilities.argmax(axis=1)
     table = wandb.Table(columns=["picture", "path", "label", "prediction", *names])
     for i in _pick(truth, probabilities, seed):
         row = predictions.iloc[i]
-        table.add_data(wandb.Image(images[i]), row["path"], row["label"], names[guess[i]], *probabilities[i].tolist())
-    matrix = wandb.plot.confusion_matrix(y_true=truth.tolist(), preds=guess.tolist(), class_names=names)
+        table.add_data(
+            wandb.Image(images[i]), row["path"], row["label"], names[predicted[i]], *probabilities[i].tolist()
+        )
+    matrix = wandb.plot.confusion_matrix(y_true=truth.tolist(), preds=predicted.tolist(), class_names=names)
     logger.experiment.log({"val/confusion_matrix": matrix, "val/predictions": table})
 
 

@@ -147,7 +147,7 @@ def _label(
             scene = Scene(frame, faces, pipeline.classifier.class_names, rate.tick(), n_tracks, hidden)
             if is_paced:
                 pacer.wait_for(frame.seconds)
-            with pipeline.stopwatch.time("hand on"):
+            with pipeline.stopwatch.time("output"):
                 for sink in sinks:
                     sink.write(scene)
             now = time.monotonic()

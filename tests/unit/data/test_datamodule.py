@@ -1,4 +1,4 @@
-"""The data module deals out the right images, with every option, and leaves the test part alone."""
+"""The data module gives the right images with every option, and never touches the test part."""
 
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def test_balancing_acts_on_the_training_images_alone(tmp_path: Path) -> None:
     np.testing.assert_allclose(data.class_weights, [0.75, 1.5])
 
 
-def test_the_last_batch_is_dropped_only_where_batch_norm_could_not_learn_from_it(tmp_path: Path) -> None:
+def test_the_last_batch_is_dropped_only_if_it_has_one_image(tmp_path: Path) -> None:
     root = write_faces(tmp_path / "set", {"a": 15, "b": 12})  # 18 to train on with k=3
     sizes = {
         bs: [len(labels) for _, labels in module(root, tmp_path, batch_size=bs, test_fraction=0.0).train_dataloader()]

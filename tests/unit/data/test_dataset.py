@@ -1,4 +1,4 @@
-"""Batches are the asked-for images, in an order and augmentation that nothing but the seed and the epoch decide."""
+"""Batches contain the requested images; order and augmentation depend on the seed and the epoch only."""
 
 import pickle
 from pathlib import Path
@@ -85,7 +85,7 @@ def test_repeated_images_are_augmented_differently() -> None:
     assert (dataset[0, 0][0] == images[0]).all()
 
 
-def test_a_spawned_worker_maps_the_file_instead_of_being_sent_the_pixels(tmp_path: Path) -> None:
+def test_a_spawned_worker_memory_maps_the_store(tmp_path: Path) -> None:
     images = np.zeros((4000, 8, 8, 3), np.uint8)
     images[7] = 9
     np.save(tmp_path / "images.npy", images)

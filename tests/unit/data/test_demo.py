@@ -1,4 +1,4 @@
-"""The demo set makes itself: three classes, whole faces, the same for everybody, and never over somebody's folder."""
+"""The generated demo set has three classes and whole faces, is the same everywhere, and overwrites no folder."""
 
 from pathlib import Path
 
@@ -29,13 +29,13 @@ def test_it_has_three_classes_of_a_hundred_faces_each_of_many_sizes(demo: Path) 
     assert len(np.unique(sizes[:, 0])) > 30
 
 
-def test_it_comes_out_the_same_every_time(demo: Path, tmp_path: Path) -> None:
+def test_the_demo_set_is_always_the_same(demo: Path, tmp_path: Path) -> None:
     make_demo(tmp_path / "again")
     for path in index(demo)["path"]:
         assert (demo / path).read_bytes() == (tmp_path / "again" / path).read_bytes()
 
 
-def test_it_is_made_once_and_anew_only_for_another_version(tmp_path: Path) -> None:
+def test_the_demo_set_is_generated_once_per_version(tmp_path: Path) -> None:
     root = tmp_path / "demo"
     make_demo(root)
     (root / "mask/face000_0.png").unlink()
@@ -46,7 +46,7 @@ def test_it_is_made_once_and_anew_only_for_another_version(tmp_path: Path) -> No
     assert (root / "mask/face000_0.png").exists()
 
 
-def test_it_never_writes_over_a_folder_of_somebodys(tmp_path: Path) -> None:
+def test_the_demo_set_never_overwrites_another_folder(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/photo.jpg").write_bytes(b"precious")
     with pytest.raises(DataError, match="contains other files; for your own folder use data=folder"):
@@ -54,7 +54,7 @@ def test_it_never_writes_over_a_folder_of_somebodys(tmp_path: Path) -> None:
     assert (tmp_path / "mine/photo.jpg").read_bytes() == b"precious"
 
 
-def test_a_cut_off_making_is_made_anew(tmp_path: Path) -> None:
+def test_an_interrupted_demo_set_is_generated_again(tmp_path: Path) -> None:
     (tmp_path / "demo.partial/mask").mkdir(parents=True)
     (tmp_path / "demo.partial/mask/rubbish.png").write_bytes(b"")
     make_demo(tmp_path / "demo")

@@ -1,4 +1,4 @@
-"""What is the same picture is found through scaling and compression; what only looks alike is not."""
+"""Copies are found after scaling and compression; pictures that only look alike are not reported."""
 
 import io
 from pathlib import Path
@@ -30,7 +30,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Pixels]:
     return [picture for picture in found if min(picture.shape[:2]) >= 24][:120]
 
 
-def test_a_copy_is_found_and_others_are_not(pictures: list[Pixels]) -> None:
+def test_a_copy_is_found_and_different_pictures_are_not(pictures: list[Pixels]) -> None:
     originals = np.stack([square(picture, 64) for picture in pictures])
     copies = np.stack([square(again(picture, 90, 0.9), 64) for picture in pictures[:20]])
     found = near_duplicates(copies, originals)
@@ -40,7 +40,7 @@ def test_a_copy_is_found_and_others_are_not(pictures: list[Pixels]) -> None:
     assert (found["correlation"].diff().dropna() <= 0).all()
 
 
-def test_within_one_set_each_pair_is_found_once(pictures: list[Pixels], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_pair_of_duplicates_is_reported_once(pictures: list[Pixels], monkeypatch: pytest.MonkeyPatch) -> None:
     copies = [square(again(picture, 90, 0.9), 64) for picture in pictures[:20]]
     both = np.stack([*(square(picture, 64) for picture in pictures), *copies])
     monkeypatch.setattr("facemask.data.duplicates.CHUNK_SIZE", 7)

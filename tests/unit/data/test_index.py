@@ -1,4 +1,4 @@
-"""A folder becomes the right table, or a sentence about what is wrong with it."""
+"""A folder becomes the right table, or the error names what is wrong with it."""
 
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def test_manifest_gives_groups_and_splits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected_error"),
     [
         ("name,photo\na/000.png,p", "needs a column 'file'"),
         ("file,photo\na/000.png,p", "has no row for 2 of 3 images, the first is a/001.png"),
@@ -72,10 +72,10 @@ def test_manifest_gives_groups_and_splits(tmp_path: Path) -> None:
         ("", "cannot be read as a CSV table"),
     ],
 )
-def test_a_wrong_manifest_is_named(tmp_path: Path, text: str, said: str) -> None:
+def test_a_wrong_manifest_is_named(tmp_path: Path, text: str, expected_error: str) -> None:
     write_faces(tmp_path, {"a": 2, "b": 1})
     (tmp_path / "manifest.csv").write_text(text)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=expected_error):
         index(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Every picture Pillow reads becomes the right RGB array, and a crop the right network input."""
+"""Every picture that Pillow reads becomes the right RGB array, and every crop the right network input."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
     assert read_image(tmp_path / "x.png")[0, :, 0].tolist() == [0, 100, 255]
 
 
-def test_transparent_pixels_are_black_whatever_colour_hides_there(tmp_path: Path) -> None:
+def test_transparent_pixels_are_black(tmp_path: Path) -> None:
     Image.new("RGBA", (2, 2), (255, 255, 255, 0)).save(tmp_path / "x.png")
     assert read_image(tmp_path / "x.png").max() == 0
 

@@ -1,4 +1,4 @@
-"""No group straddles any split, classes keep their shares, and nothing depends on the order of the rows."""
+"""No group straddles a split, class proportions are kept, and the order of the rows does not matter."""
 
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def test_same_photo_never_straddles_two_of_three_parts(
         return
     check_groups_whole(dealt, "split")
     wanted = {"train": 1 - val - test, "val": val, "test": test}
-    assert set(dealt["split"]) == {part for part, share in wanted.items() if share}
+    assert set(dealt["split"]) == {part for part, fraction in wanted.items() if fraction}
     for part in set(dealt["split"]):
         assert set(dealt["label"][dealt["split"] == part]) == set(table["label"])
     pd.testing.assert_frame_equal(dealt, deal_parts(shuffled(table, order), val, test, seed))
@@ -94,7 +94,7 @@ def test_same_photo_never_straddles_two_of_three_parts(
     assert (held_out["split"] == "test").equals(dealt["split"] == "test")  # as training would hold it out
 
 
-def test_three_parts_are_as_large_as_asked_for() -> None:
+def test_three_parts_have_the_requested_sizes() -> None:
     rows = [(f"{i:04d}", "ab"[i % 2], f"{i:04d}", "") for i in range(1000)]
     table = pd.DataFrame(rows, columns=["path", "label", "group", "split"])
     counts = deal_parts(table, 0.15, 0.2, 0)["split"].value_counts()
@@ -107,7 +107,9 @@ def test_three_parts_are_as_large_as_asked_for() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(tables(), st.floats(0.05, 1.0), seeds, seeds)
-def test_subset_keeps_the_share_of_every_class(table: pd.DataFrame, fraction: float, seed: int, order: int) -> None:
+def test_a_subset_keeps_the_fraction_of_every_class(
+    table: pd.DataFrame, fraction: float, seed: int, order: int
+) -> None:
     part = subset(table, fraction, seed)
     for label, count in table["label"].value_counts().items():
         assert (part["label"] == label).sum() == max(1, round(fraction * count))
@@ -122,7 +124,7 @@ def test_a_set_with_its_own_test_part_keeps_it() -> None:
 
 
 @pytest.mark.parametrize("fraction", [0.05, 0.1, 0.15, 0.2, 0.3, 0.5])
-def test_the_test_part_is_as_large_as_asked_for(fraction: float) -> None:
+def test_the_test_part_has_the_requested_size(fraction: float) -> None:
     rows = [(f"{i:04d}", "ab"[i % 2], f"{i:04d}", "") for i in range(400)]
     table = pd.DataFrame(rows, columns=["path", "label", "group", "split"])
     assert (hold_out_test(table, fraction, 0)["split"] == "test").mean() == pytest.approx(fraction, abs=0.01)
@@ -130,7 +132,7 @@ def test_the_test_part_is_as_large_as_asked_for(fraction: float) -> None:
         hold_out_test(table, 0.001, 0)
 
 
-def test_a_leak_in_the_sets_own_split_is_refused() -> None:
+def test_a_group_that_straddles_the_sets_own_split_is_refused() -> None:
     table = pd.DataFrame(
         {
             "path": list("abcd"),
@@ -233,7 +235,7 @@ def test_subsets_and_balancing_of_a_seed_do_not_change() -> None:
     assert balance_rows(np.repeat([0, 1], [6, 2]), "undersample", 0).tolist() == [3, 5, 6, 7]
 
 
-def test_tables_are_numbered_anew() -> None:
+def test_rows_of_a_subset_are_renumbered() -> None:
     table = ungrouped(6)[::-1].assign(width=20, height=20)
     table.loc[table["path"] == "a000.png", "height"] = 9
     assert subset(table, 0.5, 0).index.tolist() == list(range(6))
@@ -267,7 +269,7 @@ def test_validation_must_leave_images_for_training() -> None:
     assert (deal_parts(table, 0.45, 0.2, 0)["split"] == "val").sum() == 18  # 0.9 of the other half
 
 
-def test_a_class_that_shares_few_groups_with_others_is_named() -> None:
+def test_a_class_that_shares_few_groups_is_in_every_fold() -> None:
     rows = [(f"a{i:03d}.png", "a", f"g{i % 5}", "") for i in range(40)]
     rows += [(f"b{i:03d}.png", "b", f"g{i % 5 if i < 5 else 0}", "") for i in range(30)]
     table = pd.DataFrame(rows, columns=["path", "label", "group", "split"])

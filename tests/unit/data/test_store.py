@@ -1,4 +1,4 @@
-"""The store holds the right pixels, is built once, and survives whatever stops its building."""
+"""The store contains the right pixels, is built once, and survives an interrupted build."""
 
 import errno
 import multiprocessing
@@ -26,7 +26,7 @@ def open_faces(faces: Path, folder: Path, size: int = 16) -> store_module.Store:
     return open_store(faces, index(faces)["path"].tolist(), size, folder)
 
 
-def test_it_holds_every_image_squared_in_order(faces: Path, tmp_path: Path) -> None:
+def test_the_store_contains_every_image_padded_in_order(faces: Path, tmp_path: Path) -> None:
     store = open_faces(faces, tmp_path)
     assert isinstance(store.images, np.memmap)
     assert store.images.shape == (40, 16, 16, 3)
@@ -43,7 +43,7 @@ def test_a_second_opening_decodes_nothing(faces: Path, tmp_path: Path, monkeypat
     assert (second.images == first.images).all()
 
 
-def test_a_changed_file_or_option_makes_another_store(tmp_path: Path) -> None:
+def test_a_changed_file_or_option_builds_a_new_store(tmp_path: Path) -> None:
     root = write_faces(tmp_path / "set", {"a": 2, "b": 2})
     first = open_faces(root, tmp_path / "store")
     assert open_faces(root, tmp_path / "store", size=8).images.shape[1] == 8
@@ -64,7 +64,7 @@ def test_unreadable_files_are_listed_and_limited(tmp_path: Path) -> None:
         check_readable(store, allowed=0.09)
 
 
-def test_the_fingerprint_follows_the_data_and_not_their_place(tmp_path: Path) -> None:
+def test_the_fingerprint_depends_on_the_data_and_not_on_their_path(tmp_path: Path) -> None:
     prints = []
     for place, change in (("one", False), ("two", False), ("three", True)):
         root = write_faces(tmp_path / place, {"a": 2, "b": 2})
@@ -92,7 +92,7 @@ def test_two_processes_at_once_get_one_store(faces: Path, tmp_path: Path) -> Non
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
 
 
-def test_a_build_that_is_killed_leaves_nothing_that_passes_for_a_store(faces: Path, tmp_path: Path) -> None:
+def test_a_killed_build_leaves_no_file_that_looks_like_a_store(faces: Path, tmp_path: Path) -> None:
     code = textwrap.dedent(
         r"""
         import os, sys, time
@@ -122,7 +122,7 @@ def test_a_build_that_is_killed_leaves_nothing_that_passes_for_a_store(faces: Pa
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_what_another_set_left_half_built_is_removed_but_not_what_is_being_built(faces: Path, tmp_path: Path) -> None:
+def test_stale_partial_builds_are_removed_and_running_ones_are_kept(faces: Path, tmp_path: Path) -> None:
     (tmp_path / "abandoned.partial").mkdir()
     (tmp_path / "busy.partial").mkdir()
     with store_module.FileLock(tmp_path / "busy.lock"):
@@ -131,7 +131,7 @@ def test_what_another_set_left_half_built_is_removed_but_not_what_is_being_built
         assert (tmp_path / "busy.partial").exists()
 
 
-def test_a_store_cut_short_by_a_power_cut_is_built_anew(faces: Path, tmp_path: Path) -> None:
+def test_a_truncated_store_is_rebuilt(faces: Path, tmp_path: Path) -> None:
     digest = open_faces(faces, tmp_path).digest
     file = next(tmp_path.glob("*/images.npy"))
     os.truncate(file, file.stat().st_size // 2)
@@ -159,7 +159,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_rubbish(faces: Path, tmp_path
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
 
-def test_an_error_of_the_disk_is_told_apart_from_a_full_one(
+def test_other_disk_errors_are_not_reported_as_a_full_disk(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Augmentation is what the configuration says, and follows from (seed, epoch, sample) alone."""
+"""Augmentation follows the configuration, and depends on (seed, epoch, sample) only."""
 
 import os
 import random
@@ -31,7 +31,7 @@ def augmentation(name: str, without: Sequence[str] = ()) -> Augmentation:
 
 
 @pytest.mark.parametrize("name", ["light", "keras", "strong"])
-def test_a_draw_depends_on_seed_epoch_and_sample_alone(name: str) -> None:
+def test_random_draws_depend_on_seed_epoch_and_sample_only(name: str) -> None:
     one, other = augmentation(name), augmentation(name)
     for sample in range(20):  # the other pipeline has drawn a lot before it comes to the same sample
         other(IMAGE, 1, 1, sample)
@@ -96,9 +96,7 @@ def test_neighbouring_warps_are_merged_and_do_what_they_do_alone() -> None:
 
 
 @pytest.mark.parametrize(("settings", "moved"), [({"rotate": 180}, 0), ({"shift": 0.3}, 19), ({"scale": 0.5}, 0)])
-def test_a_warp_turns_and_scales_about_the_centre_and_shifts_as_far_as_it_says(
-    settings: dict[str, float], moved: float
-) -> None:
+def test_a_warp_rotates_and_scales_about_the_centre_and_translates(settings: dict[str, float], moved: float) -> None:
     dot = np.zeros((65, 65, 3), np.uint8)
     dot[31:34, 31:34] = 255
     warp, furthest = Affine(**settings), 0.0
@@ -119,10 +117,10 @@ def test_mixing_blends_pictures_and_labels_alike(mixing: dict[str, Any]) -> None
     labels = torch.tensor([0, 1, 2, 1])
     images = labels.view(4, 1, 1, 1).expand(4, 3, 8, 8).float()  # each picture is painted with its class
     torch.manual_seed(0)
-    mixed, shares = Augmentation({}, **mixing).mix(images.clone(), labels, 3)
-    assert shares.shape == (4, 3)
-    torch.testing.assert_close(shares.sum(dim=1), torch.ones(4))
-    torch.testing.assert_close(mixed.mean(dim=(1, 2, 3)), (shares * torch.arange(3)).sum(dim=1))
+    mixed, fractions = Augmentation({}, **mixing).mix(images.clone(), labels, 3)
+    assert fractions.shape == (4, 3)
+    torch.testing.assert_close(fractions.sum(dim=1), torch.ones(4))
+    torch.testing.assert_close(mixed.mean(dim=(1, 2, 3)), (fractions * torch.arange(3)).sum(dim=1))
     torch.manual_seed(0)
     again, _ = Augmentation({}, **mixing).mix(images.clone(), labels, 3)
     assert (again == mixed).all()

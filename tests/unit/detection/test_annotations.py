@@ -1,4 +1,4 @@
-"""What others have drawn and named is read as they meant it, or refused with the reason."""
+"""Annotations of other tools are read correctly, or refused with the reason."""
 
 import json
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_voc_files_are_read_beside_their_photos_or_apart(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "expected_error"),
     [
         ("1.xml", "<annotation>", "cannot be read as a Pascal VOC file"),
         ("1.xml", VOC.format(name="x").replace("22", "high"), "cannot be read as a Pascal VOC file"),
@@ -51,9 +51,9 @@ def test_voc_files_are_read_beside_their_photos_or_apart(root: Path) -> None:
         ("boxes.xml", "", "cannot be read"),
     ],
 )
-def test_invalid_voc_file_raises(root: Path, name: str, text: str, said: str) -> None:
+def test_invalid_voc_file_raises(root: Path, name: str, text: str, expected_error: str) -> None:
     (root / name).write_text(text)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=expected_error):
         read_voc(root)
 
 
@@ -73,7 +73,7 @@ def test_coco_boxes_become_corners_and_crowds_are_left_out(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "expected_error"),
     [
         ({"images": [{"id": 1}]}, "images.0.file_name: Field required"),
         ({"annotations": [{"image_id": 1, "category_id": 5, "bbox": [1, 2]}]}, "annotations.0.bbox"),
@@ -84,13 +84,13 @@ def test_coco_boxes_become_corners_and_crowds_are_left_out(root: Path) -> None:
         ({"images": [{"id": 1, "file_name": "/etc/hostname"}]}, "not below"),
     ],
 )
-def test_inconsistent_coco_file_raises(root: Path, change: dict[str, Any], said: str) -> None:
+def test_inconsistent_coco_file_raises(root: Path, change: dict[str, Any], expected_error: str) -> None:
     (root / "coco.json").write_text(json.dumps(COCO | change))
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=expected_error):
         read_coco(root / "coco.json", root)
 
 
-def test_a_file_that_is_no_coco_file(root: Path) -> None:
+def test_a_file_that_is_not_coco_is_refused(root: Path) -> None:
     with pytest.raises(DataError, match="No such file"):
         read_coco(root / "coco.json", root)
     (root / "coco.json").write_text("hello")

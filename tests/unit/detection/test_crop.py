@@ -1,4 +1,4 @@
-"""A crop is what was asked for, and never leaves the picture."""
+"""A crop has the requested size and stays inside the picture."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_a_crop_never_leaves_the_picture_and_is_never_empty(
 
 
 @given(BOXES, MARGINS, SIDE, SIDE)
-def test_a_free_crop_keeps_the_whole_box_that_the_picture_has(
+def test_a_free_crop_keeps_the_part_of_the_box_inside_the_picture(
     boxes: np.ndarray, margin: float | list[float], width: int, height: int
 ) -> None:
     found = widen(boxes, margin, False, width, height)
@@ -44,7 +44,7 @@ def test_a_free_crop_keeps_the_whole_box_that_the_picture_has(
 
 
 @given(BOXES, MARGINS, SIDE, SIDE)
-def test_a_square_is_a_square_and_shrinks_only_where_the_picture_is_smaller(
+def test_a_square_crop_is_square_and_shrinks_only_if_the_picture_is_smaller(
     boxes: np.ndarray, margin: float | list[float], width: int, height: int
 ) -> None:
     found = widen(boxes, margin, True, width, height)
@@ -74,7 +74,7 @@ def test_without_a_margin_a_whole_box_is_left_as_it_is(left: int, top: int, righ
         ([0, 0, 2, 0], True, [35, 35, 65, 65]),  # square about what the margin has made
     ],
 )
-def test_margins_are_shares_of_the_boxs_own_sides(
+def test_margins_are_fractions_of_the_boxs_sides(
     margin: float | list[float], is_square: bool, expected: list[int]
 ) -> None:
     assert widen(np.array([[35, 40, 45, 60]], np.float32), margin, is_square, 100, 90).tolist() == [expected]

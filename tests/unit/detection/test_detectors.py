@@ -1,4 +1,4 @@
-"""Every detector keeps the one contract: boxes inside the picture, in its own pixels, the surest first."""
+"""Every detector returns boxes inside the picture, in its pixels, by decreasing score."""
 
 import sys
 from collections.abc import Callable
@@ -18,16 +18,16 @@ FACE = (170, 60, 285, 195)  # of the astronaut
 
 
 class Finds(Detector):
-    """Finds what it is told, in shares of the picture it is shown."""
+    """Finds what it is told, in fractions of the picture it is shown."""
 
-    def __init__(self, shares: np.ndarray, scores: np.ndarray, **options: float | None) -> None:
+    def __init__(self, fractions: np.ndarray, scores: np.ndarray, **options: float | None) -> None:
         super().__init__(**options)  # type: ignore[arg-type]
-        self.shares, self.scores = shares, scores
+        self.fractions, self.scores = fractions, scores
         self.shown = (0, 0)
 
     def _find(self, image: Pixels) -> Faces:
         self.shown = image.shape[:2]
-        return as_faces(self.shares * np.array([image.shape[1], image.shape[0]] * 2), self.scores)
+        return as_faces(self.fractions * np.array([image.shape[1], image.shape[0]] * 2), self.scores)
 
 
 @settings(max_examples=60, deadline=None)
@@ -37,7 +37,7 @@ class Finds(Detector):
     st.one_of(st.none(), st.integers(32, 900)),
     st.lists(st.tuples(*[st.floats(-0.3, 1.3)] * 4, st.floats(0, 1)), max_size=8),
 )
-def test_whatever_is_found_comes_back_in_the_pictures_own_pixels(
+def test_detections_are_in_pixels_of_the_picture(
     width: int, height: int, longest: int | None, finds: list[tuple[float, ...]]
 ) -> None:
     rows = np.array(finds, dtype=float).reshape(-1, 5)
@@ -72,10 +72,10 @@ def overlap(faces: Faces) -> float:
 def test_landmarks_stay_with_their_faces_and_come_back_in_the_pictures_own_pixels() -> None:
     class Points(Detector):
         def _find(self, image: Pixels) -> Faces:
-            shares = np.array([[0.1, 0.1, 0.3, 0.4], [0.5, 0.2, 0.9, 0.8], [0.0, 0.0, 0.2, 0.2]])
+            fractions = np.array([[0.1, 0.1, 0.3, 0.4], [0.5, 0.2, 0.9, 0.8], [0.0, 0.0, 0.2, 0.2]])
             size = np.array([image.shape[1], image.shape[0]])
-            middles = (shares[:, :2] + shares[:, 2:]) / 2 * size
-            return as_faces(shares * np.tile(size, 2), [0.6, 0.9, 0.1], np.repeat(middles[:, None], 5, axis=1))
+            middles = (fractions[:, :2] + fractions[:, 2:]) / 2 * size
+            return as_faces(fractions * np.tile(size, 2), [0.6, 0.9, 0.1], np.repeat(middles[:, None], 5, axis=1))
 
     faces = Points(threshold=0.5, longest_side=100).detect(np.zeros((300, 400, 3), np.uint8))
     assert faces.landmarks is not None
@@ -104,7 +104,7 @@ def test_a_detector_without_landmarks_has_none() -> None:
 
 
 @pytest.mark.parametrize("make", [CenterFace, Haar, Mtcnn], ids=lambda make: make.__name__)
-def test_a_face_is_found_where_it_is(make: Callable[..., Detector]) -> None:
+def test_a_face_is_detected_at_its_position(make: Callable[..., Detector]) -> None:
     if make is Mtcnn:
         pytest.importorskip("facenet_pytorch")
     detector = make()

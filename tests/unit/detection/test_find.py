@@ -1,4 +1,4 @@
-"""A picture's faces in one call: by a detector's name, or with a detector of one's own."""
+"""One call finds the faces of a picture, with a detector's name or the user's own detector."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_a_named_detector_does_what_the_class_does(tmp_path: Path) -> None:
         assert (faces.boxes == expected.boxes).all()
 
 
-def test_a_class_of_ones_own_is_named_by_its_path_and_built_once_for_each_set_of_arguments() -> None:
+def test_a_custom_class_is_named_by_its_path_and_built_once_per_set_of_arguments() -> None:
     before = Corner.built
     name = f"{__name__}.Corner"
     sides = [find_faces(GREY, name, **arguments).boxes[0, 2] for arguments in ({}, {}, {"side": 20}, {"side": 20})]
@@ -57,7 +57,7 @@ def test_a_detector_is_used_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "said"),
+    ("name", "arguments", "expected_error"),
     [
         ("hair", {}, "detector=hair: there is no such detector; did you mean haar?"),
         ("custom", {}, "detector=custom: there is no such detector; choose from: centerface, haar"),
@@ -67,8 +67,8 @@ def test_a_detector_is_used_as_it_is() -> None:
         (f"{__name__}.Nothing", {}, r"has no method detect\(image\)"),
     ],
 )
-def test_a_wrong_name_or_argument_is_one_sentence(name: str, arguments: dict[str, float], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_a_wrong_name_or_argument_is_one_sentence(name: str, arguments: dict[str, float], expected_error: str) -> None:
+    with pytest.raises(ConfigError, match=expected_error):
         find_faces(GREY, name, **arguments)
 
 
@@ -77,7 +77,7 @@ def test_a_picture_that_is_missing_is_one_sentence(tmp_path: Path) -> None:
         find_faces(tmp_path / "none.png", Corner())
 
 
-def test_a_subclass_that_finds_more_than_it_should_is_built_and_filtered() -> None:
+def test_detections_outside_the_limits_of_a_subclass_are_filtered() -> None:
     node = Component(f"{__name__}.Unsorted", {"threshold": 0.5, "min_face": 5})
     faces = build_detector(node).detect(GREY)
     assert faces.scores.tolist() == pytest.approx([0.9, 0.6])

@@ -1,4 +1,4 @@
-"""Matches are one to one, and the area under precision over recall is that of the definition."""
+"""Matches are one to one, and average precision follows its definition."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def test_pascal_voc_files_are_read_with_their_photos(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected_error"),
     [
         (VOC, "a.xml has no photo of the same name"),
         (VOC[:50], "a.xml cannot be read as a Pascal VOC file"),
@@ -56,10 +56,10 @@ def test_pascal_voc_files_are_read_with_their_photos(tmp_path: Path) -> None:
         (None, "contains no Pascal VOC files"),
     ],
 )
-def test_what_cannot_be_read_is_one_sentence(tmp_path: Path, text: str | None, said: str) -> None:
+def test_an_unreadable_file_raises_one_sentence(tmp_path: Path, text: str | None, expected_error: str) -> None:
     if text:
         (tmp_path / "a.xml").write_text(text)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=expected_error):
         read_voc(tmp_path)
 
 

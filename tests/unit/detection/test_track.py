@@ -1,4 +1,4 @@
-"""A face keeps its number while it moves, hides for a moment, or is looked at less often."""
+"""A face keeps its number while it moves, is hidden for a moment, or is detected less often."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_faces_apart_keep_their_numbers_however_often_they_are_looked_for(
     assert [track.number for track in order] == list(range(1, len(speeds) + 1))
 
 
-def test_a_face_beside_a_lost_one_is_another() -> None:
+def test_a_face_beside_a_lost_one_gets_a_new_number() -> None:
     tracker = Tracker()
     tracker.update(found(at(0, 0)))
     tracker.predict(STEP)
@@ -46,7 +46,7 @@ def test_a_face_beside_a_lost_one_is_another() -> None:
     assert [track.number for track in tracker.seen()] == [2]
 
 
-def test_between_detections_a_box_goes_on_as_it_went() -> None:
+def test_a_box_keeps_its_velocity_between_detections() -> None:
     tracker = Tracker()
     for i in range(20):
         tracker.predict(STEP)
@@ -68,7 +68,7 @@ def test_dropped_frames_change_nothing() -> None:
     assert slow.tracks[0].box == pytest.approx(fast.tracks[0].box, abs=0.5)
 
 
-def test_a_lost_face_is_not_seen_and_comes_back_as_itself_within_its_time() -> None:
+def test_a_lost_face_keeps_its_number_if_it_reappears_in_time() -> None:
     tracker = Tracker(patience=0.5)
     tracker.update(found(at(100, 100)))
     tracker.predict(STEP)

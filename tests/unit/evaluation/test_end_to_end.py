@@ -1,4 +1,4 @@
-"""What is found and what is called right are counted apart, and what nobody annotated counts against precision."""
+"""Detection and classification are counted separately, and detections without an annotation lower precision."""
 
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ def test_fractions_equal_the_counts() -> None:
     assert counts.set_index("truth").loc["not annotated"].tolist() == [1, 0, 0]
 
 
-def test_a_perfect_score_of_few_photos_is_not_certain() -> None:
+def test_a_perfect_score_on_few_photos_has_a_wide_interval() -> None:
     outcome = outcome_table(table(*[(f"{i}", "mask", "mask") for i in range(5)]), CLASSES, 200, 0)
     row = outcome[outcome["class"] == "all"].iloc[0]
     assert (row["detected"], row["detected_high"]) == (1.0, 1.0)
@@ -107,5 +107,5 @@ def test_a_perfect_score_of_few_photos_is_not_certain() -> None:
     assert np.isnan(outcome[outcome["class"] == "no_mask"].iloc[0]["detected"])
 
 
-def test_where_nothing_was_found_precision_is_not_known() -> None:
+def test_precision_is_undefined_without_detections() -> None:
     assert np.isnan(detection_table(table(("a", "mask", None)), 200, 0)["precision"].iloc[0])

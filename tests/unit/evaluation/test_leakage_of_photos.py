@@ -1,4 +1,4 @@
-"""A photo is known again by any of the names that it may have been written down by."""
+"""A photo is recognised by any of the names that a manifest may give it."""
 
 from pathlib import Path
 
@@ -21,12 +21,12 @@ from facemask.evaluation.leakage import PhotoNames, photos_trained_on
         ("images", "images/1.jpg", False),
     ],
 )
-def test_a_photo_by_its_names(trained_on: str, asked: str, is_known: bool) -> None:
+def test_a_photo_is_recognised_by_any_of_its_names(trained_on: str, asked: str, is_known: bool) -> None:
     assert PhotoNames(["other.jpg", trained_on]).holds(asked) is is_known
     assert not PhotoNames().holds(asked)
 
 
-def test_an_exported_model_does_not_say_what_it_was_trained_on(tmp_path: Path) -> None:
+def test_an_exported_model_does_not_record_its_training_photos(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").touch()
     names, reason = photos_trained_on(tmp_path / "model.onnx")
     assert reason == "an exported model does not record it; use its run folder"

@@ -1,4 +1,4 @@
-"""What an evaluation returns shows itself in a notebook and in the terminal."""
+"""The result of an evaluation displays itself in a notebook and in the terminal."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The table of formats, and what a configuration is told about the format it names."""
+"""The table of export formats, and the checks of the configuration of a format."""
 
 import subprocess
 import sys

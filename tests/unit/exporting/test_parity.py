@@ -1,4 +1,4 @@
-"""What an export lost is counted as it is, and too much of it is refused."""
+"""The loss of an export is measured exactly, and an export that loses too much is refused."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def test_too_great_a_loss_is_refused() -> None:
         check(found(-0.0075), "int8", max_drop=0.005)
 
 
-def test_a_loss_of_just_what_is_allowed_is_none_too_many() -> None:
+def test_an_accuracy_drop_equal_to_the_limit_is_allowed() -> None:
     labels, right = np.zeros(200, np.int64), np.tile([0.9, 0.1], (200, 1))
     before, after = right.copy(), right.copy()
     before[:5], after[:6] = (0.1, 0.9), (0.1, 0.9)
@@ -79,7 +79,7 @@ def test_fp32_may_not_differ_at_all() -> None:
         check(found(0.0, largest=2 * TOLERANCE), "fp32", max_drop=1.0)
 
 
-def test_what_is_no_number_is_no_probability() -> None:
+def test_probabilities_that_are_not_finite_are_refused() -> None:
     labels, before, after, groups = samples(0)
     after[[3, 5]] = np.nan
     with pytest.raises(ModelError, match="fp16 gives NaN or infinity for 2 of the 60 validation images"):

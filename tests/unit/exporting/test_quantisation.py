@@ -61,7 +61,7 @@ def test_the_last_layer_and_the_softmax_stay_in_float(graph: Graph) -> None:
 
 
 @pytest.mark.parametrize(("store", "size"), [(24, 16), (16, 24), (16, 16)])
-def test_a_graph_resizes_images_as_training_does(store: int, size: int) -> None:
+def test_an_exported_graph_resizes_as_training_does(store: int, size: int) -> None:
     preprocessing = Preprocessing(("a", "b"), size, store)
     graph = Graph(CNN(num_classes=2, channels=[4], hidden=4), preprocessing)
     images = np.random.default_rng(0).integers(0, 256, (5, store, store, 3)).astype(np.uint8)

@@ -148,7 +148,7 @@ def test_a_graph_that_takes_floats_gets_normalised_images(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("crop", "said"),
+    ("crop", "expected_error"),
     [
         (
             np.zeros((4, 4, 3), np.float32),
@@ -160,8 +160,8 @@ def test_a_graph_that_takes_floats_gets_normalised_images(tmp_path: Path) -> Non
         ([[0, 0, 0]], "crop 1 is list"),
     ],
 )
-def test_wrong_crops_raise(brightness: Predictor, crop: Pixels, said: str) -> None:
-    with pytest.raises(ModelError, match=said):
+def test_wrong_crops_raise(brightness: Predictor, crop: Pixels, expected_error: str) -> None:
+    with pytest.raises(ModelError, match=expected_error):
         brightness.predict([*crops(1), crop])
 
 
@@ -195,9 +195,9 @@ def test_files_that_are_not_models_raise(tmp_path: Path, capfd: pytest.CaptureFi
     ):
         Predictor.load(tmp_path / "model.tflite")
     whole = write_onnx(tmp_path / "whole.onnx").read_bytes()
-    for share in (0, 0.1, 0.5, 0.95):
+    for fraction in (0, 0.1, 0.5, 0.95):
         cut = tmp_path / "cut.onnx"
-        cut.write_bytes(whole[: int(share * len(whole))])
+        cut.write_bytes(whole[: int(fraction * len(whole))])
         with pytest.raises(ModelError, match=r"cut\.onnx (\(.*\): if it is damaged, export|was not written by)"):
             Predictor.load(cut)
     with pytest.raises(ModelError, match=r"cannot open .*cut\.pt2 \(.*\): if it is damaged, export the run again"):

@@ -1,4 +1,4 @@
-"""Intervals contain the truth as often as they promise."""
+"""Intervals contain the true value as often as they claim."""
 
 import numpy as np
 import numpy.typing as npt
@@ -50,8 +50,8 @@ def test_faces_that_come_in_groups_make_the_interval_wider() -> None:
     rng = np.random.default_rng(1)
     right = np.repeat(rng.random(30) < 0.8, 10)
     labels = rng.integers(0, 2, 300)
-    guess = np.where(right, labels, 1 - labels)
-    probabilities = np.eye(2)[guess] * 0.8 + 0.1
+    predicted = np.where(right, labels, 1 - labels)
+    probabilities = np.eye(2)[predicted] * 0.8 + 0.1
     alone = intervals(labels, probabilities, [str(i) for i in range(300)])["accuracy"]
     grouped = intervals(labels, probabilities, [str(i // 10) for i in range(300)])["accuracy"]
     assert (grouped[1] - grouped[0]) > 2 * (alone[1] - alone[0])
@@ -80,9 +80,11 @@ def test_each_resample_equals_scikit_learn() -> None:
 def test_ungrouped_intervals_agree_with_scipys_bootstrap() -> None:
     rng = np.random.default_rng(4)
     labels = rng.integers(0, 2, 250)
-    guess = np.where(rng.random(250) < 0.8, labels, 1 - labels)
-    found = intervals(labels, np.eye(2)[guess] * 0.8 + 0.1, [str(i) for i in range(250)], n_bootstraps=4000)["accuracy"]
-    right, level = ((guess == labels).astype(float),), 1 - 2 * expanded_tail(250)
+    predicted = np.where(rng.random(250) < 0.8, labels, 1 - labels)
+    found = intervals(labels, np.eye(2)[predicted] * 0.8 + 0.1, [str(i) for i in range(250)], n_bootstraps=4000)[
+        "accuracy"
+    ]
+    right, level = ((predicted == labels).astype(float),), 1 - 2 * expanded_tail(250)
     theirs = bootstrap(right, np.mean, n_resamples=4000, method="percentile", confidence_level=level, rng=0)
     # 0.0081: two images, which is what resampling leaves to chance.
     assert found == pytest.approx(list(theirs.confidence_interval), abs=0.0081)

@@ -1,4 +1,4 @@
-"""A temperature changes how sure a model is, never what it says."""
+"""Temperature scaling changes the confidence of a model, never its predicted class."""
 
 import numpy as np
 import numpy.typing as npt

@@ -30,23 +30,23 @@ def test_metrics_equal_scikit_learns(n_classes: int, n: int, seed: int, ties: bo
         probabilities /= probabilities.sum(axis=1, keepdims=True)
     names = [f"class{c}" for c in range(n_classes)]
     found = classification_metrics(labels, probabilities, names)
-    guess = probabilities.argmax(axis=1)
+    predicted = probabilities.argmax(axis=1)
     scores = probabilities[:, 1] if n_classes == 2 else probabilities
     expected = {
         "loss": log_loss(labels, probabilities),
-        "accuracy": accuracy_score(labels, guess),
-        "f1": f1_score(labels, guess, average="macro"),
-        "weighted_f1": f1_score(labels, guess, average="weighted"),
+        "accuracy": accuracy_score(labels, predicted),
+        "f1": f1_score(labels, predicted, average="macro"),
+        "weighted_f1": f1_score(labels, predicted, average="weighted"),
         "auroc": roc_auc_score(labels, scores, multi_class="ovr"),
         "average_precision": average_precision_score(labels, scores),
     }
     for c, name in enumerate(names):
         only = {"labels": [c], "average": "macro", "zero_division": 0}
-        expected[f"f1_{name}"] = f1_score(labels, guess, **only)
+        expected[f"f1_{name}"] = f1_score(labels, predicted, **only)
         expected[f"auroc_{name}"] = roc_auc_score(labels == c, probabilities[:, c])
         expected[f"average_precision_{name}"] = average_precision_score(labels == c, probabilities[:, c])
-        expected[f"precision_{name}"] = precision_score(labels, guess, **only)
-        expected[f"recall_{name}"] = recall_score(labels, guess, **only)
+        expected[f"precision_{name}"] = precision_score(labels, predicted, **only)
+        expected[f"recall_{name}"] = recall_score(labels, predicted, **only)
     assert found == pytest.approx(expected, abs=1e-9)
 
 

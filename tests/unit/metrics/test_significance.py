@@ -1,4 +1,4 @@
-"""Comparisons equal what others compute, and tell no difference where there is none."""
+"""Tests equal those of other packages, and report no difference where there is none."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_mcnemars_test_equals_statsmodels(only_first: int, only_second: int, p: 
     assert mcnemar(second, first).p == pytest.approx(p, rel=1e-9)
 
 
-def test_models_that_err_alike_do_not_differ() -> None:
+def test_models_with_equal_errors_do_not_differ() -> None:
     same = np.array([True, False, True])
     assert mcnemar(same, same).p == 1
     assert mcnemar(same, same).only_first == 0
@@ -45,14 +45,14 @@ def test_the_paired_bootstrap_agrees_with_scipys() -> None:
     labels = rng.integers(0, 2, 300)
     difficulty = rng.random(300)  # which both models feel
     noise = [rng.normal(0, 0.05, 300) for _ in range(2)]
-    shares = zip((0.9, 0.85), noise, strict=True)
-    predicted = [np.where(difficulty + more < share, labels, 1 - labels) for share, more in shares]
+    fractions = zip((0.9, 0.85), noise, strict=True)
+    predicted = [np.where(difficulty + more < fraction, labels, 1 - labels) for fraction, more in fractions]
     groups = [str(i) for i in range(300)]
     resampled = [
         bootstrap_metrics(labels, np.eye(2)[g] * 0.8 + 0.1, ["a", "b"], groups, 4000)["accuracy"] for g in predicted
     ]
     found = percentile_intervals({"difference": resampled[0] - resampled[1]}, 300)["difference"]
-    right = [(guess == labels).astype(float) for guess in predicted]
+    right = [(answer == labels).astype(float) for answer in predicted]
     theirs = bootstrap(
         right, lambda a, b, axis: a.mean(axis=axis) - b.mean(axis=axis), paired=True, n_resamples=4000,
         method="percentile", confidence_level=1 - 2 * expanded_tail(300), vectorized=True, rng=1,
@@ -63,5 +63,5 @@ def test_the_paired_bootstrap_agrees_with_scipys() -> None:
 
 
 def test_agreement_is_the_fraction_of_equal_predictions() -> None:
-    shares = agreement([np.array([0, 1, 1, 0]), np.array([0, 1, 0, 1]), np.array([0, 1, 1, 0])])
-    assert shares.tolist() == [[1, 0.5, 1], [0.5, 1, 0.5], [1, 0.5, 1]]
+    fractions = agreement([np.array([0, 1, 1, 0]), np.array([0, 1, 0, 1]), np.array([0, 1, 1, 0])])
+    assert fractions.tolist() == [[1, 0.5, 1], [0.5, 1, 0.5], [1, 0.5, 1]]

@@ -1,4 +1,4 @@
-"""Thresholds do what they promise on the images they are chosen on."""
+"""Thresholds reach their targets on the images they are chosen on."""
 
 from types import SimpleNamespace
 from typing import cast
@@ -28,17 +28,15 @@ def test_no_other_threshold_is_cheaper(rows: list[tuple[bool, float]], missed: f
     chosen = cheapest_threshold(is_positive, scores, missed, false_alarm)
 
     def cost(threshold: float) -> float:
-        called = scores >= threshold
-        return missed * (is_positive & ~called).sum() + false_alarm * (~is_positive & called).sum()
+        predicted = scores >= threshold
+        return missed * (is_positive & ~predicted).sum() + false_alarm * (~is_positive & predicted).sum()
 
     assert cost(chosen) == pytest.approx(min(cost(t) for t in [0.0, *(scores + 1e-9), 1.1]))
 
 
 @settings(max_examples=100, deadline=None)
 @given(SAMPLES, st.floats(0.01, 1.0))
-def test_a_recall_is_reached_and_a_higher_threshold_would_not_reach_it(
-    rows: list[tuple[bool, float]], recall: float
-) -> None:
+def test_the_threshold_is_the_highest_that_reaches_the_recall(rows: list[tuple[bool, float]], recall: float) -> None:
     is_positive, scores = (np.array(column) for column in zip(*rows, strict=True))
     chosen = threshold_at_recall(is_positive, scores, recall)
     assert (scores[is_positive] >= chosen).mean() >= recall - 1e-9
@@ -53,12 +51,12 @@ def test_operating_points_equal_scikit_learns() -> None:
     thresholds = np.array([0.0, 0.1, 0.5, 0.77, 1.0])
     found = operating_points(is_positive, scores, thresholds, missed=5, false_alarm=2)
     for i, threshold in enumerate(thresholds):
-        called = scores >= threshold
-        assert found["recall"][i] == pytest.approx(recall_score(is_positive, called))
-        assert found["precision"][i] == pytest.approx(precision_score(is_positive, called, zero_division=0))
-        assert found["false_alarm_rate"][i] == pytest.approx(called[~is_positive].mean())
-        assert found["missed"][i] == (is_positive & ~called).sum()
-        cost = 5 * (is_positive & ~called).sum() + 2 * (~is_positive & called).sum()
+        predicted = scores >= threshold
+        assert found["recall"][i] == pytest.approx(recall_score(is_positive, predicted))
+        assert found["precision"][i] == pytest.approx(precision_score(is_positive, predicted, zero_division=0))
+        assert found["false_alarm_rate"][i] == pytest.approx(predicted[~is_positive].mean())
+        assert found["missed"][i] == (is_positive & ~predicted).sum()
+        cost = 5 * (is_positive & ~predicted).sum() + 2 * (~is_positive & predicted).sum()
         assert found["cost"][i] == pytest.approx(cost / 300)
 
 

@@ -1,4 +1,4 @@
-"""A checkpoint rebuilds its model by itself, reads without running code, and a foreign file is named as such."""
+"""A checkpoint rebuilds its model, is read without running code, and foreign files are reported."""
 
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ def test_a_checkpoint_rebuilds_its_model(tmp_path: Path, node: dict[str, Any]) -
     assert (model(images) == original(images)).all()
 
 
-def test_a_checkpoint_has_no_say_in_what_is_called(tmp_path: Path) -> None:
+def test_a_checkpoint_cannot_choose_what_is_called(tmp_path: Path) -> None:
     crafted = NODE | {"optimizer": {"_target_": "os.mkdir", "path": str(tmp_path / "made")}}
     model = built(NODE)
     torch.save({"state_dict": model.state_dict(), "model": crafted, "preprocessing": RECORD.to_dict()}, tmp_path / "x")
@@ -73,7 +73,7 @@ def test_a_checkpoint_has_no_say_in_what_is_called(tmp_path: Path) -> None:
     assert not (tmp_path / "made").exists()
 
 
-def test_a_users_module_gets_the_facts_it_names_and_no_more() -> None:
+def test_a_users_module_receives_only_the_facts_that_it_accepts() -> None:
     model = built({"_target_": f"{__name__}.Users", "width": 3, "input_size": 8})
     assert isinstance(model, Users)
     assert model.layer.out_features == 2
@@ -85,12 +85,12 @@ def test_files_that_are_no_checkpoints_are_named(tmp_path: Path) -> None:
     (tmp_path / "cut.ckpt").write_bytes((tmp_path / "good.ckpt").read_bytes()[:2000])
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
     torch.save({"state_dict": {}, "code": Path("runs code when it is unpickled")}, tmp_path / "unsafe.ckpt")
-    for name, said in (
+    for name, expected_error in (
         ("missing.ckpt", "is not a file"),
         ("text.ckpt", "is not a checkpoint, or is damaged"),
         ("cut.ckpt", "is not a checkpoint, or is damaged"),
         ("unsafe.ckpt", "is not a checkpoint, or is damaged"),
         ("other.ckpt", "is not a checkpoint of facemask"),
     ):
-        with pytest.raises(RunError, match=said):
+        with pytest.raises(RunError, match=expected_error):
             load_model(tmp_path / name)

@@ -1,4 +1,4 @@
-"""The module minimises the right loss, logs the right numbers, and its schedules move the rate as described."""
+"""The module minimises the right loss, logs the right numbers, and its schedules set the right learning rates."""
 
 from functools import partial
 from typing import Any
@@ -54,7 +54,7 @@ def test_epoch_metrics_equal_scikit_learns(n_classes: int) -> None:
         assert found[f"recall_{name}"] == pytest.approx(recall_score(labels, guess, **only), abs=1e-6)
 
 
-def test_a_second_epoch_does_not_remember_the_first() -> None:
+def test_metrics_are_reset_between_epochs() -> None:
     metrics = EpochMetrics(["a", "b"])
     for labels in (torch.tensor([1, 0]), torch.tensor([0, 1])):
         metrics.update(torch.tensor(0.5), torch.eye(2), labels)
@@ -75,11 +75,11 @@ def test_class_weights_and_smoothing_act_on_the_training_loss_alone() -> None:
         torch.testing.assert_close(found, nn.functional.cross_entropy(logits, batch[1]))
 
 
-def test_blended_labels_are_learned_from_as_shares() -> None:
+def test_blended_labels_are_soft_targets() -> None:
     model = classifier().eval()
-    images, shares = torch.rand(2, 3, 16, 16), torch.tensor([[0.7, 0.3, 0.0], [0.0, 0.5, 0.5]])
-    expected = nn.functional.cross_entropy(model(images), shares)
-    torch.testing.assert_close(model.training_step((images, shares), 0), expected)
+    images, fractions = torch.rand(2, 3, 16, 16), torch.tensor([[0.7, 0.3, 0.0], [0.0, 0.5, 0.5]])
+    expected = nn.functional.cross_entropy(model(images), fractions)
+    torch.testing.assert_close(model.training_step((images, fractions), 0), expected)
 
 
 def test_channels_last_is_a_layout_and_changes_no_result() -> None:

@@ -41,7 +41,7 @@ class Scaled(nn.Conv2d):
         return 3 * super().forward(input)
 
 
-def test_what_is_no_plain_pair_is_left_alone() -> None:
+def test_unsupported_pairs_are_not_fused() -> None:
     batch_statistics = nn.BatchNorm2d(4, track_running_stats=False)
     for pair in ((Scaled(3, 4, 3), nn.BatchNorm2d(4)), (nn.Conv2d(3, 4, 3), batch_statistics)):
         net = as_if_trained(nn.Sequential(*pair)) if pair[1].track_running_stats else nn.Sequential(*pair)
@@ -50,7 +50,7 @@ def test_what_is_no_plain_pair_is_left_alone() -> None:
             assert torch.equal(net.eval()(images), fuse_conv_bn(net)(images))
 
 
-def test_other_networks_stay_what_they_are() -> None:
+def test_other_networks_are_not_changed() -> None:
     net = as_if_trained(TimmNet(num_classes=2, name="resnet10t", pretrained=False)).eval()
     images = torch.randn(2, 3, 64, 64)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""MaskClassifier and FaceDataModule work with any Trainer, and give what a run of the commands gives."""
+"""MaskClassifier and FaceDataModule work with any Trainer, and equal a run of the commands."""
 
 import warnings
 from pathlib import Path
@@ -156,7 +156,7 @@ def test_a_set_without_a_test_part_says_so(faces: Path, tmp_path: Path) -> None:
     ],
     ids=["default", "monitor", "weights only", "steps"],
 )
-def test_the_checkpoint_of_any_callback_says_all_that_readers_need(
+def test_the_checkpoint_of_any_callback_has_all_records(
     data: FaceDataModule, tmp_path: Path, callback: ModelCheckpoint | None
 ) -> None:
     model, trainer = new_model(), new_trainer(tmp_path, *([callback] if callback else []), logger=None)
@@ -258,7 +258,7 @@ class OtherData(LightningDataModule):
 
 
 @pytest.mark.parametrize("use_module", [True, False])
-def test_without_any_source_of_classes_one_sentence_says_what_to_give(tmp_path: Path, use_module: bool) -> None:
+def test_missing_class_names_raise_one_sentence(tmp_path: Path, use_module: bool) -> None:
     given: dict[str, Any] = {"datamodule": OtherData()} if use_module else {"train_dataloaders": plain_loader()}
     with pytest.raises(ConfigError, match=r"the classes are unknown: pass class_names=\[") as caught:
         new_trainer(tmp_path).fit(new_model(), **given)

@@ -1,4 +1,4 @@
-"""Networks take any input size and give logits; frozen layers stay as they are, batch-norm statistics included."""
+"""Networks accept any input size and return logits; frozen layers do not change, including batch-norm statistics."""
 
 from functools import partial
 from typing import Any
@@ -85,7 +85,7 @@ def test_freezing_a_transformer_until_a_stage_freezes_its_tokens_and_positions()
     assert "blocks.3.norm1.weight" in learning
 
 
-def test_without_freezing_everything_moves() -> None:
+def test_without_freezing_all_parameters_change() -> None:
     before, after = train_one_step(classifier("none"))
     assert changed(before, after) == set(before)
 
@@ -99,15 +99,15 @@ def test_frozen_layers_stay_in_evaluation_mode_when_training_resumes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("freeze", "said"),
+    ("freeze", "expected_error"),
     [
         ("until=block.2", "there is no such stage; choose from: conv_stem, bn1, blocks"),
         ("until=blocks.9", "choose from: blocks.0, blocks.1"),
         ("all", "model.freeze must be none, backbone or until=STAGE, got all"),
     ],
 )
-def test_a_wrong_stage_is_answered_with_the_right_ones(freeze: str, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_an_invalid_stage_lists_the_valid_ones(freeze: str, expected_error: str) -> None:
+    with pytest.raises(ConfigError, match=expected_error):
         classifier(freeze)
 
 

@@ -20,7 +20,7 @@ def test_half_precision_halves_the_bytes() -> None:
     assert weights_size(model.to(torch.float16)) == before / 2
 
 
-def test_a_checkpoint_is_as_large_as_its_file(tmp_path: Path) -> None:
+def test_a_checkpoint_cannot_allocate_more_than_its_file_contains(tmp_path: Path) -> None:
     file = tmp_path / "best.ckpt"
     file.write_bytes(b"12345")
     assert file_size(file) == 5

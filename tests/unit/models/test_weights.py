@@ -1,4 +1,4 @@
-"""Pretrained weights come from where they are said to, are checked, and are never silently random."""
+"""Pretrained weights come from the named source, are checked, and are never silently random."""
 
 import importlib.util
 from pathlib import Path
@@ -65,20 +65,20 @@ def test_a_package_with_another_file_is_refused(monkeypatch: pytest.MonkeyPatch)
         build_timm("mobilenetv2_100", pretrained=True)
 
 
-def test_offline_and_nothing_found_names_the_three_ways_out() -> None:
+def test_offline_without_weights_names_three_solutions() -> None:
     with pytest.raises(WeightsError) as caught:
         build_timm("resnet18", pretrained=True)
     for way in ("go online once", "install a package", "model.pretrained=/path/to/weights.pth"):
         assert way in str(caught.value)
 
 
-def test_a_tag_asks_for_the_hubs_weights_not_the_packages() -> None:
+def test_a_pretrained_tag_selects_the_hub_instead_of_the_package() -> None:
     with pytest.raises(WeightsError, match="the pretrained weights of mobilenetv2_100.ra_in1k are not available"):
         build_timm("mobilenetv2_100.ra_in1k", pretrained=True)
 
 
 @pytest.mark.parametrize("form", ["pth", "safetensors", "training checkpoint", "other names"])
-def test_a_file_of_the_same_network_fills_it(tmp_path: Path, form: str) -> None:
+def test_weights_are_loaded_from_a_file_of_the_same_network(tmp_path: Path, form: str) -> None:
     original = timm.create_model("resnet18", pretrained=False)
     state = original.state_dict()
     file = tmp_path / "weights.pth"
@@ -97,7 +97,7 @@ def test_a_file_of_the_same_network_fills_it(tmp_path: Path, form: str) -> None:
     torch.testing.assert_close(network.eval()(IMAGES), original.eval()(IMAGES))
 
 
-def test_a_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     torch.save(timm.create_model("resnet34").state_dict(), tmp_path / "other.pth")
     torch.save({"a": torch.zeros(2)}, tmp_path / "short.pth")
     state = timm.create_model("resnet50").state_dict()
@@ -105,7 +105,7 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     torch.save({f"module.{key}": state[key] for key in order}, tmp_path / "order.pth")
     torch.save({"a": 3}, tmp_path / "empty.pth")
     (tmp_path / "text.pth").write_text("hello")
-    for name, said in (
+    for name, expected_error in (
         ("other.pth", "do not match the 265 of resnet50"),
         ("short.pth", "has 1 tensors that do not match the 265 of resnet50"),
         ("order.pth", "do not match .* by name or order"),
@@ -113,11 +113,11 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         ("text.pth", "is not a weights file that can be read safely"),
         ("missing.pth", "is not a file; give a checkpoint, true, or false"),
     ):
-        with pytest.raises(WeightsError, match=said):
+        with pytest.raises(WeightsError, match=expected_error):
             build_timm("resnet50", pretrained=str(tmp_path / name))
 
 
-def test_an_unknown_network_is_answered_with_its_neighbours() -> None:
+def test_an_unknown_network_lists_similar_names() -> None:
     with pytest.raises(ConfigError, match="mobilenetv9 is not a timm network; did you mean mobilenet"):
         build_timm("mobilenetv9", pretrained=False)
 

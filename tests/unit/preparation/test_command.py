@@ -1,4 +1,4 @@
-"""Each task is a function of a typed configuration; it prints nothing, and its result shows itself."""
+"""Each task is a function of a typed configuration; it prints nothing, and its result displays itself."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Crops are made once, whole, and the same however often the work was cut off."""
+"""Crops are complete, written once, and the same after any interruption."""
 
 import json
 from dataclasses import replace
@@ -58,7 +58,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def test_a_crop_is_what_the_photo_has_there_and_the_manifest_says_so(photos: Path, tmp_path: Path) -> None:
+def test_a_crop_equals_the_photos_pixels_in_the_manifests_box(photos: Path, tmp_path: Path) -> None:
     run(photos, tmp_path / "out", Finder({"3.png": []}))
     manifest = pd.read_csv(tmp_path / "out/manifest.csv")
     assert len(manifest) == 10
@@ -74,7 +74,7 @@ def test_a_crop_is_what_the_photo_has_there_and_the_manifest_says_so(photos: Pat
     assert table["group"].nunique() == 5
 
 
-def test_cut_off_and_typed_again_it_ends_with_the_same_files(photos: Path, tmp_path: Path) -> None:
+def test_an_interrupted_import_repeated_gives_the_same_files(photos: Path, tmp_path: Path) -> None:
     run(photos, tmp_path / "whole", Finder())
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
@@ -93,7 +93,7 @@ def test_cut_off_and_typed_again_it_ends_with_the_same_files(photos: Path, tmp_p
     assert contents(out) == contents(tmp_path / "whole")
 
 
-def test_a_photo_that_has_changed_is_done_again_and_leaves_nothing_behind(photos: Path, tmp_path: Path) -> None:
+def test_a_changed_photo_is_processed_again_and_its_old_crops_are_removed(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(photos, out, Finder())
     Image.new("RGB", (50, 60)).save(photos / "1.png")
@@ -124,7 +124,7 @@ def test_other_settings_or_other_files_are_refused(photos: Path, tmp_path: Path)
         run(photos, out, Finder())
 
 
-def test_a_journal_that_knows_detectors_by_their_former_package_is_continued(photos: Path, tmp_path: Path) -> None:
+def test_a_journal_with_the_detectors_former_package_is_continued(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(photos, out, Finder())
     head, *rest = (out / JOURNAL).read_text().splitlines()
@@ -137,7 +137,7 @@ def test_a_journal_that_knows_detectors_by_their_former_package_is_continued(pho
         open_journal(out, made | {"detector._target_": "facemask.detection.detectors.Mtcnn"}).__enter__()
 
 
-def test_unreadable_photos_are_tolerated_up_to_a_share(photos: Path, tmp_path: Path) -> None:
+def test_unreadable_photos_are_tolerated_up_to_a_fraction(photos: Path, tmp_path: Path) -> None:
     (photos / "9.jpg").write_text("no images")
     run(photos, tmp_path / "out", Finder())
     errors = pd.read_csv(tmp_path / "out/photos.csv").set_index("photo")["error"].dropna()
@@ -156,7 +156,7 @@ def test_unreadable_photos_are_tolerated_up_to_a_share(photos: Path, tmp_path: P
     assert "No such file" in done.loc["link.jpg", "error"]
 
 
-def test_what_was_said_of_a_face_since_stays(photos: Path, tmp_path: Path) -> None:
+def test_splits_and_columns_added_by_hand_are_kept(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(photos, out, Finder())
     manifest = pd.read_csv(out / "manifest.csv", dtype=str, keep_default_na=False)
@@ -188,7 +188,7 @@ def test_the_manifest_follows_faces_that_are_sorted_by_hand(photos: Path, tmp_pa
     assert set(index(out)["split"]) == {"train"}
 
 
-def test_a_face_may_be_sorted_more_than_once(photos: Path, tmp_path: Path) -> None:
+def test_a_face_may_be_moved_to_another_class_repeatedly(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(photos, out, Finder())
     for place in ("wrong", "no_mask"):
@@ -201,7 +201,7 @@ def test_a_face_may_be_sorted_more_than_once(photos: Path, tmp_path: Path) -> No
         assert table.loc[f"{place}/0.png_000.png", ["label", "split", "group"]].tolist() == [place, "test", "someone"]
 
 
-def test_crops_of_photos_that_have_gone_stay(photos: Path, tmp_path: Path) -> None:
+def test_crops_of_deleted_photos_are_kept(photos: Path, tmp_path: Path) -> None:
     run(photos, tmp_path / "out", Finder())
     before = contents(tmp_path / "out")
     (photos / "0.png").unlink()

@@ -1,4 +1,4 @@
-"""Every defect is found, once, and what is in order is not."""
+"""Every defect is reported once, and correct data are not reported."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def test_copies_are_exact_duplicates_and_not_near_ones_too() -> None:
     assert found["detail"].iloc[3] == "3 of 64 bits, correlation 0.970"
 
 
-def test_a_pair_is_judged_by_class_split_and_group() -> None:
+def test_duplicates_are_judged_by_class_split_and_group() -> None:
     table = faces(4, label=["a", "a", "b", "b"], split=["", "test", "", "test"], group=["g", "g", "h", "i"])
     found = find_defects(table, near((0, 1), (0, 2)), **LIMITS)
     assert kinds(found) == {
@@ -65,19 +65,19 @@ def test_a_pair_is_judged_by_class_split_and_group() -> None:
     assert torn[["split", "other_split", "detail"]].tolist() == ["train", "test", "1 in test, 1 in train"]
 
 
-def test_without_a_test_part_nothing_lies_across() -> None:
+def test_without_a_test_part_no_pair_straddles() -> None:
     found = find_defects(faces(3, group=["g", "g", "h"]), near((0, 1), (1, 2)), **LIMITS)
     assert kinds(found) == {"near_duplicates": 2, "duplicates_across_groups": 1}
 
 
-def test_unreadable_files_are_nothing_else_as_well() -> None:
+def test_unreadable_files_are_not_reported_as_other_defects() -> None:
     table = faces(3, error=["cut off", "cut off", ""], digest=["", "", "x"], width=[0, 0, 20], height=[0, 0, 24])
     found = find_defects(table, near((0, 1)), **LIMITS)
     assert kinds(found) == {"unreadable": 2}
     assert found["detail"].tolist() == ["cut off", "cut off"]
 
 
-def test_shapes_and_counts_are_held_against_the_limits() -> None:
+def test_shapes_and_counts_are_checked_against_limits() -> None:
     found = find_defects(faces(4, width=[7, 8, 60, 72], height=[30, 24, 20, 23]), NONE, **LIMITS)
     assert kinds(found) == {"tiny": 1, "extreme_aspect": 2}
     assert found["detail"].tolist() == ["7 x 30 pixels", "7 x 30 pixels", "72 x 23 pixels"]

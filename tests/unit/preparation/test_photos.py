@@ -1,4 +1,4 @@
-"""What photos are called decides where their crops go, and no two crops may go to one place."""
+"""The name of a photo decides its crops' folder, and no two crops share a path."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_folders_and_photos_are_listed_by_name(tmp_path: Path) -> None:
     assert [photo.label for photo in list_photos([str(tmp_path / "b"), str(tmp_path / "c")], True)] == ["b", "b", "c"]
 
 
-def test_what_cannot_be_listed_is_said(tmp_path: Path) -> None:
+def test_an_unlistable_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="photos=.*nowhere does not exist"):
         list_photos([str(tmp_path / "nowhere")])
     with pytest.raises(DataError, match="contains no images"):

@@ -1,4 +1,4 @@
-"""What a data set is said to hold is what it holds."""
+"""The tables describe the data set as it is."""
 
 from pathlib import Path
 
@@ -21,8 +21,8 @@ INDEX = pd.DataFrame(
 
 def test_images_and_groups_are_counted_by_class_and_split() -> None:
     table = count_table(INDEX).set_index("class")
-    assert table.loc["a"].to_dict() == {"train": 1, "test": 1, "images": 2, "share": 0.4, "groups": 1}
-    assert table.loc["all"].to_dict() == {"train": 4, "test": 1, "images": 5, "share": 1.0, "groups": 3}
+    assert table.loc["a"].to_dict() == {"train": 1, "test": 1, "images": 2, "fraction": 0.4, "groups": 1}
+    assert table.loc["all"].to_dict() == {"train": 4, "test": 1, "images": 5, "fraction": 1.0, "groups": 3}
 
 
 def test_a_set_without_a_test_part_says_so() -> None:
@@ -35,15 +35,15 @@ def test_sizes_are_of_the_longer_side() -> None:
     assert table.loc[("b", "train"), ["n", "least", "most"]].tolist() == [3, 9, 64]
 
 
-def test_a_source_is_the_manifests_else_the_folders_else_the_names(tmp_path: Path) -> None:
+def test_the_source_comes_from_the_manifest_then_the_folder_then_the_name(tmp_path: Path) -> None:
     assert sources(INDEX, tmp_path).tolist() == ["x", "x", "street", "y", "not known"]
     manifest = pd.DataFrame({"file": INDEX["path"], "source": ["web", "web", "web", "", "film"]})
     manifest.to_csv(tmp_path / "manifest.csv", index=False)
-    said = sources(INDEX, tmp_path)
-    assert said.tolist() == ["web", "web", "web", "not known", "film"]
-    table = source_table(INDEX, said).set_index("source")
+    found = sources(INDEX, tmp_path)
+    assert found.tolist() == ["web", "web", "web", "not known", "film"]
+    table = source_table(INDEX, found).set_index("source")
     assert table.loc["web", ["a", "b", "all classes"]].tolist() == [2, 1, 3]
-    assert table["share of all"].sum() == pytest.approx(1)
+    assert table["fraction of all"].sum() == pytest.approx(1)
     assert table.index[0] == "web"
 
 

@@ -1,4 +1,4 @@
-"""The printed result of a run shows how certain its scores are."""
+"""The printed result of a run shows the uncertainty of its scores."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def make_run(*folds: FoldResult) -> RunResult:
     )
 
 
-def test_a_score_stands_over_its_interval() -> None:
+def test_a_score_is_shown_with_its_interval() -> None:
     text = printed(make_run(make_fold(0, (0.7, 1.0))))
     assert text.count("0.700-1.000") == 3
     assert "To evaluate on the test part: python evaluate.py run=outputs/run" in text

@@ -1,4 +1,4 @@
-"""A report says the same in its page, its tables and its JSON file, and its page needs nothing else."""
+"""Page, tables and JSON file of a report agree, and the page needs no other file."""
 
 import json
 import re

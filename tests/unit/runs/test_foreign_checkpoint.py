@@ -1,4 +1,4 @@
-"""What a checkpoint outside a run folder records becomes a configuration; nothing that it names is called."""
+"""The records of a checkpoint become a configuration; nothing that they name is called."""
 
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def test_its_records_become_a_configuration_and_a_result(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("content", [{}, {"data": DATA}, {"fingerprint": "abc"}, {"data": None, "fingerprint": "abc"}])
-def test_without_both_records_its_data_are_not_known(tmp_path: Path, content: dict[str, Any]) -> None:
+def test_data_are_unknown_without_both_records(tmp_path: Path, content: dict[str, Any]) -> None:
     config, result = describe(save(tmp_path / "a.ckpt", **content))
     assert result.data is None
     assert config.data.arguments == {}

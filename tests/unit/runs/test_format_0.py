@@ -110,7 +110,7 @@ def test_the_configuration_of_a_run_is_that_of_its_command_today() -> None:
 
 
 @needs_cpu
-def test_a_cut_off_run_is_resumed_and_ends_with_every_number_of_an_uninterrupted_one() -> None:
+def test_an_interrupted_run_resumes_and_equals_an_uninterrupted_one() -> None:
     assert_resumed(as_typed_today(CUT_OFF))
 
 

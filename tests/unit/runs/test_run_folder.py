@@ -1,4 +1,4 @@
-"""A run folder is never half-written, never two runs at once, and knows whether it is the same experiment."""
+"""A run folder is never half-written or shared by two runs, and knows whether the experiment is the same."""
 
 import json
 import math
@@ -38,7 +38,7 @@ COMPLETE = FoldResult(
 )
 
 
-def test_a_configuration_survives_the_file(tmp_path: Path) -> None:
+def test_a_configuration_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     with open_run(tmp_path / "run", CONFIG) as previous:
         assert previous is None
     assert read_config(tmp_path / "run") == CONFIG
@@ -95,7 +95,7 @@ def test_keys_without_influence_on_numbers_may_change(tmp_path: Path) -> None:
         assert previous is not None
 
 
-def test_a_folder_whose_run_failed_without_a_checkpoint_may_be_used_again(tmp_path: Path) -> None:
+def test_a_folder_of_a_failed_run_without_checkpoint_can_be_reused(tmp_path: Path) -> None:
     with open_run(tmp_path, CONFIG):
         write(tmp_path, RunResult("failed"))
     with open_run(tmp_path, replace(CONFIG, lr=0.5)):
@@ -107,7 +107,7 @@ def test_a_folder_whose_run_failed_without_a_checkpoint_may_be_used_again(tmp_pa
         pass
 
 
-def test_a_run_whose_configuration_is_lost_is_not_taken_for_this_one(tmp_path: Path) -> None:
+def test_a_folder_without_configuration_is_not_reused(tmp_path: Path) -> None:
     with open_run(tmp_path, CONFIG):
         write(tmp_path, RunResult("complete"))
     (tmp_path / "config.yaml").unlink()
@@ -171,7 +171,7 @@ def test_tables_are_complete(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["p.parquet"]
 
 
-def test_the_standard_deviation_is_that_of_the_sample() -> None:
+def test_the_standard_deviation_is_of_the_sample() -> None:
     assert mean_and_std([1.0, 3.0]) == {"mean": 2.0, "std": pytest.approx(math.sqrt(2))}
     assert mean_and_std([1.0]) == {"mean": 1.0, "std": None}
 
@@ -183,7 +183,7 @@ def test_the_environment_names_what_numbers_may_depend_on() -> None:
     assert (peak_memory() or 0) > 50e6
 
 
-def test_a_refusal_tells_one_from_one_point_zero(tmp_path: Path) -> None:
+def test_a_refusal_distinguishes_1_from_1_point_0(tmp_path: Path) -> None:
     batches, share = (
         replace(CONFIG, trainer=CONFIG.trainer.with_arguments(limit_train_batches=limit)) for limit in (1, 1.0)
     )

@@ -1,4 +1,4 @@
-"""Runs that an older version wrote are ranked with new ones: a key that did not exist then counts as its default."""
+"""Runs of an older version are ranked with new ones: a missing key counts as its default."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A configuration leaves the race only when it is clearly behind, on the same folds, one that has run them all."""
+"""A configuration is pruned only when it is clearly behind a complete one on the same folds."""
 
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def test_a_configuration_not_clearly_behind_continues(
     assert judge(tmp_path, read_config(run)) is None, why
 
 
-def test_a_low_loss_is_ahead(tmp_path: Path) -> None:
+def test_the_configuration_with_the_lower_loss_leads(tmp_path: Path) -> None:
     run = write_rivals(tmp_path, BEHIND, monitor="val/loss")
     assert judge(tmp_path, read_config(run)) is None
 
@@ -63,7 +63,7 @@ def test_only_the_same_folds_of_the_same_images_are_compared(tmp_path: Path, oth
 
 
 @pytest.mark.slow
-def test_two_configurations_that_are_alike_are_seldom_pruned(tmp_path: Path) -> None:
+def test_equal_configurations_are_seldom_pruned(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     pruned = 0
     for i in range(150):

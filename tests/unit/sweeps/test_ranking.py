@@ -1,4 +1,4 @@
-"""A search's ranking is of whole configurations only, says how sure it is, and names what failed and why."""
+"""A ranking contains complete configurations only, states its uncertainty, and names failures with their reason."""
 
 import re
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_configurations_are_ranked_by_the_mean_of_their_folds(tmp_path: Path) ->
     assert spread.std == pytest.approx(np.std(list(SCORES.values()), ddof=1))
 
 
-def test_a_loss_is_ranked_from_below(tmp_path: Path) -> None:
+def test_a_loss_is_ranked_in_ascending_order(tmp_path: Path) -> None:
     write_run(tmp_path / "low", shifted(-0.5), lr=1, monitor="val/loss")
     write_run(tmp_path / "high", SCORES, lr=2, monitor="val/loss")
     assert labels(summarise(tmp_path)) == [(1, "net lr=1"), (2, "net lr=2")]
@@ -58,15 +58,15 @@ def test_configurations_without_all_folds_are_shown_but_not_ranked(tmp_path: Pat
     assert labels(summary)[0] == (1, "net lr=1")
     assert {rank for rank, _ in labels(summary)[1:]} == {None}
     page = (tmp_path / "summary.html").read_text()
-    for said in ("2 of 3", "0 of 3", "RunError: it diverged", "python train.py bs=0", "bs=0 is too small"):
-        assert said in page
+    for expected in ("2 of 3", "0 of 3", "RunError: it diverged", "python train.py bs=0", "bs=0 is too small"):
+        assert expected in page
     table = pd.read_csv(tmp_path / "summary.csv")
     assert table["rank"].notna().sum() == 1
     assert table.set_index("lr").loc[2, "folds"] == 2
 
 
 @pytest.mark.parametrize(
-    ("gap", "said"),
+    ("gap", "expected"),
     [
         (
             0.001,
@@ -75,14 +75,14 @@ def test_configurations_without_all_folds_are_shown_but_not_ranked(tmp_path: Pat
         (0.1, "net bs=32 is first by 0.1000 in val/auroc, more than one standard error of its mean"),
     ],
 )
-def test_the_verdict_states_its_uncertainty(tmp_path: Path, gap: float, said: str) -> None:
+def test_the_verdict_states_its_uncertainty(tmp_path: Path, gap: float, expected: str) -> None:
     write_run(tmp_path / "first", SCORES, bs=32)
     write_run(tmp_path / "second", shifted(-gap), bs=16)
     verdict = summarise(tmp_path).verdict
-    assert re.search(said, verdict), verdict
+    assert re.search(expected, verdict), verdict
 
 
-def test_one_fold_says_nothing_about_chance(tmp_path: Path) -> None:
+def test_one_fold_has_no_standard_error(tmp_path: Path) -> None:
     write_run(tmp_path / "a", {0: 0.9}, fold=0, lr=1)
     write_run(tmp_path / "b", {0: 0.8}, fold=0, lr=2)
     assert "on one fold, which says nothing about chance; run fold=all" in summarise(tmp_path).verdict
@@ -107,7 +107,7 @@ def test_keys_that_change_together_are_named_once_by_the_shortest() -> None:
     assert varied_keys([configuration(lr=float(bs), bs=bs) for bs in (1, 2)]) == ["bs", "lr"]
 
 
-def test_the_heat_map_tells_how_much_of_a_mean_there_is(tmp_path: Path) -> None:
+def test_the_heat_map_shows_how_many_folds_a_mean_has(tmp_path: Path) -> None:
     for i, (lr, bs) in enumerate([(1, 8), (1, 16), (2, 8)]):
         write_run(tmp_path / str(i), shifted(-0.1 * i), lr=lr, bs=bs)
     write_run(tmp_path / "part", {0: 0.99, 1: 0.99}, lr=2, bs=16, status="pruned")

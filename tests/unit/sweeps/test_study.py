@@ -1,4 +1,4 @@
-"""A study is resumed only under the settings that it was started with."""
+"""A study is resumed only with the settings that it was started with."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The saved view shows what is logged, under the names it is logged by."""
+"""The saved view shows the logged metrics under the names they are logged with."""
 
 import sys
 
@@ -16,7 +16,7 @@ def test_it_shows_the_ranking_the_best_epochs_and_the_curves() -> None:
 
 
 @pytest.mark.parametrize("words", [[], ["project"], ["a/b", "c"]])
-def test_it_wants_a_project(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wandb_view_requires_a_project(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["wandb_dashboard", *words])
     with pytest.raises(SystemExit, match="usage: .* ENTITY/PROJECT"):
         main()

@@ -1,4 +1,4 @@
-"""What Weights & Biases and TensorBoard are told, read back with readers of their own kind."""
+"""The logs of Weights & Biases and TensorBoard, read back with independent readers."""
 
 from collections import Counter
 from pathlib import Path
@@ -135,7 +135,7 @@ def test_mlflow_keeps_curves_tags_and_status_and_a_resumed_fold_its_run(
     assert len(client.get_metric_history(run.info.run_id, "val/auroc")) == 2
 
 
-def test_a_run_that_mlflow_does_not_know_any_more_is_one_sentence(
+def test_a_run_missing_in_mlflow_raises_one_sentence(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""A student learns from its teacher what the formula says, on images that neither is judged by."""
+"""The distillation loss follows its formula, and neither model is evaluated on images it was trained on."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def test_the_loss_is_the_papers(seed: int, weight: float, temperature: float) ->
     assert float(found) == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
-def test_its_gradient_is_as_large_whatever_the_temperature() -> None:
+def test_the_size_of_the_gradient_does_not_depend_on_the_temperature() -> None:
     teacher = torch.tensor([[1.0, -1.0], [0.3, 0.1]])
     sizes = []
     for temperature in (10.0, 100.0):
@@ -50,7 +50,7 @@ def test_its_gradient_is_as_large_whatever_the_temperature() -> None:
     assert sizes[0] == pytest.approx(sizes[1], rel=0.1)
 
 
-def test_a_student_learns_and_keeps_nothing_of_its_teacher(fit: Fit) -> None:
+def test_a_student_learns_and_its_checkpoint_contains_no_teacher(fit: Fit) -> None:
     _, teacher = fit(name="teacher")
     result, folder = fit(f"teacher={teacher}", *TAUGHT, name="student")
     model, _ = load_model(teacher / "fold-0/best.ckpt")
@@ -76,7 +76,7 @@ def test_every_fold_has_the_teacher_that_did_not_see_its_images(fit: Fit) -> Non
         fit("fold=2", f"teacher={teacher}/fold-0", name="wrong")
 
 
-def test_it_looks_at_the_very_images_in_its_own_way(fit: Fit, faces: Path, tmp_path: Path) -> None:
+def test_the_teacher_sees_the_same_images_with_its_own_preprocessing(fit: Fit, faces: Path, tmp_path: Path) -> None:
     _, folder = fit("model.input_size=24", "epochs=1", name="teacher")
     own = configure(faces, tmp_path, f"teacher={folder}", "teacher_weight=0.3", "teacher_temperature=5")
     data = build_data(own, 0, open_teacher(own, 0))
@@ -104,7 +104,7 @@ def test_it_looks_at_the_very_images_in_its_own_way(fit: Fit, faces: Path, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "expected_error"),
     [
         (
             ["k=4"],
@@ -116,11 +116,11 @@ def test_it_looks_at_the_very_images_in_its_own_way(fit: Fit, faces: Path, tmp_p
         (["teacher=nowhere"], "nowhere is not a run folder"),
     ],
 )
-def test_what_may_have_seen_too_much_is_no_teacher(
-    fit: Fit, faces: Path, tmp_path: Path, overrides: list[str], said: str
+def test_a_teacher_that_saw_the_validation_images_is_refused(
+    fit: Fit, faces: Path, tmp_path: Path, overrides: list[str], expected_error: str
 ) -> None:
     _, folder = fit("epochs=1", name="teacher")
-    with pytest.raises(FaceMaskError, match=said):
+    with pytest.raises(FaceMaskError, match=expected_error):
         check_teacher(configure(faces, tmp_path, f"teacher={folder}", *overrides))
 
 
@@ -136,7 +136,7 @@ def test_a_teacher_of_other_images_or_classes_is_refused(fit: Fit, faces: Path, 
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "expected_error"),
     [
         (["augment.mixup=0.2"], r"augment\.mixup=0\.2 blends images, but a teacher sees the original images"),
         (["model=mobilenetv2", "model.freeze=backbone"], "model.freeze=backbone trains on cached features"),
@@ -144,6 +144,6 @@ def test_a_teacher_of_other_images_or_classes_is_refused(fit: Fit, faces: Path, 
         (["teacher_temperature=0"], "teacher_temperature must be a positive number, got 0.0"),
     ],
 )
-def test_contradictions_are_told_at_once(overrides: list[str], said: str) -> None:
-    with pytest.raises(FaceMaskError, match=said):
+def test_contradictory_settings_raise_before_training(overrides: list[str], expected_error: str) -> None:
+    with pytest.raises(FaceMaskError, match=expected_error):
         compose_config("teacher=run", *overrides)

@@ -1,4 +1,4 @@
-"""A head trained on what its frozen backbone made of the images once is the head that training on images gives."""
+"""A head trained on cached features equals one trained on images with a frozen backbone."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -50,7 +50,7 @@ def fit(faces: Path, tmp_path: Path) -> Fit:
     return run
 
 
-def test_features_give_what_images_give(fit: Fit) -> None:
+def test_training_on_features_equals_training_on_images(fit: Fit) -> None:
     tables = []
     for name, views in (("features", "null"), ("images", "0")):
         result, folder = fit("augment=none", "model.dropout=0", f"augment.views={views}", name=name)
@@ -60,7 +60,7 @@ def test_features_give_what_images_give(fit: Fit) -> None:
     assert tables[0]["probability_mask"].std() > 0.01
 
 
-def test_a_frozen_backbone_rests_whichever_way_its_head_is_trained(fit: Fit, tmp_path: Path) -> None:
+def test_a_frozen_backbone_stays_unchanged_with_and_without_cached_features(fit: Fit, tmp_path: Path) -> None:
     before = torch.load(tmp_path / "weights.pth", weights_only=True)
     for name, views in (("features", "null"), ("images", "0")):
         _, folder = fit(f"augment.views={views}", "epochs=1", name=name)
@@ -120,7 +120,7 @@ def test_each_epoch_sees_the_next_view(tmp_path: Path) -> None:
     assert data[0, 1][1].item() == 1
 
 
-def test_a_network_that_is_more_than_its_head_is_refused(fit: Fit) -> None:
+def test_a_network_that_is_not_a_backbone_and_a_head_is_refused(fit: Fit) -> None:
     own = f"model.net._target_={Doubled.__module__}.Doubled"
     fit(name="plain")  # whose backbone is the same, and whose features are kept
     with pytest.raises(ConfigError, match=r"Doubled is not head\(backbone\(image\)\).* set augment.views=0"):

@@ -1,4 +1,4 @@
-"""The same configuration gives the same numbers, however it is run, and its folder tells how it went."""
+"""The same configuration gives the same numbers in every launch mode, and the run folder records how the fit ended."""
 
 import gc
 import multiprocessing
@@ -41,7 +41,7 @@ def test_seed_zero_is_a_seed_and_another_differs(fit: Fit) -> None:
     assert paths[0] == paths[1]
 
 
-def test_a_fold_comes_out_the_same_alone_and_among_others(fit: Fit) -> None:
+def test_a_fold_gives_the_same_result_alone_and_with_others(fit: Fit) -> None:
     together, folder = fit("fold=all", "epochs=2", name="all")
     for fold in range(3):
         alone, its = fit(f"fold={fold}", "epochs=2", name=f"fold{fold}")
@@ -102,7 +102,7 @@ def test_divergence_is_recorded_and_named(fit: Fit, tmp_path: Path) -> None:
         assert "training diverged" in result.error
 
 
-def test_a_folder_whose_run_came_to_nothing_may_be_used_again(fit: Fit) -> None:
+def test_a_folder_of_a_run_without_results_can_be_reused(fit: Fit) -> None:
     with pytest.raises(RunError, match="training diverged"):
         fit("lr=1e30", "optim=sgd", "schedule=none", "epochs=1")
     assert fit("epochs=1")[0].is_complete
@@ -170,7 +170,7 @@ def test_fits_leave_no_process_no_open_file_and_no_temporary_folder(
     assert left() == before
 
 
-def test_a_race_ends_what_is_clearly_behind_and_a_call_without_it_goes_on(faces: Path, tmp_path: Path) -> None:
+def test_a_race_prunes_clear_losers_and_a_call_without_race_trains_them(faces: Path, tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
 
     def run(name: str, *overrides: str) -> RunResult:

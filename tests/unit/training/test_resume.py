@@ -1,4 +1,4 @@
-"""A run that was cut off goes on, and ends with every number it would have had."""
+"""An interrupted run resumes and ends with the numbers of an uninterrupted one."""
 
 import shutil
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_an_interrupted_run_may_be_moved_and_resumes_from_its_best_epoch(
     assert_same(whole, fit(name="moved")[1])
 
 
-def test_a_resumed_epoch_is_fetched_in_its_own_order_by_workers_too(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_processes_use_the_order_of_the_resumed_epoch(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     options = ["data.num_workers=1", "trainer.limit_train_batches=2"]
     whole = fit(*options, name="whole")[1]
     with monkeypatch.context() as patched:
@@ -61,7 +61,7 @@ def test_a_resumed_epoch_is_fetched_in_its_own_order_by_workers_too(fit: Fit, mo
     assert_same(whole, fit(*options, name="cut")[1])
 
 
-def test_a_run_that_early_stopping_had_ended_does_not_train_on(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_stopped_early_does_not_train_further(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     options = ["callbacks.early_stopping.patience=1", "lr=1e-9", "epochs=20", "schedule=none"]
     whole = fit(*options, name="whole")[1]
     assert len(history(whole)) < 20

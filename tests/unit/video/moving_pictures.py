@@ -1,4 +1,4 @@
-"""Videos, cameras and classifiers that tests make up."""
+"""Generated videos, cameras and classifiers."""
 
 import http.server
 import threading

@@ -1,4 +1,4 @@
-"""No frame of a file is lost; of a camera the newest is worked on."""
+"""No frame of a file is dropped; of a camera, the newest frame is processed."""
 
 import threading
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def test_no_frame_of_a_file_is_lost_however_slow_the_work() -> None:
     assert capture.n_dropped == 0
 
 
-def test_of_a_live_source_the_newest_frame_comes_and_the_rest_are_counted() -> None:
+def test_a_live_source_gives_the_newest_frame_and_counts_dropped_ones() -> None:
     all_read = threading.Event()
 
     class Live(Frames):
@@ -34,7 +34,7 @@ def test_of_a_live_source_the_newest_frame_comes_and_the_rest_are_counted() -> N
     assert capture.n_dropped == 9
 
 
-def test_the_last_frame_before_the_end_is_not_lost_to_the_end() -> None:
+def test_the_last_frame_is_delivered_before_the_end() -> None:
     with Capture(Frames([grey_frame(0)], is_live=True)) as capture:
         assert [frame.number for frame in capture] == [0]
 

@@ -1,4 +1,4 @@
-"""A video is labelled by one function, which leaves the process that calls it as it was."""
+"""One function labels a video and leaves the calling process unchanged."""
 
 import io
 import os
@@ -86,7 +86,7 @@ def handlers() -> list[object]:
     return [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
 
 
-def test_parts_of_ones_own_are_built_from_their_nodes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_custom_parts_are_built_from_their_nodes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tally = label_video(configure(source=node(Grey, n=4)), tmp_path / "out")
     assert Keeps.seen == ["source", "mask", "mask", "mask", "mask", "end"]
     assert (tally.source, tally.n_frames, tally.n_tracks, tally.is_interrupted) == ("source", 4, 1, False)
@@ -110,7 +110,7 @@ def test_handlers_of_signals_are_set_meanwhile_and_put_back(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("is_live", [True, False])
-def test_a_signal_ends_the_source_and_what_was_seen_comes_back(tmp_path: Path, is_live: bool) -> None:
+def test_a_signal_ends_the_source_and_the_counts_are_returned(tmp_path: Path, is_live: bool) -> None:
     tally = label_video(configure(source=node(Grey, n=50, signal_at=8, is_live=is_live)), tmp_path)
     assert tally.n_frames <= 9
     assert Keeps.seen[-1] == "end"
@@ -136,7 +136,7 @@ def test_no_timer_is_left_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "expected_error"),
     [
         ({"source": node(Nothing)}, r"source=.*\.Nothing is not a Source; derive it from facemask.video.sources"),
         (
@@ -146,8 +146,8 @@ def test_no_timer_is_left_behind(tmp_path: Path) -> None:
         ({"detector": node(Nothing)}, r"detector=.*\.Nothing has no method detect\(image\)"),
     ],
 )
-def test_a_class_of_another_kind_is_one_sentence(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_a_class_of_another_kind_is_one_sentence(tmp_path: Path, changed: dict[str, Any], expected_error: str) -> None:
+    with pytest.raises(ConfigError, match=expected_error):
         label_video(configure(**changed), tmp_path)
 
 

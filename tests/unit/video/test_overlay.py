@@ -1,4 +1,4 @@
-"""What is drawn says what it should, and what is hidden is gone."""
+"""The overlay shows the right labels, and blurred faces cannot be recognised."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ from facemask.video.pipeline import SeenFace
         ("mask_worn_incorrectly", WRONG),
     ],
 )
-def test_a_class_has_the_colour_its_name_asks_for(name: str, color: tuple[int, int, int]) -> None:
+def test_the_colour_of_a_class_follows_from_its_name(name: str, color: tuple[int, int, int]) -> None:
     assert color_of(name, [name]) == color
 
 
@@ -42,7 +42,7 @@ def test_a_box_at_the_edge_and_its_label_are_drawn_inside() -> None:
     assert (drawn == np.array(BARE, np.uint8)).all(axis=2).sum() > 200  # the label's ground and the box
 
 
-def test_of_a_hidden_face_a_few_tiles_are_left_and_all_around_it_stays() -> None:
+def test_a_blurred_face_becomes_a_few_tiles_and_its_surroundings_do_not_change() -> None:
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (100, 100, 3)).astype(np.uint8)
     before = image.copy()

@@ -1,4 +1,4 @@
-"""A watched video plays at its own speed, and what is counted is told right."""
+"""A watched video plays at its own speed, and the closing lines give the right counts."""
 
 import io
 import time
@@ -65,7 +65,7 @@ def test_the_closing_lines_count_frames_faces_and_labels() -> None:
     assert "4 faces: mask 75%" in told(tally, is_stills=True)
 
 
-def test_delays_are_told_of_live_sources_and_bound_what_was_measured() -> None:
+def test_delays_of_live_sources_are_reported_and_bounded() -> None:
     tally = Tally("frames", seconds=1.0)
     for hundredths in range(100):
         tally.count([], delay=hundredths / 100 + 0.001)
@@ -75,7 +75,7 @@ def test_delays_are_told_of_live_sources_and_bound_what_was_measured() -> None:
     assert "delay" not in told(tally)
 
 
-def test_no_frame_and_no_face_are_said() -> None:
+def test_missing_frames_and_faces_are_reported() -> None:
     assert "no frames" in told(Tally("frames"))
     tally = Tally("frames", seconds=1.0)
     tally.count([], 0.0)

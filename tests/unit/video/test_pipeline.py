@@ -1,4 +1,4 @@
-"""Faces are looked for now and then, followed in between, and classified together."""
+"""Faces are detected in some frames, tracked in between, and classified in batches."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def test_detection_runs_every_n_frames_and_tracking_fills_the_gaps() -> None:
     assert all(abs(left - (10 + i)) < 6 for i, left in enumerate(lefts))
 
 
-def test_the_faces_of_a_frame_are_classified_as_one_batch_and_only_when_it_is_their_turn() -> None:
+def test_faces_of_a_frame_are_classified_in_one_batch_when_due() -> None:
     classifier = ByTurns()
     seen, _ = run([picture((10, 10), (60, 10), (110, 40))] * 7, classifier=classifier, classify_every=3, detect_every=2)
     assert classifier.batches == [3, 3, 3]
@@ -48,26 +48,26 @@ def test_new_face_is_classified_immediately() -> None:
     assert [len(faces) for faces in seen] == [1, 1, 2, 2]
 
 
-def test_at_a_cut_to_a_scene_without_faces_nothing_is_labelled_any_more() -> None:
+def test_no_face_is_labelled_after_a_cut_to_a_scene_without_faces() -> None:
     images = [picture((10, 10))] * 3 + [picture(ground=200)] * 4 + [picture((10, 10))] * 2
     seen, pipeline = run(images, detect_every=100)
     assert [[face.track for face in faces] for faces in seen] == [[1]] * 3 + [[]] * 4 + [[2]] * 2
     assert pipeline.detector.n_calls == 3
 
 
-def test_a_face_that_detection_no_longer_finds_is_no_longer_shown() -> None:
+def test_a_face_that_is_no_longer_detected_is_not_shown() -> None:
     seen, _ = run([picture((10, 10))] * 4 + [picture()] * 4, detect_every=2)
     assert [len(faces) for faces in seen] == [1, 1, 1, 1, 0, 0, 0, 0]
 
 
-def test_what_may_be_a_face_stays_hidden_while_it_may_come_back() -> None:
+def test_a_lost_face_stays_blurred_while_it_may_reappear() -> None:
     _, pipeline = run([picture((10, 10)), picture()], detect_every=1)
     assert pipeline.tracker.seen() == []
     assert (pipeline.to_hide().round() == [10, 10, 30, 30]).all()
     assert len(pipeline.to_hide())
 
 
-def test_a_face_that_a_cut_ended_and_a_lost_one_that_stopped_stay_hidden() -> None:
+def test_faces_lost_at_a_cut_or_when_they_stop_stay_blurred() -> None:
     cut = [picture((10, 10))] * 2 + [picture(ground=200)]
     _, pipeline = run(cut, detect_every=1)
     assert pipeline.to_hide().round().tolist() == [[10, 10, 30, 30]]
@@ -76,7 +76,7 @@ def test_a_face_that_a_cut_ended_and_a_lost_one_that_stopped_stay_hidden() -> No
     assert [30, 10, 50, 30] in pipeline.to_hide().round().tolist()
 
 
-def test_after_a_gap_or_a_change_of_size_faces_are_looked_for_anew() -> None:
+def test_faces_are_detected_again_after_a_gap_or_a_change_of_size() -> None:
     wide = np.full((90, 320, 3), 40, np.uint8)
     seen, _ = run([picture((10, 10)), wide, wide], detect_every=100)
     assert [len(faces) for faces in seen] == [1, 0, 0]
@@ -93,7 +93,7 @@ def test_each_photo_stands_for_itself() -> None:
     assert all(faces[0].track is None for faces in seen)
 
 
-def test_of_photos_nothing_is_hidden_but_their_own_faces() -> None:
+def test_blurring_of_photos_does_not_carry_over_to_the_next_photo() -> None:
     _, pipeline = run([picture((10, 10)), picture((60, 10)), picture((110, 40))], is_stills=True)
     assert pipeline.to_hide().round().tolist() == [[110, 40, 130, 60]]
     assert pipeline._gone == []
@@ -116,7 +116,7 @@ def test_the_label_is_the_likeliest_class_of_the_smoothed_answer() -> None:
     assert labels[0.5] == ["mask"] * 6
 
 
-def test_the_crop_is_what_the_margin_says_in_the_colours_the_network_knows() -> None:
+def test_crops_have_the_margin_and_are_rgb() -> None:
     class Keeps(ByTurns):
         def predict(self, crops: list[Pixels]) -> np.ndarray:
             self.crops = crops

@@ -1,4 +1,4 @@
-"""What goes into a sink comes out of its file, whatever happened in between."""
+"""A sink writes every frame to its file, whatever happens in between."""
 
 import json
 import shutil
@@ -35,12 +35,12 @@ def scenes(source: Source, faces: list[SeenFace] | None = None) -> list[Scene]:
 def write_all(
     sink: FileSink | EventsSink, source: Source, folder: Path, faces: list[SeenFace] | None = None
 ) -> list[str]:
-    said: list[str] = []
-    sink.begin(source, folder, said.append)
+    messages: list[str] = []
+    sink.begin(source, folder, messages.append)
     for scene in scenes(source, faces):
         sink.write(scene)
     sink.end()
-    return said
+    return messages
 
 
 def read(path: Path) -> tuple[list[Pixels], float]:
@@ -51,19 +51,17 @@ def read(path: Path) -> tuple[list[Pixels], float]:
 
 
 @pytest.mark.parametrize(("codec", "fps"), [("libx264", 29.97), ("mpeg4", 12.5)])
-def test_a_video_has_as_many_frames_as_came_in_of_the_same_size_and_speed(
-    tmp_path: Path, codec: str, fps: float
-) -> None:
+def test_a_written_video_keeps_number_size_and_rate_of_frames(tmp_path: Path, codec: str, fps: float) -> None:
     source = Frames([grey_frame(i) for i in range(12)], fps=fps)
-    said = write_all(FileSink(str(tmp_path / "new" / "a.mp4"), codec), source, tmp_path)
+    messages = write_all(FileSink(str(tmp_path / "new" / "a.mp4"), codec), source, tmp_path)
     images, written_fps = read(tmp_path / "new" / "a.mp4")
     assert [image.shape for image in images] == [(48, 64, 3)] * 12
     assert [number_of(image[:20]) for image in images] == list(range(12))  # above the line of counts
     assert written_fps == pytest.approx(fps, rel=1e-3)
-    assert said == [f"annotated: {tmp_path / 'new' / 'a.mp4'}"]
+    assert messages == [f"annotated: {tmp_path / 'new' / 'a.mp4'}"]
 
 
-def test_a_cameras_frames_are_shown_when_they_came(tmp_path: Path) -> None:
+def test_frames_of_a_camera_carry_their_arrival_time(tmp_path: Path) -> None:
     import av
 
     source = Frames([], fps=20, is_live=True)
@@ -91,28 +89,28 @@ def test_a_video_that_was_never_closed_plays(tmp_path: Path) -> None:
     assert len(read(tmp_path / "a.mp4")[0]) == 90
 
 
-def test_frames_that_change_their_size_are_fitted_into_the_first_ones_and_it_is_said_once(tmp_path: Path) -> None:
+def test_frames_of_another_size_are_fitted_into_the_first_size_with_one_warning(tmp_path: Path) -> None:
     images = [grey_frame(5), grey_frame(5, 65, 49), grey_frame(5, 128, 48), grey_frame(5, 32, 96)]
-    said = write_all(FileSink(str(tmp_path / "a.mp4")), Frames(images), tmp_path)
+    messages = write_all(FileSink(str(tmp_path / "a.mp4")), Frames(images), tmp_path)
     written, _ = read(tmp_path / "a.mp4")
     assert [image.shape for image in written] == [(48, 64, 3)] * 4
     assert written[2][:8].mean() < 20  # black above what is wider
-    assert [("frame size changes" in sentence) for sentence in said] == [True, False]
+    assert [("frame size changes" in sentence) for sentence in messages] == [True, False]
 
 
 def test_odd_sides_lose_a_pixel(tmp_path: Path) -> None:
-    said = write_all(FileSink(str(tmp_path / "a.mp4")), Frames([grey_frame(5, 65, 49)] * 3), tmp_path)
+    messages = write_all(FileSink(str(tmp_path / "a.mp4")), Frames([grey_frame(5, 65, 49)] * 3), tmp_path)
     assert [image.shape for image in read(tmp_path / "a.mp4")[0]] == [(48, 64, 3)] * 3
-    assert len(said) == 1
+    assert len(messages) == 1
 
 
-def test_photos_are_copied_with_what_was_seen_and_the_originals_stay(tmp_path: Path) -> None:
+def test_photos_are_copied_with_labels_and_the_originals_are_unchanged(tmp_path: Path) -> None:
     source = Frames([grey_frame(5)] * 2, is_stills=True)
-    said = write_all(FileSink(), source, tmp_path, [face(None)])
+    messages = write_all(FileSink(), source, tmp_path, [face(None)])
     copies = sorted((tmp_path / "photos").iterdir())
     assert [copy.name for copy in copies] == ["0.png", "1.png"]
     assert (np.asarray(Image.open(copies[0])) != 90).any()
-    assert said == [f"annotated: {tmp_path / 'photos'}"]
+    assert messages == [f"annotated: {tmp_path / 'photos'}"]
 
 
 def test_the_source_is_never_written_over(tmp_path: Path) -> None:
@@ -123,7 +121,7 @@ def test_the_source_is_never_written_over(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_codec_that_is_missing_and_one_that_does_not_fit_are_errors(tmp_path: Path) -> None:
+def test_a_missing_or_unsuitable_codec_raises(tmp_path: Path) -> None:
     for codec in ("h267", "aac"):
         with pytest.raises(ConfigError, match=f"sink.file.codec={codec} is not an installed video encoder"):
             FileSink(codec=codec)
@@ -133,7 +131,7 @@ def test_a_codec_that_is_missing_and_one_that_does_not_fit_are_errors(tmp_path: 
         write_all(FileSink(str(tmp_path / "a.unknown")), Frames([grey_frame(0)]), tmp_path)
 
 
-def test_an_event_says_when_where_and_what(tmp_path: Path) -> None:
+def test_an_event_has_time_box_and_label(tmp_path: Path) -> None:
     write_all(EventsSink(), Frames([grey_frame(0)] * 3), tmp_path, [face(1), face(2, "no_mask")])
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     assert len(events) == 6
@@ -147,7 +145,7 @@ def test_an_event_says_when_where_and_what(tmp_path: Path) -> None:
     }
 
 
-def test_only_changes_are_told_where_only_they_are_asked_for(tmp_path: Path) -> None:
+def test_only_changes_are_written_if_requested(tmp_path: Path) -> None:
     sink = EventsSink(str(tmp_path / "e.jsonl"), only_changes=True)
     sink.begin(Frames([]), tmp_path, lambda _: None)
     for number, label in enumerate(["mask", "mask", "no_mask", "no_mask", "mask"]):
@@ -156,7 +154,7 @@ def test_only_changes_are_told_where_only_they_are_asked_for(tmp_path: Path) -> 
     assert [json.loads(line)["frame"] for line in (tmp_path / "e.jsonl").read_text().splitlines()] == [0, 2, 4]
 
 
-def test_a_hidden_face_is_hidden_in_the_picture_and_the_frame_is_left_as_it_was() -> None:
+def test_a_face_is_blurred_in_the_output_and_the_frame_is_not_changed() -> None:
     image = np.random.default_rng(0).integers(0, 255, (90, 120, 3)).astype(np.uint8)
     before = image.copy()
     boxes = np.array([[40, 30, 80, 70]], np.float32)
@@ -165,7 +163,7 @@ def test_a_hidden_face_is_hidden_in_the_picture_and_the_frame_is_left_as_it_was(
     assert (image == before).all()
 
 
-def test_without_a_screen_a_window_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_screen_a_window_raises_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ConfigError, match=r"sink=window needs a screen; use sink=file|has no window support"):

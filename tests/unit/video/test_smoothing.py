@@ -1,4 +1,4 @@
-"""Answers are averaged, the newer the more, and nothing else."""
+"""Predictions are averaged with weights that decrease with age."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def p(value: float) -> np.ndarray:
 
 
 @given(values=st.lists(st.floats(0, 1), min_size=1, max_size=20), half_life=st.floats(0, 5))
-def test_an_average_stays_among_the_answers_and_sums_to_one(values: list[float], half_life: float) -> None:
+def test_an_average_lies_between_the_predictions_and_sums_to_one(values: list[float], half_life: float) -> None:
     smoother = Smoother(half_life)
     for i, value in enumerate(values):
         average = smoother.update(1, p(value), 0.1 * i)
@@ -21,13 +21,13 @@ def test_an_average_stays_among_the_answers_and_sums_to_one(values: list[float],
     assert min(values) - 1e-5 <= average[0] <= max(values) + 1e-5
 
 
-def test_an_answer_of_one_half_life_ago_counts_half() -> None:
+def test_a_prediction_one_half_life_old_has_half_the_weight() -> None:
     smoother = Smoother(2.0)
     smoother.update(1, p(0.0), 0.0)
     assert smoother.update(1, p(1.0), 2.0)[0] == pytest.approx(1 / 1.5)
 
 
-def test_without_a_half_life_the_newest_answer_stands() -> None:
+def test_without_a_half_life_the_newest_prediction_is_used() -> None:
     smoother = Smoother(0.0)
     smoother.update(1, p(0.0), 0.0)
     assert smoother.update(1, p(0.8), 0.0)[0] == pytest.approx(0.8)

@@ -1,4 +1,4 @@
-"""Every frame of a file comes, and a camera that goes away comes back."""
+"""Every frame of a file is read, and a lost camera is reconnected."""
 
 import time
 from fractions import Fraction
@@ -18,7 +18,7 @@ from facemask.video.sources.video_file import VideoFile
 
 
 def silent(sentence: str) -> None:
-    raise AssertionError(f"nothing was to be said, but: {sentence}")
+    raise AssertionError(f"unexpected message: {sentence}")
 
 
 def test_every_frame_of_a_file_comes_once_in_order_and_on_time(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_looped_file_begins_again_and_its_time_goes_on(tmp_path: Path) -> None
     assert [frame.number for frame in frames] == list(range(8))
 
 
-def test_a_file_played_live_keeps_to_its_own_time(tmp_path: Path) -> None:
+def test_a_file_played_live_keeps_its_own_speed(tmp_path: Path) -> None:
     source = open_source(str(write_video(tmp_path / "a.mp4", n=5, fps=50)), silent, is_live=True)
     start = time.monotonic()
     read_at = [frame.read_at - start for frame in source.frames()]
@@ -63,15 +63,15 @@ def test_a_file_played_live_keeps_to_its_own_time(tmp_path: Path) -> None:
     assert all(at >= number / 50 for number, at in enumerate(read_at))
 
 
-def test_a_damaged_end_is_told_of(tmp_path: Path) -> None:
+def test_a_damaged_end_is_reported(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "a.avi", n=200, width=320, height=240)
     cut = tmp_path / "cut.avi"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 3])
-    said: list[str] = []
-    n = len(list(VideoFile(cut, said.append).frames()))
+    messages: list[str] = []
+    n = len(list(VideoFile(cut, messages.append).frames()))
     assert 0 < n < 200
-    assert len(said) == 1
-    assert "the rest cannot be decoded" in said[0]
+    assert len(messages) == 1
+    assert "the rest cannot be decoded" in messages[0]
 
 
 @pytest.mark.parametrize("content", [b"", b"not a video at all" * 100])
@@ -98,12 +98,12 @@ def test_photos_come_by_name_from_every_folder_and_damaged_ones_are_left_out(tmp
     for name, value in (("b/z.png", 30), ("a.jpg", 10)):
         Image.fromarray(np.full((8, 9, 3), (value, 0, 0), np.uint8)).save(tmp_path / name, quality=100)
     (tmp_path / "broken.png").write_bytes(b"no images")
-    said: list[str] = []
-    frames = list(open_source(str(tmp_path), said.append).frames())
+    messages: list[str] = []
+    frames = list(open_source(str(tmp_path), messages.append).frames())
     assert [frame.name for frame in frames] == ["a.jpg", "b/z.png"]
     assert [int(frame.image[..., 2].mean()) for frame in frames] == [10, 30]  # red comes third in BGR
-    assert len(said) == 1
-    assert "broken.png cannot be read" in said[0]
+    assert len(messages) == 1
+    assert "broken.png cannot be read" in messages[0]
 
 
 def test_a_single_damaged_photo_is_an_error(tmp_path: Path) -> None:
@@ -112,10 +112,10 @@ def test_a_single_damaged_photo_is_an_error(tmp_path: Path) -> None:
         list(Photos(tmp_path / "broken.png", silent).frames())
 
 
-def test_a_camera_that_goes_away_comes_back_and_its_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_camera_is_reconnected_and_its_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facemask.video.sources.camera.FIRST_PAUSE", 0.05)
-    camera, said = FakeCamera(), list[str]()
-    source = Camera(camera.address, said.append, reconnect=30)
+    camera, messages = FakeCamera(), list[str]()
+    source = Camera(camera.address, messages.append, reconnect=30)
     frames = source.frames()
     before = [next(frames) for _ in range(5)]
     camera.switch_off()
@@ -123,7 +123,7 @@ def test_a_camera_that_goes_away_comes_back_and_its_password_is_never_shown(monk
 
     def say(sentence: str) -> None:
         nonlocal is_back
-        said.append(sentence)
+        messages.append(sentence)
         if "connection lost" in sentence:
             camera.switch_on()
         is_back |= "connected again" in sentence
@@ -136,22 +136,22 @@ def test_a_camera_that_goes_away_comes_back_and_its_password_is_never_shown(monk
     assert [frame.number for frame in before] == list(range(5))
     assert after.number >= 5
     assert after.seconds > before[-1].seconds
-    assert any("connection lost; reconnecting for up to 30 s" in sentence for sentence in said)
-    assert "secret" not in source.name + "".join(said)
+    assert any("connection lost; reconnecting for up to 30 s" in sentence for sentence in messages)
+    assert "secret" not in source.name + "".join(messages)
 
 
-def test_a_camera_that_stays_away_ends_the_source() -> None:
-    camera, said = FakeCamera(), list[str]()
-    source = Camera(camera.address, said.append, reconnect=0.2)
+def test_a_camera_that_cannot_be_reconnected_ends_the_source() -> None:
+    camera, messages = FakeCamera(), list[str]()
+    source = Camera(camera.address, messages.append, reconnect=0.2)
     frames = source.frames()
     next(frames)
     camera.switch_off()
     for _ in frames:
         pass
-    assert said[-1].endswith("no connection for 0.2 s.")
+    assert messages[-1].endswith("no connection for 0.2 s.")
 
 
-def test_a_camera_that_was_never_there_is_an_error() -> None:
+def test_a_missing_camera_raises() -> None:
     camera = FakeCamera()
     camera.switch_off()
     with pytest.raises(DataError, match=r"http://127.0.0.1:\d+/live.mjpg cannot be opened; check the URL"):

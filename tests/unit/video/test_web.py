@@ -1,4 +1,4 @@
-"""The page shows what is there, to whom it may, and ends with it."""
+"""The page shows the frames to those who may see them, and ends with the video."""
 
 import json
 import socket
@@ -58,7 +58,7 @@ def code_of(request: urllib.request.Request) -> int:
         return error.code
 
 
-def test_the_page_asks_nobody_else_for_anything(sink: WebSink) -> None:
+def test_the_page_loads_nothing_from_other_hosts(sink: WebSink) -> None:
     with urllib.request.urlopen(ask(sink, "/"), timeout=TIMEOUT) as answer:
         page, policy = answer.read().decode(), answer.headers["Content-Security-Policy"]
     assert "<title>facemask</title>" in page
@@ -67,7 +67,7 @@ def test_the_page_asks_nobody_else_for_anything(sink: WebSink) -> None:
     assert code_of(ask(sink, "/other")) == 404
 
 
-def test_counts_come_as_they_change_and_the_last_word_is_that_it_is_over(sink: WebSink) -> None:
+def test_counts_are_sent_when_they_change_and_the_end_is_announced(sink: WebSink) -> None:
     with urllib.request.urlopen(ask(sink, "/counts"), timeout=TIMEOUT) as answer:
         states = []
         sink.write(scene(7))
@@ -82,7 +82,7 @@ def test_counts_come_as_they_change_and_the_last_word_is_that_it_is_over(sink: W
     assert [state["is_over"] for state in states[-2:]] == [False, True]
 
 
-def test_the_picture_moves_and_stops_at_the_end(sink: WebSink) -> None:
+def test_the_stream_updates_and_ends_with_the_video(sink: WebSink) -> None:
     with urllib.request.urlopen(ask(sink, "/picture"), timeout=TIMEOUT) as answer:
         seen = []
         for number in (3, 8):
@@ -97,7 +97,7 @@ def test_the_picture_moves_and_stops_at_the_end(sink: WebSink) -> None:
     assert seen == [3, 8]
 
 
-def test_without_anyone_looking_nothing_is_drawn(sink: WebSink) -> None:
+def test_frames_are_not_drawn_without_viewers(sink: WebSink) -> None:
     shown = scene(1)
     sink.write(shown)
     assert "picture" not in vars(shown)
@@ -112,11 +112,11 @@ def test_foreign_host_header_is_rejected(sink: WebSink, host: str, code: int) ->
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 def test_the_printed_link_opens_and_nothing_opens_without_its_token(tmp_path: Path, host: str) -> None:
-    said: list[str] = []
+    messages: list[str] = []
     sink = WebSink(host=host, port=0)
-    sink.begin(Frames([]), tmp_path, said.append)
+    sink.begin(Frames([]), tmp_path, messages.append)
     try:
-        link = said[0].removeprefix("watch at ")
+        link = messages[0].removeprefix("watch at ")
         assert "0.0.0.0" not in link  # which no browser could open elsewhere
         with urllib.request.urlopen(link, timeout=TIMEOUT) as answer:
             assert answer.status == 200
@@ -128,12 +128,12 @@ def test_the_printed_link_opens_and_nothing_opens_without_its_token(tmp_path: Pa
     finally:
         sink.end()
     with pytest.raises(ConfigError, match="sink=web shows videos"):
-        WebSink().begin(Frames([], is_stills=True), tmp_path, said.append)
+        WebSink().begin(Frames([], is_stills=True), tmp_path, messages.append)
     assert WebSink().token != WebSink().token
     assert WebSink(token="ours").token == "ours"
 
 
-def test_a_slow_request_and_too_many_connections_are_hung_up(sink: WebSink, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_requests_and_excess_connections_are_closed(sink: WebSink, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_server._Handler, "timeout", 0.5)
     with socket.create_connection(("127.0.0.1", sink.port), timeout=TIMEOUT) as slow:
         begun = time.monotonic()
@@ -168,6 +168,6 @@ def _is_closed(connection: socket.socket) -> bool:
         return True
 
 
-def test_a_port_that_is_taken_is_an_error_in_words(sink: WebSink, tmp_path: Path) -> None:
+def test_a_port_in_use_raises_a_clear_error(sink: WebSink, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot listen on 127.0.0.1:\d+ .*sink.web.port=0"):
         WebSink(port=sink.port).begin(Frames([]), tmp_path, lambda _: None)
