@@ -9,6 +9,7 @@ import logging
 import multiprocessing
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -127,6 +128,7 @@ def _become(
 ) -> None:
     for descriptor, stream in enumerate(streams, start=1):
         os.dup2(os.open(stream, os.O_WRONLY | os.O_CREAT), descriptor)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start background jobs with SIGINT ignored
     multiprocessing.set_start_method(None, force=True)  # the platform's own for its children, as in a fresh process
     os.chdir(folder)
     os.environ.clear()

@@ -19,6 +19,8 @@ USED_BY_BOTH = {
     "data.store_dir",
     "report.faces",
     "report.title",
+    "private",
+    "trust",
 }
 REJECTED_BY_OTHER_CHECKS = {"sweep_folder", "top", "split", "data.root"}  # with photos=
 
