@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 .PHONY: help setup train study quick test test-random coverage fuzz kill check format format-check lint types imports
 
 # One process per core, each with one thread; a file's tests stay in one process, because they share trained runs.
-PYTEST_SHUFFLED := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+PYTEST_SHUFFLED := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 PYTEST          := $(PYTEST_SHUFFLED) -p no:randomly
 
 help: ## list the targets

@@ -268,6 +268,12 @@ def test_a_cut_off_file_raises(place: Path, format_: str) -> None:
                 Predictor.load(file)
         damaged.write_bytes(whole)
     assert Predictor.load(file).predict([]).shape == (0, 2)
+    if format_ == "openvino":
+        whole = file.read_bytes()
+        file.write_bytes(whole.replace(b"class_names", b"class_name\xff"))  # not UTF-8
+        with pytest.raises(ModelError, match=r"cannot open .*: if it is damaged, export the run again"):
+            Predictor.load(file)
+        file.write_bytes(whole)
     for weights in file.parent.glob("*.bin"):
         weights.unlink()
         with pytest.raises(ModelError, match=r"CNN-fp32\.bin is missing: an OpenVINO model is two files"):

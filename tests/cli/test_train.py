@@ -120,7 +120,8 @@ def one_and_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words += ["model.freeze=backbone", "augment.views=0", "model.dropout=0", "model.input_size=32", "lr=0.1"]
     ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     for name, trainer in (("one", ["trainer.accelerator=cpu"]), ("two", ddp)):
-        done = type_fresh_command(PROJECT / "train.py", [*words, *trainer, f"hydra.run.dir={folder}/{name}"], folder)
+        line = [*words, *trainer, f"hydra.run.dir={folder}/{name}"]
+        done = type_fresh_command(PROJECT / "train.py", line, folder)
         assert done.code == 0, done.err
         assert done.out.count("epoch 1/2") == 1
         assert "sync_dist" not in done.err

@@ -1,4 +1,4 @@
-"""``python kill.py [N] [SEED]``: kill commands at random moments, repeat them, and count what was lost.
+"""``python kill.py [N] [SEED] [COMMAND …]``: kill commands at random moments, repeat them, and count what was lost.
 
 Each command is killed with SIGKILL at a random moment, together with its children; every file that it left must be
 readable, and the same command typed again must end with what an undisturbed one ends with, without fitting a complete
@@ -184,23 +184,24 @@ def make_place(place: Path) -> None:
     assert finish(start(place, words, place / "log")) == 0, (place / "log").read_text()
 
 
-def main(n: int = 100, seed: int = 0) -> Counter[str]:
-    """Kill n commands in turn; return how many kills lost what, and print the details."""
+def main(n: int = 100, seed: int = 0, names: Sequence[str] = ()) -> Counter[str]:
+    """Kill n commands, all or the named ones in turn; return how many kills lost what, and print the details."""
+    victims = {name: VICTIMS[name] for name in names or VICTIMS}
     chance, found, begun = random.Random(seed), Counter[str](), time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary, "place")
         place.mkdir()
         make_place(place)
         whole, durations = {}, {}
-        for name, victim in VICTIMS.items():
+        for name, victim in victims.items():
             folder = Path(shutil.copytree(place, Path(temporary, name)))
             since = time.monotonic()
             assert finish(start(folder, victim.script, place / "log")) == 0, (place / "log").read_text()
             whole[name], durations[name] = victim.result(folder), time.monotonic() - since
             shutil.rmtree(folder)
         for number in range(n):
-            name = list(VICTIMS)[number % len(VICTIMS)]
-            for problem in kill(VICTIMS[name], name, place, Path(temporary, "killed"), durations[name], whole, chance):
+            name = list(victims)[number % len(victims)]
+            for problem in kill(victims[name], name, place, Path(temporary, "killed"), durations[name], whole, chance):
                 found[problem.partition(":")[0]] += 1
                 print(f"{number}: {name}: {problem}")
     print(f"{n} kills, seed {seed}, in {time.monotonic() - begun:.0f} s: {dict(found) or 'nothing was lost'}")
@@ -251,4 +252,4 @@ def is_complete(fold: Path) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(int(bool(main(*(int(word) for word in sys.argv[1:])))))
+    sys.exit(int(bool(main(*(int(word) for word in sys.argv[1:3]), names=sys.argv[3:]))))

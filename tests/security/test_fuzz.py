@@ -12,9 +12,12 @@ from conftest import PROJECT
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs fork")]
 
 
-@pytest.mark.parametrize(("script", "expected"), [("fuzz", "44 damaged files, seed 1"), ("kill", "nothing was lost")])
-def test_nothing_goes_wrong(tmp_path: Path, script: str, expected: str) -> None:
-    command = [sys.executable, str(PROJECT / f"tests/security/{script}.py"), "44" if script == "fuzz" else "2", "1"]
+@pytest.mark.parametrize(
+    ("script", "arguments", "expected"),
+    [("fuzz", ["22", "1"], "22 damaged files, seed 1"), ("kill", ["2", "1", "training", "import"], "nothing was lost")],
+)
+def test_nothing_goes_wrong(tmp_path: Path, script: str, arguments: list[str], expected: str) -> None:
+    command = [sys.executable, str(PROJECT / f"tests/security/{script}.py"), *arguments]
     paths = f"{PROJECT}/tests"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([paths, os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280)

@@ -39,18 +39,19 @@ def open_onnx(file: Path, threads: int | None = None, providers: str | Sequence[
     options.intra_op_num_threads = threads or 0
     try:
         session = onnxruntime.InferenceSession(str(file), options, chosen)
+        metadata = session.get_modelmeta().custom_metadata_map.get(METADATA)  # damaged text raises here and below
+        inputs, outputs = _specs(session.get_inputs()), _specs(session.get_outputs())
+        name = session.get_inputs()[0].name if inputs else ""
     except Exception as error:  # ONNX Runtime's exception types are not public
         raise cannot_open(file, "ONNX Runtime", onnxruntime.__version__, error) from error
     # ONNX Runtime silently drops providers whose libraries are missing.
     _check_providers(chosen, session.get_providers())
-    preprocessing = read_metadata(file, session.get_modelmeta().custom_metadata_map.get(METADATA))
-    name = session.get_inputs()[0].name if session.get_inputs() else ""
 
     def run(images: Any) -> Probabilities:
         probabilities = session.run(None, {name: np.ascontiguousarray(images)})[0]
         return np.asarray(probabilities, dtype=np.float32)
 
-    return as_backend(file, preprocessing, _specs(session.get_inputs()), _specs(session.get_outputs()), run)
+    return as_backend(file, read_metadata(file, metadata), inputs, outputs, run)
 
 
 def _check_providers(chosen: Sequence[Provider], available: Sequence[str]) -> None:

@@ -43,7 +43,7 @@ def open_openvino(file: Path, threads: int | None = None, device: str | None = N
         metadata = model.get_rt_info(METADATA).astype(str) if model.has_rt_info(METADATA) else None
         inputs, outputs = ([_spec(port) for port in ports] for ports in (model.inputs, model.outputs))
         request = core.compile_model(model, device, options).create_infer_request()
-    except RuntimeError as error:  # OpenVINO raises only this type
+    except (RuntimeError, UnicodeDecodeError) as error:  # all that OpenVINO raises; the second for damaged text
         raise cannot_open(file, "OpenVINO", openvino.__version__.partition("-")[0], error) from error
 
     def run(images: Any) -> Probabilities:

@@ -200,6 +200,9 @@ def test_files_that_are_not_models_raise(tmp_path: Path, capfd: pytest.CaptureFi
         cut.write_bytes(whole[: int(fraction * len(whole))])
         with pytest.raises(ModelError, match=r"cut\.onnx (\(.*\): if it is damaged, export|was not written by)"):
             Predictor.load(cut)
+    cut.write_bytes(whole.replace(b"class_names", b"class_name\xff"))  # not UTF-8
+    with pytest.raises(ModelError, match=r"cannot open .*cut\.onnx \(.*\): if it is damaged, export the run again"):
+        Predictor.load(cut)
     with pytest.raises(ModelError, match=r"cannot open .*cut\.pt2 \(.*\): if it is damaged, export the run again"):
         Predictor.load((tmp_path / "cut.onnx").rename(tmp_path / "cut.pt2"))
     assert capfd.readouterr().err == ""
