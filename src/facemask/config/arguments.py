@@ -20,6 +20,18 @@ CUSTOM = {"model": "model", "detector": "detector", "sink": "sink.custom"}
 # Subcommands of the installed ``facemask`` that differ from the name of the script.
 SUBCOMMANDS = {"infer_video": "infer", "prepare_data": "prepare"}
 EMPTY: Mapping[str, str] = MappingProxyType({})
+# The config groups of train.py that hold settings of a run, with their defaults in conf/train.yaml.
+DEFAULT_CHOICES: Mapping[str, str] = MappingProxyType(
+    {
+        "data": "demo",
+        "augment": "light",
+        "model": "mobilenetv2",
+        "optim": "adamw",
+        "schedule": "onecycle",
+        "trainer": "default",
+        "callbacks": "default",
+    }
+)
 
 
 def normalise_arguments(arguments: list[str], repeated: str = "", renamed: Mapping[str, str] = EMPTY) -> list[str]:
@@ -106,6 +118,27 @@ def command_line(overrides: Iterable[str]) -> str:
     """Return the command line that repeats one job, without the keys that only apply to a sweep."""
     words = [word for word in overrides if word.partition("=")[0] not in SWEEP_ONLY_KEYS]
     return f"{program()} {shlex.join(words)}".rstrip()
+
+
+def typed_choices(command: str) -> dict[str, str]:
+    """Return the choices of config groups on a command line, as typed.
+
+    Groups that are not typed have the default of ``train.py``; with ``experiment=``, which may change it, they are left
+    out.
+
+    Args:
+        command: command line from :func:`command_line`.
+
+    Returns:
+        The choice of each group, such as ``{"augment": "light"}``; empty if there is no command.
+    """
+    try:
+        words = [word.lstrip("+").partition("=") for word in shlex.split(command) if "=" in word]
+    except ValueError:  # a damaged command
+        return {}
+    values = {key: value for key, _, value in words}
+    default = {} if "experiment" in values or not command else DEFAULT_CHOICES
+    return dict(default) | {key: values[key] for key in (*DEFAULT_CHOICES, "experiment") if key in values}
 
 
 def _to_word(value: object) -> str:

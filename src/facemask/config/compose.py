@@ -10,7 +10,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-from facemask.config.resolvers import direction, folder_name, monitor_mode, run_folder
+from facemask.config.resolvers import base_name, direction, folder_name, monitor_mode, run_folder
 from facemask.config.schemas import TASKS, EvaluateConfig, ExportConfig, InferVideoConfig, TrainConfig
 
 PACKAGE = Path(__file__).parents[1]
@@ -25,7 +25,7 @@ def register() -> None:
     schemas |= {"infer_video": InferVideoConfig, **TASKS}
     for name, schema in schemas.items():
         store.store(name=f"{name}_schema", node=schema)
-    for resolver in (monitor_mode, direction, folder_name, run_folder):
+    for resolver in (base_name, monitor_mode, direction, folder_name, run_folder):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
 
 

@@ -9,9 +9,19 @@ from facemask.config.schemas import TrainConfig
 from facemask.config.typed import to_plain
 
 ALL_FOLDS = "all"
+EXPERIMENT = "experiment"  # config group whose files set keys of all other groups
 SWEEP_ONLY_KEYS = {"sweep", "launcher", "race", "race_margin", "fail_fast"}  # ignored by a single run
 # Keys that do not change the results; runs of the same experiment may differ in them.
-NOT_COMPARED = {"logger", "resume", "trust", "private", "name", "data.num_workers", "data.store_dir"} | SWEEP_ONLY_KEYS
+NOT_COMPARED = {
+    "logger",
+    "resume",
+    "trust",
+    "private",
+    "name",
+    "data.name",
+    "data.num_workers",
+    "data.store_dir",
+} | SWEEP_ONLY_KEYS
 ABSENT = "(absent)"
 Values = dict[str, object]  # settings by dotted key
 
@@ -87,11 +97,15 @@ def identities(configs: Sequence[TrainConfig], without: tuple[str, ...] = ("fold
     return [hashlib.sha256(json.dumps(row, default=str).encode()).hexdigest()[:16] for row in rows]
 
 
-def varied_keys(configs: Sequence[TrainConfig]) -> list[str]:
+def varied_keys(configs: Sequence[TrainConfig], choices: Sequence[Mapping[str, str]] = ()) -> list[str]:
     """Return the keys that vary among configurations, without keys that only follow another varied key.
 
     A dotted key follows a shorter key if both split the configurations into the same groups, as ``optim.lr`` follows
-    ``lr``.
+    ``lr``. The keys of a config group follow its choice: ``augment`` takes the place of ``augment.steps.flip.p``.
+
+    Args:
+        configs: configurations.
+        choices: typed choices of the config groups of each configuration; empty to show the keys of the groups.
     """
     flat = [_compared(config) for config in configs]
     keys = sorted(set().union(*flat) - {"fold"}, key=lambda key: (key.count("."), key))
@@ -102,18 +116,47 @@ def varied_keys(configs: Sequence[TrainConfig]) -> list[str]:
         if any(_differ(value, values[0]) for value in values) and ("." not in key or partition not in partitions):
             varied.append(key)
             partitions.add(partition)
+    for group in sorted(set().union(*choices)):
+        chosen = [choice.get(group) for choice in choices]
+        if None in chosen or len(set(chosen)) < 2:
+            continue
+        followers = [
+            key
+            for key in varied
+            if (group == EXPERIMENT or key.partition(".")[0] == group)
+            and _follows([_value(key, one) for one in flat], chosen)
+        ]
+        if followers:
+            varied = [group, *(key for key in varied if key not in followers)]
     return varied
 
 
-def label_keys(varied: Sequence[str], models: Sequence[str]) -> list[str]:
-    """Return the varied keys to show in a label, without ``model.*`` if several models are compared.
+def labels(
+    configs: Sequence[TrainConfig | None],
+    models: Sequence[str],
+    varied: Sequence[str],
+    choices: Sequence[Mapping[str, str]],
+) -> list[str]:
+    """Return a label for each configuration: its model and its values of the varied keys.
+
+    The model is named by its typed choice if that varies, else by its network. ``model.*`` is left out if several
+    networks are compared.
 
     Args:
+        configs: configurations; None if it is not known.
+        models: names of the networks.
         varied: keys that vary, from :func:`varied_keys`.
-        models: model names.
+        choices: typed choices of the config groups of each configuration.
     """
-    has_several_models = len(set(models)) > 1
-    return [key for key in varied if not (has_several_models and key.startswith("model.")) and key != "name"]
+    has_several_models = len({model for model in models if model}) > 1 or "model" in varied
+    shown = [key for key in varied if not (has_several_models and key.partition(".")[0] == "model")]
+    found = []
+    for config, model, chosen in zip(configs, models, choices, strict=True):
+        values = flat_values(config) | dict(chosen) if config else {}
+        name = chosen.get("model", model) if "model" in varied else model
+        words = [name, *(format_setting(key, values[key], digits=4) for key in shown if key in values)]
+        found.append(" ".join(words).strip())
+    return found
 
 
 def _compared(config: TrainConfig) -> Values:
@@ -152,6 +195,11 @@ def _signature_default(target: str, name: str) -> object:
 def _differ(one: object, other: object) -> bool:
     """Return whether two values differ; 1 and 1.0 do, because ``limit_train_batches`` distinguishes them."""
     return repr(one) != repr(other)
+
+
+def _follows(values: Sequence[object], choices: Sequence[str | None]) -> bool:
+    """Return whether configurations with the same choice have the same value."""
+    return len({(choice, repr(value)) for choice, value in zip(choices, values, strict=True)}) == len(set(choices))
 
 
 def _partition(values: Sequence[object]) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
@@ -37,6 +38,11 @@ def folder_name(overrides: Iterable[str]) -> str:
     if safe == name:
         return name
     return f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"  # keeps shortened names unique
+
+
+def base_name(root: str) -> str:
+    """Return the name of a folder, without its path."""
+    return Path(root).expanduser().resolve().name or "folder"
 
 
 def run_folder(resume: str | None, time: str) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 from lightning.pytorch import LightningModule
 
-from facemask.config.arguments import program
+from facemask.config import keys
+from facemask.config.arguments import program, typed_choices
 from facemask.config.component import network_name
-from facemask.config.keys import ALL_FOLDS, flat_values, format_setting, label_keys, varied_keys
+from facemask.config.keys import ALL_FOLDS
 from facemask.config.schemas import TrainConfig
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import RunError
@@ -179,18 +180,23 @@ def fold_folder(folder: Path, fold: int | None = None) -> Path:
     return pick_folds(_folds_of(folder), fold)[0]
 
 
+def _command(fold: Path) -> str:
+    """Return the command line of the run of a fold."""
+    run = read_run(fold.parent)
+    return run.command if run else ""
+
+
 def _labels(folders: Sequence[Path], described: Sequence[tuple[TrainConfig, FoldResult]]) -> list[str]:
     """Label each model by its name and differing settings, and by its folder if these are equal.
 
     Settings are only shown for runs, because other checkpoints do not record all of them.
     """
     models = [network_name(config.model) for config, _ in described]
-    configs = [config for folder, (config, _) in zip(folders, described, strict=True) if folder.is_dir()]
-    shown = label_keys(varied_keys(configs), models)
-    names = []
-    for folder, model, (config, _) in zip(folders, models, described, strict=True):
-        values = flat_values(config) if folder.is_dir() else {}
-        names.append(" ".join([model, *(format_setting(key, values[key], digits=4) for key in shown if key in values)]))
+    configs = [config if folder.is_dir() else None for folder, (config, _) in zip(folders, described, strict=True)]
+    choices = [typed_choices(_command(folder)) if folder.is_dir() else {} for folder in folders]
+    known = [(config, chosen) for config, chosen in zip(configs, choices, strict=True) if config]
+    varied = keys.varied_keys([config for config, _ in known], [chosen for _, chosen in known])
+    names = keys.labels(configs, models, varied, choices)
     if len({folder.name for folder in folders}) > 1 or len({folder.parent for folder in folders}) < len(folders):
         names = [f"{name} {folder.name}" for name, folder in zip(names, folders, strict=True)]
     if len(set(names)) < len(names):

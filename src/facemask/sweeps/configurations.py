@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from facemask.config import keys
-from facemask.config.keys import ALL_FOLDS, Values, flat_values, format_setting, identities, label_keys
+from facemask.config.arguments import typed_choices
+from facemask.config.keys import ALL_FOLDS, Values, flat_values, identities
 from facemask.config.schemas import TrainConfig
 from facemask.errors import RunError
 from facemask.runs.results import FoldResult, RunResult, Spread
@@ -45,9 +46,14 @@ class Configuration:
     rank: int | None = None
 
     @property
+    def choices(self) -> dict[str, str]:
+        """Typed choices of the config groups."""
+        return typed_choices(self.command)
+
+    @property
     def values(self) -> Values:
-        """All settings by dotted key."""
-        return flat_values(self.config) if self.config else {}
+        """All settings by dotted key, and the choices of the config groups."""
+        return flat_values(self.config) | dict(self.choices) if self.config else {}
 
     def score(self, fold: int) -> float:
         """Return the best monitored score of a complete fold."""
@@ -126,19 +132,19 @@ def asked_folds(configurations: Sequence[Configuration]) -> frozenset[int]:
 
 def distinguishing_keys(configurations: Sequence[Configuration]) -> list[str]:
     """Return the keys in which the configurations differ."""
-    return keys.varied_keys([c.config for c in configurations if c.config])
+    known = [(c.config, c.choices) for c in configurations if c.config]
+    return keys.varied_keys([config for config, _ in known], [choices for _, choices in known])
 
 
 def labels(configurations: Sequence[Configuration], varied: Sequence[str]) -> list[str]:
     """Return a label for each configuration: its model and its values of the varied keys."""
-    shown = label_keys(varied, [c.model for c in configurations if c.model])
-    return [_label(c, shown) for c in configurations]
-
-
-def _label(configuration: Configuration, shown: Sequence[str]) -> str:
-    values = configuration.values
-    words = [configuration.model, *(format_setting(key, values[key], digits=4) for key in shown if key in values)]
-    return " ".join(words).strip() or configuration.command or "did not start"
+    found = keys.labels(
+        [c.config for c in configurations],
+        [c.model for c in configurations],
+        varied,
+        [c.choices for c in configurations],
+    )
+    return [label or c.command or "did not start" for label, c in zip(found, configurations, strict=True)]
 
 
 def _runs(folder: Path) -> Iterator[_Run]:

@@ -4,15 +4,17 @@ Runs that differ only in the fold are one configuration. Only configurations wit
 over different folds are means over different images.
 """
 
-import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from scipy.stats import t as student_t
+
 from facemask.config.resolvers import monitor_sign
 from facemask.errors import FaceMaskError, RunError
 from facemask.sweeps.configurations import Configuration, asked_folds, distinguishing_keys, gather, labels
+from facemask.sweeps.race import paired_difference
 
 DEFAULT_MONITOR = "val/auroc"  # if no job has a configuration
 
@@ -59,7 +61,7 @@ def summarise(folder: Path) -> Summary:
     if not found:
         raise RunError(f"{folder} contains no runs; give the folder of a sweep, such as outputs/sweeps/NAME.")
     monitors = {c.config.monitor for c in found if c.config}
-    data = {(fold.facts.name, fold.facts.fingerprint) for c in found for fold in c.folds.values()}
+    data = {fold.facts.fingerprint for c in found for fold in c.folds.values()}
     if len(monitors) > 1 or len(data) > 1:
         raise RunError(
             f"{folder} contains runs with different data or monitors, which cannot be ranked together; "
@@ -106,18 +108,32 @@ def _verdict(ranked: Sequence[Configuration], monitor: str, asked: frozenset[int
         return f"{best.label} is the only complete configuration."
     if len(asked) < 2:
         return f"{best.label} is first by {monitor} on one fold, which says nothing about chance; run fold=all."
-    error = (best.spread().std or 0.0) / math.sqrt(len(asked))
-    gap = abs(best.mean - ranked[1].mean)
-    if gap > error:
-        return (
-            f"{best.label} is first by {gap:.4f} in {monitor}, more than one standard error of its mean ({error:.4f})."
-        )
-    near = [c for c in ranked if abs(c.mean - best.mean) <= error]
-    cheapest = min(near, key=lambda c: c.seconds)
-    return (
-        f"{len(near)} configurations are within one standard error ({error:.4f} in {monitor}) of the first; the "
-        f"cheapest of them to train is {cheapest.label} ({cheapest.seconds:.0f} s)."
+    quantile = float(student_t.ppf(0.975, len(asked) - 1))
+    gap, error = paired_difference(best, ranked[1])
+    gap *= monitor_sign(monitor)
+    difference = (
+        f"{gap:.4f} in {monitor} (95 % interval {gap - quantile * error:.4f} to {gap + quantile * error:.4f}, "
+        f"paired over {len(asked)} folds)"
     )
+    near = [c for c in ranked[1:] if not _is_behind(c, best, quantile)]
+    if not near:
+        return f"{best.label} is first, ahead of {ranked[1].label} by {difference}."
+    if ranked[1] not in near:
+        second = f"{best.label} is ahead of {ranked[1].label} by {difference}."
+    else:
+        second = f"{best.label} and {ranked[1].label} are not distinguishable: they differ by {difference}."
+    cheapest = min([best, *near], key=lambda c: c.seconds)
+    others = f"{len(near)} configuration{'s' if len(near) > 1 else ''}"
+    return (
+        f"{second} {others} cannot be distinguished from the first; the cheapest to train of these "
+        f"{len(near) + 1} is {cheapest.label} ({cheapest.seconds:.0f} s)."
+    )
+
+
+def _is_behind(configuration: Configuration, best: Configuration, quantile: float) -> bool:
+    """Return whether the paired difference of the folds is significant at the 5 % level (two-sided t-test)."""
+    gap, error = paired_difference(best, configuration)
+    return abs(gap) > quantile * error
 
 
 def _savings(configurations: Sequence[Configuration], asked: frozenset[int]) -> list[str]:

@@ -6,15 +6,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
+from facemask.config.arguments import DEFAULT_CHOICES, typed_choices
 from facemask.config.component import Component
+from facemask.config.compose import CONF
 from facemask.config.keys import (
     ABSENT,
     differing_keys,
     flat_values,
     format_setting,
     identities,
-    label_keys,
+    labels,
     varied_keys,
 )
 from facemask.config.schemas import TrainConfig
@@ -129,9 +132,50 @@ def test_varied_keys_omit_a_dotted_key_that_follows_a_shorter_key() -> None:
 
 
 def test_labels_omit_model_keys_when_models_differ() -> None:
-    varied = ["lr", "model.dropout", "name"]
-    assert label_keys(varied, ["a", "a"]) == ["lr", "model.dropout"]
-    assert label_keys(varied, ["a", "b"]) == ["lr"]
+    configs = [configuration(lr=lr) for lr in (0.1, 0.2)]
+    varied = ["lr", "model.name"]
+    assert labels(configs, ["a", "a"], varied, [{}, {}]) == ["a lr=0.1 model.name=net", "a lr=0.2 model.name=net"]
+    assert labels(configs, ["a", "b"], varied, [{}, {}]) == ["a lr=0.1", "b lr=0.2"]
+    assert labels([configs[0], None], ["a", ""], varied, [{}, {}]) == ["a lr=0.1 model.name=net", ""]
+
+
+def test_groups_are_shown_by_their_typed_choice() -> None:
+    sgd = Component("torch.optim.SGD", {"lr": 0.1, "momentum": 0.9}, True)
+    none, cosine = (Component(f"facemask.models.schedules.{name}", is_partial=True) for name in ("none", "cosine"))
+    configs = [replace(CONFIG, optim=o, schedule=s) for o in (CONFIG.optim, sgd) for s in (none, cosine)]
+    choices = [{"optim": o, "schedule": s} for o in ("adamw", "sgd") for s in ("none", "cosine")]
+    assert varied_keys(configs, choices) == ["schedule", "optim"]
+    found = labels(configs, ["net"] * 4, varied_keys(configs, choices), choices)
+    assert found == [f"net schedule={c['schedule']} optim={c['optim']}" for c in choices]
+    # A key that varies within a choice is shown beside it.
+    fast = replace(configs[3], optim=sgd.with_arguments(momentum=0.5))
+    assert varied_keys([*configs, fast], [*choices, choices[3]]) == ["schedule", "optim", "optim.momentum"]
+    # Without the choice of one configuration, the keys are shown.
+    assert varied_keys(configs, [{}, *choices[1:]]) == ["optim._target_", "schedule._target_"]
+
+
+def test_an_experiment_stands_for_all_keys_that_follow_it() -> None:
+    configs = [replace(CONFIG, lr=lr, epochs=epochs) for epochs in (3, 9) for lr in (0.1, 0.2)]
+    choices = [{"experiment": name} for name in ("short", "short", "long", "long")]
+    assert varied_keys(configs, choices) == ["experiment", "lr"]
+
+
+def test_models_are_named_by_their_choice_if_it_varies() -> None:
+    frozen = replace(CONFIG, model=CONFIG.model.with_arguments(freeze="backbone"))
+    configs, choices = [CONFIG, frozen], [{"model": "mobilenetv2"}, {"model": "mobilenetv2_frozen"}]
+    assert labels(configs, ["net", "net"], varied_keys(configs, choices), choices) == [
+        "mobilenetv2",
+        "mobilenetv2_frozen",
+    ]
+
+
+def test_default_choices_are_those_of_the_command() -> None:
+    defaults = OmegaConf.load(CONF / "train.yaml").defaults
+    written = {key: value for entry in defaults if not isinstance(entry, str) for key, value in entry.items()}
+    assert {key: written[key] for key in DEFAULT_CHOICES} == DEFAULT_CHOICES
+    assert typed_choices("python train.py augment=none 'lr=1e-2'") == {**DEFAULT_CHOICES, "augment": "none"}
+    assert typed_choices("python train.py experiment=mine model=cnn") == {"experiment": "mine", "model": "cnn"}
+    assert typed_choices("") == typed_choices("train.py 'unfinished") == {}
 
 
 def test_settings_are_flattened_and_formatted_as_typed() -> None:

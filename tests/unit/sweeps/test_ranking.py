@@ -66,18 +66,23 @@ def test_configurations_without_all_folds_are_shown_but_not_ranked(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("gap", "expected"),
+    ("second", "expected"),
     [
         (
-            0.001,
-            r"2 configurations are within one standard error \(0.0153 in val/auroc\) .* net bs=16 \(480 s\)",
+            # The first loses a fold: 0.9, 0.95, 0.94 against 0.92, 0.9, 0.91, a paired standard error of 0.0208.
+            {0: 0.92, 1: 0.90, 2: 0.91},
+            r"net bs=32 and net bs=16 are not distinguishable: they differ by 0\.0200 in val/auroc \(95 % interval "
+            r"-0\.0696 to 0\.1096, paired over 3 folds\)\. 1 configuration cannot .* net bs=16 \(480 s\)",
         ),
-        (0.1, "net bs=32 is first by 0.1000 in val/auroc, more than one standard error of its mean"),
+        (
+            {0: 0.80, 1: 0.85, 2: 0.845},
+            r"net bs=32 is first, ahead of net bs=16 by 0\.0983 in val/auroc \(95 % interval 0\.0912 to 0\.1055",
+        ),
     ],
 )
-def test_the_verdict_states_its_uncertainty(tmp_path: Path, gap: float, expected: str) -> None:
+def test_the_verdict_compares_the_folds_in_pairs(tmp_path: Path, second: dict[int, float], expected: str) -> None:
     write_run(tmp_path / "first", SCORES, bs=32)
-    write_run(tmp_path / "second", shifted(-gap), bs=16)
+    write_run(tmp_path / "second", second, bs=16)
     verdict = summarise(tmp_path).verdict
     assert re.search(expected, verdict), verdict
 

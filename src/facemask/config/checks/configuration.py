@@ -4,9 +4,10 @@ import math
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from facemask.config.keys import flatten
 from facemask.config.trust import trust, trust_targets
 from facemask.config.typed import from_plain
 from facemask.errors import ConfigError, did_you_mean
@@ -30,7 +31,7 @@ def resolve_typed(config: DictConfig, schema: type[T], command: str) -> T:
     for key in sorted(given - known):
         raise ConfigError(f"{key} is not a key of {command}{did_you_mean(key, known)}")
     try:
-        missing = sorted(known - given) or sorted(OmegaConf.missing_keys(config))
+        missing = sorted(known - given) or _missing_values(config)
         if missing:
             raise ConfigError(f"{missing[0]} has no value; give it one: {missing[0]}=…")
         values = OmegaConf.to_container(config, resolve=True)
@@ -41,6 +42,13 @@ def resolve_typed(config: DictConfig, schema: type[T], command: str) -> T:
     named = values.get("trust") or []
     trust(*([named] if isinstance(named, str) else named))
     return from_plain(schema, {str(key): value for key, value in values.items()})
+
+
+def _missing_values(config: DictConfig) -> list[str]:
+    """Return the dotted keys without a value, but not those derived from them by interpolation."""
+    values = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(values, dict)
+    return sorted(key for key, value in flatten({str(k): v for k, v in values.items()}) if value == MISSING)
 
 
 def check_seeds(config: object) -> None:
