@@ -34,6 +34,10 @@ def first_line(error: BaseException) -> str:
     return lines[0].rstrip(".")[:200] if lines else type(error).__name__
 
 
+def _similarity(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one.lower(), other.lower()).ratio()
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return the end of an error message about an unknown word: the closest choices, or a list of all.
 
@@ -49,7 +53,7 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
         '; did you mean model?'
     """
     choices = sorted(choices)
-    alike = {choice: difflib.SequenceMatcher(None, word, choice).ratio() for choice in choices}
+    alike = {choice: max(_similarity(word, choice), _similarity(word, choice.rpartition("/")[2])) for choice in choices}
     best = max(alike.values(), default=0.0)
     if best > 0.6:
         return f"; did you mean {' or '.join(choice for choice in choices if alike[choice] == best)}?"

@@ -68,6 +68,22 @@ def test_each_defect_fails_it_until_it_is_allowed(clean: Path, tmp_path: Path) -
     assert audit(tmp_path, "data.root=set", *allowed, "min_side=6").code == 0
 
 
+def test_groups_keep_duplicates_together(clean: Path, tmp_path: Path) -> None:
+    manifest = [f"{file.relative_to(clean).as_posix()},{file.stem}" for file in sorted(clean.rglob("*.png"))]
+    (clean / "manifest.csv").write_text("\n".join(["file,photo", *manifest, "mask/copy.png,x", "mask/larger.png,y"]))
+    shutil.copy(clean / "mask/000.png", clean / "mask/copy.png")
+    with Image.open(clean / "mask/copy.png") as picture:
+        picture.resize((48, 48), Image.Resampling.BICUBIC).save(clean / "mask/larger.png")
+    assert audit(tmp_path, "data.root=set").code == 1
+    done = audit(tmp_path, "data.root=set", "group=true", "allow.exact_duplicates=1", "allow.near_duplicates=2")
+    assert done.code == 0, done.err
+    table = pd.read_csv(clean / "manifest.csv", dtype=str).set_index("file")
+    assert set(table.loc[["mask/000.png", "mask/copy.png", "mask/larger.png"], "group"]) == {"000"}
+    # Faces of the photo 000 in the other class are of its group, too; all other photos keep their own.
+    assert table["group"].value_counts().to_dict() == {"000": 4} | {f"{i:03d}": 2 if i < 9 else 1 for i in range(1, 11)}
+    assert table["photo"].tolist()[-2:] == ["x", "y"]
+
+
 @pytest.mark.parametrize(
     ("words", "expected_error"),
     [

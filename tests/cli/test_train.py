@@ -44,11 +44,26 @@ def test_the_first_command_ends_in_a_table_and_a_run_folder(workdir: Path) -> No
     for words in ("set", "split", "n", "accuracy", "macro F1", "AUROC", "demo", "validation", "160", "Ranges: 95 %"):
         assert words in done.out
     assert "epoch 1/1" in done.out
+    assert "classes: mask 256 + 64 + 80, no_mask 256 + 64 + 80, wrong_mask 128 + 32 + 40\n" in done.out
     assert done.err.strip() == "" or "Decoding" in done.err
     folder = workdir / done.out.split("Run folder: ")[1].split()[0]
     for name in ("config.yaml", "result.json", "predictions.parquet", "fold-0/best.ckpt", "fold-0/learning_curves.png"):
         assert (folder / name).is_file()
     assert folder.parent.parent == workdir / "outputs"
+
+
+def test_models_of_the_demo_set_say_so_at_every_door(workdir: Path) -> None:
+    caveat = "trained on the demo set, whose masks are drawn"
+    done = call_command(PROJECT / "train.py", [*SMALL, "hydra.run.dir=demo"], workdir, {})
+    assert f"note: {caveat}" in done.out
+    words = ["run=demo", "n_bootstraps=100", "hydra.run.dir=report"]
+    assert f"Note: CNN was {caveat}" in call_command(PROJECT / "evaluate.py", words, workdir, {}).out
+    assert caveat in (workdir / "report/report.html").read_text()
+    done = call_command(PROJECT / "export.py", ["run=demo", "max_drop=null", "hydra.run.dir=export"], workdir, {})
+    assert f"Note: {caveat}" in done.out
+    face = next((workdir / "data/demo/mask").glob("*.png"))
+    words = ["run=export/CNN-fp32.onnx", f"source={face}", "sink=none", "detector=haar", "hydra.run.dir=video"]
+    assert f"note: the model was {caveat}" in call_command(PROJECT / "infer_video.py", words, workdir, {}).err
 
 
 def test_a_run_can_be_a_teacher(workdir: Path) -> None:

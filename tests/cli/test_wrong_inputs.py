@@ -71,6 +71,9 @@ WRONG: list[tuple[str, Prepare, str]] = [
     ("model=mobilnet", nothing, "model=mobilnet: there is no such model; did you mean mobilenetv2 or mobilenetv3?"),
     ("data=xyz", nothing, "data=xyz: there is no such data; choose from: demo, faces3, folder, sfmask, sfmask10."),
     ("schedule=null", nothing, "a config group cannot be null; choose one of its files"),
+    ("faces", nothing, "'faces' has no key; did you mean KEY=faces? --help lists the keys."),
+    ("name=../evil -m lr=1,2", nothing, "name=../evil must be the name of a folder below outputs/sweeps"),
+    ("monitor=AUROC", nothing, "monitor=AUROC is not a validation metric; did you mean val/auroc?"),
     # values
     ("lr=abc", nothing, "lr must be a number, got abc."),
     ("lr=-1", nothing, "lr must be a positive number, got -1.0."),
@@ -82,7 +85,7 @@ WRONG: list[tuple[str, Prepare, str]] = [
     ("data.fraction=2", nothing, "data.fraction must be less than or equal to 1, got 2."),
     ("augment.without=[rotate]", nothing, "augment.without names 'rotate', which is not a step of this pipeline"),
     ("monitor=val/auc", nothing, "monitor=val/auc is not a validation metric; did you mean val/auroc?"),
-    ("bs", nothing, "'bs' cannot be parsed as KEY=VALUE"),
+    ("bs", nothing, "'bs' has no key; did you mean KEY=bs?"),
     ("fold=1.5", nothing, "fold must be an integer or a string, got 1.5."),
     ("--lr 1e-3", nothing, "--lr is not a flag; set keys without dashes: lr=VALUE"),
     ("--config-name foo", nothing, "there is no configuration file conf/foo.yaml."),

@@ -4,7 +4,8 @@ Checks run before torch is imported, so that an invalid value is reported within
 """
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -36,21 +37,26 @@ def train(config: DictConfig) -> float:
         _check_resume(typed.resume, is_sweep=sweep is not None)
     import torch
 
-    from facemask.runs.run_folder import read_trusted_config
+    from facemask.runs.run_folder import read_run, read_trusted_config
     from facemask.training import command
 
     if typed.resume is not None:
         typed = read_trusted_config(folder)
     if cores := runtime.launcher.get("cpus_per_task"):  # torch cannot know the limit of a Slurm job
         torch.set_num_threads(cores)
-    console = SafeConsole()
+    console, before = SafeConsole(), read_run(folder)
     try:
         run = command.train(typed, folder, sweep, _command_line())
     except (KeyboardInterrupt, SystemExit):
-        word = shlex.quote(f"resume={relative_to_cwd(folder)}")
-        console.print(f"\ninterrupted; to resume, type: {program()} {word}", soft_wrap=True, markup=False)
+        if sweep is not None:
+            advice = "to continue the sweep, run the same command again."
+        else:
+            advice = f"to resume, type: {program()} {shlex.quote(f'resume={relative_to_cwd(folder)}')}"
+        console.print(f"\ninterrupted; {advice}", soft_wrap=True, markup=False)
         raise KeyboardInterrupt from None
     command.show(run, console)
+    if sweep is None and before is not None and before.is_complete:
+        console.print("The run was complete already; nothing was trained.", soft_wrap=True, highlight=False)
     assert run.result.score is not None
     return run.result.score
 
@@ -73,7 +79,10 @@ def evaluate(config: DictConfig) -> None:
     typed = resolve_evaluation(config)
     from facemask.evaluation import command
 
-    command.show(command.evaluate(typed, output_folder(), _command_line()), SafeConsole())
+    folder = output_folder()
+    with _explained_interrupt(folder):
+        result = command.evaluate(typed, folder, _command_line())
+    command.show(result, SafeConsole())
 
 
 def export(config: DictConfig) -> None:
@@ -84,7 +93,10 @@ def export(config: DictConfig) -> None:
     from facemask.exporting.export import export as write
     from facemask.exporting.exported import show
 
-    show(write(typed, output_folder()), SafeConsole())
+    folder = output_folder()
+    with _explained_interrupt(folder):
+        exported = write(typed, folder)
+    show(exported, SafeConsole())
 
 
 def infer_video(config: DictConfig) -> None:
@@ -111,10 +123,24 @@ def prepare_data(config: DictConfig) -> None:
     typed = resolve_preparation(config)
     from facemask.preparation.command import prepare, show
 
-    result = prepare(typed, output_folder())
+    folder = output_folder()
+    with _explained_interrupt(folder):
+        result = prepare(typed, folder)
     show(result, SafeConsole())
     if result.failure:
         fail(result.failure, code=1)
+
+
+@contextmanager
+def _explained_interrupt(folder: Path) -> Iterator[None]:
+    """Say after an interruption what the command has left in its folder."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        remove_if_empty(folder)
+        left = f"{folder} is incomplete" if folder.exists() else "no output was written"
+        SafeConsole().print(f"\ninterrupted; {left}; run the same command again.", soft_wrap=True, markup=False)
+        raise
 
 
 def output_folder() -> Path:

@@ -18,8 +18,9 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from facemask.cli import jobs
+from facemask.cli.help import help_text
 from facemask.cli.messages import HYDRA_MESSAGES, explain, fail
-from facemask.config.arguments import MULTIRUN, SUBCOMMANDS, expand_shorthands, normalise_arguments
+from facemask.config.arguments import MULTIRUN, SUBCOMMANDS, expand_shorthands, normalise_arguments, program
 from facemask.config.compose import CONF, register
 from facemask.config.schemas import TASKS, EvaluateConfig, ExportConfig, InferVideoConfig, TrainConfig
 from facemask.errors import FaceMaskError, first_line
@@ -41,6 +42,8 @@ class Command:
         supports_sweeps: ``-m`` is allowed.
         repeated: see :func:`facemask.config.arguments.normalise_arguments`.
         renamed: see :func:`facemask.config.arguments.normalise_arguments`.
+        examples: arguments of example commands, for ``--help``.
+        path: key of a path that is given without one.
     """
 
     job: jobs.Job
@@ -48,14 +51,53 @@ class Command:
     supports_sweeps: bool = False
     repeated: str = ""
     renamed: Mapping[str, str] = field(default_factory=dict)
+    examples: tuple[str, ...] = ()
+    path: str = "run"
 
 
 COMMANDS = {
-    "train": Command(jobs.train, (TrainConfig,), supports_sweeps=True),
-    "evaluate": Command(jobs.evaluate, (EvaluateConfig,), repeated="run", renamed={"sweep": "sweep_folder"}),
-    "export": Command(jobs.export, (ExportConfig,)),
-    "infer_video": Command(jobs.infer_video, (InferVideoConfig,)),
-    "prepare_data": Command(jobs.prepare_data, tuple(TASKS.values()), repeated="photos"),
+    "train": Command(
+        jobs.train,
+        (TrainConfig,),
+        supports_sweeps=True,
+        examples=(
+            "model=cnn epochs=3",
+            "data.root=path/to/faces model=mobilenetv2 lr=1e-4",
+            "model=mobilenetv2 -m lr=1e-2,1e-3,1e-4,1e-5 bs=16,32,64",
+        ),
+        path="data.root",
+    ),
+    "evaluate": Command(
+        jobs.evaluate,
+        (EvaluateConfig,),
+        repeated="run",
+        renamed={"sweep": "sweep_folder"},
+        examples=("run=outputs/DATE/TIME", "sweep=outputs/sweeps/demo top=3", "run=A run=B data.root=path/to/faces"),
+    ),
+    "export": Command(
+        jobs.export,
+        (ExportConfig,),
+        examples=("run=outputs/DATE/TIME", "run=A precision=int8", "run=A format=openvino precision=fp16"),
+    ),
+    "infer_video": Command(
+        jobs.infer_video,
+        (InferVideoConfig,),
+        examples=("run=A source=0", "run=A source=street.mp4 sink=file", "run=A source=photos sink=file privacy=blur"),
+        path="source",
+    ),
+    "prepare_data": Command(
+        jobs.prepare_data,
+        tuple(TASKS.values()),
+        repeated="photos",
+        examples=(
+            "task=crop photos=path/to/photos out=path/to/faces",
+            "task=import photos=path/to/photos out=path/to/faces",
+            "task=split data.root=path/to/faces",
+            "task=audit data.root=path/to/faces",
+            "task=explore data=folder data.root=path/to/faces",
+        ),
+        path="photos",
+    ),
 }
 
 
@@ -87,6 +129,9 @@ def main(name: str) -> None:
         name: name of the command and of its file in ``conf``.
     """
     command = COMMANDS[name]
+    if {"--help", "-h"} & {*sys.argv[1:]}:
+        print(help_text(name, command.schemas, sys.argv[1:], program(), command.examples))
+        return
     _check_flags(command)
     arguments = normalise_arguments(sys.argv[1:], command.repeated, command.renamed)
     sys.argv[1:] = _with_user_groups(expand_shorthands(name, arguments))
@@ -176,7 +221,11 @@ def _run_job(job: jobs.Job, config: DictConfig) -> float | None:
 
 def _check_flags(command: Command) -> None:
     keys = {f.name for schema in command.schemas for f in fields(schema)}
-    for word in sys.argv[1:]:
+    for before, word in zip(sys.argv, sys.argv[1:], strict=False):
+        is_argument = before.startswith("-") and before not in MULTIRUN  # of a flag of Hydra, such as --cfg job
+        if "=" not in word and word[:1] not in "-+~" and not is_argument:
+            example = f"{command.path}={word}" if Path(word).exists() else f"KEY={word}"
+            fail(f"{word!r} has no key; did you mean {example}? --help lists the keys.", code=2)
         key = word.removeprefix("--").partition("=")[0]
         if word.startswith("--") and key.partition(".")[0] in keys:
             fail(f"{word} is not a flag; set keys without dashes: {key}=VALUE", code=2)

@@ -18,6 +18,10 @@ HYDRA_MESSAGES = {
     "Config group override": "a config group cannot be null; choose one of its files, such as schedule=none.",
     "Only one of --run": "--cfg shows a single configuration; remove -m, and give each key one value.",
 }
+HYDRA_MESSAGES['"srun"'] = (
+    "launcher=slurm needs the commands of Slurm (srun, sbatch), which this machine does not have; type launcher=joblib "
+    "or launcher=local."
+)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a full disk, or the largest file that is allowed
 # pip extra that provides each Hydra plugin.
 PLUGINS = {
@@ -86,6 +90,8 @@ def _explain_key(message: str, cause: OmegaConfBaseException) -> str:
         "Float": "a number",
         "Integer": "an integer",
         "valid bool": "true or false",
+        "ListConfig": "a list in brackets, such as [A,B]",
+        "DictConfig": "a mapping, such as {A: B}",
     }
     kind = next((words for name, words in types.items() if name in str(cause.msg)), "another type of value")
     _, is_override, override = message.rpartition("override ")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+from facemask.config.compose import CONF
 from facemask.config.keys import SWEEP_ONLY_KEYS
 
 MULTIRUN = ("-m", "--multirun")
@@ -19,6 +20,7 @@ DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 CUSTOM = {"model": "model", "detector": "detector", "sink": "sink.custom"}
 # Subcommands of the installed ``facemask`` that differ from the name of the script.
 SUBCOMMANDS = {"infer_video": "infer", "prepare_data": "prepare"}
+GROUPS = frozenset(path.name for path in CONF.iterdir() if path.is_dir())
 EMPTY: Mapping[str, str] = MappingProxyType({})
 # The config groups of train.py that hold settings of a run, with their defaults in conf/train.yaml.
 DEFAULT_CHOICES: Mapping[str, str] = MappingProxyType(
@@ -50,6 +52,8 @@ def normalise_arguments(arguments: list[str], repeated: str = "", renamed: Mappi
     """
     words = [word.partition("=") for word in arguments]
     arguments = [f"{renamed.get(key, key)}{sign}{value}" for key, sign, value in words]
+    # Hydra wants a plus for groups that are not in the defaults list, as in other projects' experiments; ours all are.
+    arguments = [word[1:] if word[1:].partition("=")[0] in GROUPS and word[0] == "+" else word for word in arguments]
     values = [word.partition("=")[2] for word in arguments if word.partition("=")[0] == repeated]
     if len(values) > 1 or any("," in value and value[:1] not in QUOTED for value in values):
         quoted = [_in_quotes(value) for value in values]

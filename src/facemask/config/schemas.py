@@ -256,6 +256,7 @@ class AuditConfig:
     min_side: int = 8  # minimum length of the shorter side, in pixels
     max_aspect: float = 3.0  # maximum ratio of the longer to the shorter side
     max_imbalance: float = 10.0  # maximum ratio of the largest class's images to another class's
+    group: bool = False  # write groups into manifest.csv that keep duplicates together
     allow: Allowed = field(default_factory=Allowed)
 
 

@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +37,10 @@ from facemask.errors import DataError
 WORKERS = "fork" if sys.platform == "linux" and hasattr(os, "fork") else "spawn"
 LOADER_TIMEOUT = 300  # seconds to wait for a loader process
 FEATURE_BATCH_SIZE = 1024  # validation batch size when a head is trained on cached features
+DEMO_CAVEAT = (
+    "trained on the demo set, whose masks are drawn; on photos of real masks it calls many masked faces bare. Train on "
+    "real faces before you use it."
+)
 # Arguments with an attribute of the same name and a plain type.
 RECORDED = (
     *("name", "store_size", "batch_size", "k", "fold", "seed", "split_seed", "fraction", "test_fraction"),
@@ -200,8 +206,14 @@ class FaceDataModule(LightningDataModule):
         names, size = tuple(self.class_names), self.input_size or getattr(model, "input_size", None) or self.store_size
         if (own := getattr(model, "preprocessing_for", None)) is not None:
             preprocessing: Preprocessing = own(names, self.store_size)
-            return preprocessing
-        return Preprocessing(names, size, self.store_size)
+            return replace(preprocessing, caveat=self.caveat)
+        return Preprocessing(names, size, self.store_size, caveat=self.caveat)
+
+    @property
+    def caveat(self) -> str:
+        """What users of a model trained on this set should know; empty unless it is the demo set."""
+        create = self.create.func if isinstance(self.create, partial) else self.create
+        return DEMO_CAVEAT if getattr(create, "__module__", "") == "facemask.data.demo" else ""
 
     def with_features(self, features: Features | None) -> "FaceDataModule":
         """Return a copy that serves cached backbone features instead of images."""

@@ -14,6 +14,7 @@ from facemask.files import from_cell
 
 LAYOUT = "expected ROOT/CLASS/** or ROOT/train/CLASS/** with ROOT/test/CLASS/**, one folder a class"
 MANIFEST = "manifest.csv"
+NAMED = ("file", "photo", "group", "split", "label", "source")  # columns of a manifest, in any case of letters
 UNLABELLED = "unlabelled"  # folder of faces without a class
 # Folds provide the validation images, so an existing validation folder joins the training part.
 SPLITS = {"train": ["train", "training", "val", "valid", "validation", "dev"], "test": ["test", "testing"]}
@@ -128,9 +129,14 @@ def read_manifest(file: Path) -> pd.DataFrame:
     try:
         if not file.is_file():
             raise ValueError("it is not a regular file")
-        manifest = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        with file.open(encoding="utf-8-sig") as stream:
+            head = stream.readline(100_000)
+        separator = next((mark for mark in (",", ";", "\t") if mark in head), ",")  # spreadsheets write ; or tabs
+        manifest = pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
         raise DataError(f"{file} cannot be read as a CSV table: {error}") from error
+    names = {str(name): str(name).strip().lower() for name in manifest}
+    manifest = manifest.rename(columns={name: known for name, known in names.items() if known in NAMED})
     if "file" not in manifest:
         raise DataError(
             f"{file} needs a column 'file' (path below data.root), got {', '.join(map(str, manifest.columns))}."

@@ -35,6 +35,7 @@ class Preprocessing:
         store_size: side of the packed training images, pixels.
         mean: mean of each channel, on the [0, 1] scale.
         std: standard deviation of each channel, on the [0, 1] scale.
+        caveat: what users of the model should know about its training data; shown wherever it is used.
     """
 
     class_names: tuple[str, ...]
@@ -45,10 +46,12 @@ class Preprocessing:
     padding: str = "centred on a black square"
     interpolation: str = "area down or bilinear up to store_size, then bilinear to input_size"
     colour_order: str = "RGB"
+    caveat: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain Python types, which a checkpoint can store."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        values = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return values if self.caveat else {key: value for key, value in values.items() if key != "caveat"}
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> "Preprocessing":
@@ -71,6 +74,8 @@ class Preprocessing:
             raise ValueError("class_names is not a list of names")
         if len(set(names)) < len(names):
             raise ValueError("class_names has a name twice")
+        if not isinstance(read.caveat, str):
+            raise ValueError("caveat is not a sentence")
         for key in ("input_size", "store_size"):
             size = getattr(read, key)
             if type(size) is not int or not MIN_SIDE <= size <= MAX_SIDE:

@@ -24,7 +24,7 @@ from facemask.models.predict import (
 )
 from facemask.models.size import count_parameters, file_size
 from facemask.reports.evaluated import Evaluated
-from facemask.reports.findings import Cost, Findings, Leakage, how_sure, missing_classes
+from facemask.reports.findings import Cost, Findings, Leakage, caveats, how_sure, missing_classes
 from facemask.reports.folder import in_one_sentence, write_reports
 from facemask.runs.run_folder import RESULT, processor
 from facemask.runs.samples import Samples, open_training_data, read_samples
@@ -177,6 +177,7 @@ def _notes(all_findings: Sequence[Findings]) -> list[str]:
     notes = [how_sure(first.evaluated), *missing_classes(first.evaluated)]
     if len(all_findings) > 1:
         notes.append(in_one_sentence(all_findings))
+    notes += caveats(all_findings)
     if reason := next((leak.reason for leak in leaks if leak.reason), ""):
         notes.append(f"Not checked for near-duplicates of training images: {reason}")
     elif leaked == len(first.evaluated.labels):

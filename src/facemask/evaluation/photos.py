@@ -1,5 +1,6 @@
 """Evaluate detector and classifier together on annotated photos, and write the report."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def evaluate_photos(config: EvaluateConfig, folder: Path, command: str = "") -> 
     if not n_faces:
         raise DataError(f"photos={config.photos} has no faces of {min_side} pixels or more.")
     about = f"{root.name}: {n_faces:,} faces of {min_side} pixels or more in {len(photos):,} photos"
-    findings = _find(faces, classifier.class_names, about, config, run)
+    findings = replace(_find(faces, classifier.class_names, about, config, run), caveat=classifier.preprocessing.caveat)
     facts = {
         "data": {"root": str(root), "photos": len(photos), "faces": n_faces, "min_side": min_side},
         "model": config.run[0],

@@ -133,6 +133,7 @@ def _facts(model: TrainedModel, config: ExportConfig) -> ModelFacts:
         preprocessing=config.preprocessing,
         float_layers=config.float_layers if is_int8 else None,
         calibration=config.calibration if is_int8 else None,
+        caveat=model.preprocessing.caveat,
     )
 
 

@@ -29,6 +29,7 @@ class ModelFacts:
         preprocessing: ``inside`` or ``outside`` the graph.
         float_layers: int8 only: configured number of leading convolutions in float.
         calibration: int8 only: maximum number of calibration images.
+        caveat: what users of the model should know about its training data.
     """
 
     model: str
@@ -39,6 +40,7 @@ class ModelFacts:
     preprocessing: str
     float_layers: int | None = None
     calibration: int | None = None
+    caveat: str = ""
 
     def to_dict(self) -> dict[str, object]:
         """Return JSON-compatible types."""
@@ -99,6 +101,8 @@ def show(exported: Exported, console: Console) -> None:
     notes = (
         _notes(parity, exported.config) if parity else ["Not compared with the trained model, because max_drop=null."]
     )
+    if exported.facts.caveat:
+        notes.append(f"Note: {exported.facts.caveat}")
     file = relative_to_cwd(exported.file)
     is_loadable = file.suffix in KINDS
     notes.append(f'facemask.Predictor.load("{file}").predict(crops)' if is_loadable else f"File: {file}")

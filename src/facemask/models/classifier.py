@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Self
 
@@ -92,7 +93,7 @@ class MaskClassifier(LightningModule):
         self.label_smoothing, self.frozen_part, self.input_size = label_smoothing, freeze, input_size
         self.distillation, self.class_weights = distillation, _as_tensor(class_weights)
         self.preprocessing: Preprocessing | None = None
-        self.initial = InitialWeights("not told by the network")
+        self.initial = InitialWeights("chosen by the network")
         self.class_names: list[str] = []
         self._frozen: list[nn.Module] = []
         if class_names or num_classes:
@@ -137,7 +138,8 @@ class MaskClassifier(LightningModule):
             )
         if self.preprocessing is None:
             size = getattr(data, "store_size", None) or self.input_size or STORE_SIZE
-            self.preprocessing = self.preprocessing_for(tuple(self.class_names), size)
+            preprocessing = self.preprocessing_for(tuple(self.class_names), size)
+            self.preprocessing = replace(preprocessing, caveat=getattr(data, "caveat", ""))
 
     def configure_callbacks(self) -> list[Callback]:
         """Return the callback that seeds each epoch, so that a resumed fit equals an uninterrupted one."""

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from facemask.config.schemas import AuditConfig
 from facemask.data.duplicates import near_duplicates
-from facemask.data.index import index
+from facemask.data.index import MANIFEST, index, read_manifest
 from facemask.data.store import open_store
 from facemask.files import read_bytes, relative_to_cwd, to_csv, write_atomically
 from facemask.preparation.defects import find_defects
@@ -91,6 +94,9 @@ def audit(config: AuditConfig, folder: Path) -> Audit:
     table["digest"] = [_digest(root / path) for path in table["path"]]
     limits = {"min_side": config.min_side, "max_aspect": config.max_aspect, "max_imbalance": config.max_imbalance}
     near = near_duplicates(store.images)
+    if config.group:
+        table = table.assign(group=joined_groups(table, near))
+        _write_groups(root, table)
     findings = find_defects(table, near, config.min_side, config.max_aspect, config.max_imbalance)
     found, allowed = findings["finding"].value_counts(), dict(vars(config.allow))
     counts = {kind: int(found.get(kind, 0)) for kind in allowed}
@@ -108,6 +114,36 @@ def audit(config: AuditConfig, folder: Path) -> Audit:
     write_atomically(folder / FINDINGS, to_csv(findings))
     write_atomically(folder / JSON, json.dumps(facts, indent=2) + "\n")
     return result
+
+
+def joined_groups(table: pd.DataFrame, near: pd.DataFrame) -> list[str]:
+    """Return the group of each image, where groups that share duplicates are joined.
+
+    Args:
+        table: an index with ``group``, ``error`` and ``digest``.
+        near: pairs of near-duplicates: ``first`` and ``second`` (rows of the table).
+
+    Returns:
+        The first name of the joined groups, one per row of the table.
+    """
+    codes, names = pd.factorize(table["group"])
+    is_whole = (table["error"] == "").to_numpy()
+    pairs = near[is_whole[near["first"]] & is_whole[near["second"]]]
+    first = table.groupby("digest")["group"].transform("first")  # files with the same bytes
+    left = [*codes[pairs["first"]], *codes]
+    right = [*codes[pairs["second"]], *names.get_indexer(pd.Index(first))]
+    links = coo_matrix((np.ones(len(left)), (left, right)), shape=(len(names), len(names)))
+    component = connected_components(links, directed=False)[1]
+    joined = pd.Series(names).groupby(component).transform("first")
+    return [str(name) for name in joined.to_numpy()[codes]]
+
+
+def _write_groups(root: Path, table: pd.DataFrame) -> None:
+    """Write the column ``group`` of the manifest, or a new manifest."""
+    file = root / MANIFEST
+    manifest = read_manifest(file) if file.is_file() else pd.DataFrame({"file": table["path"]})
+    groups = manifest["file"].map(table.set_index("path")["group"])
+    write_atomically(file, to_csv(manifest.assign(group=groups.fillna(manifest.get("group", "")))))
 
 
 def _digest(file: Path) -> str:

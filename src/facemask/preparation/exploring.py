@@ -1,6 +1,6 @@
 """``prepare_data.py task=explore``: report of a data set and its augmentation."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +114,10 @@ def _sizes(table: pd.DataFrame, about: str) -> Section:
 
 
 def _pictures(table: pd.DataFrame, store: Store, config: ExploreConfig) -> list[Section]:
-    """Return the sample sheet and the augmentations; they show people, so the page embeds them only if allowed."""
+    """Return the sample sheet and the augmentations; they show people, so they are only drawn if allowed."""
+    if not config.report.faces:
+        note = "Samples and augmentations show people; to draw them, add report.faces=true."
+        return [Section("samples", "Samples", [note])]
     table = table[table["split"] == "train"]  # test images are counted, but not shown
     rng = np.random.default_rng(derive_seed(PICTURES, config.seed))
     sheet = {}
@@ -126,7 +129,7 @@ def _pictures(table: pd.DataFrame, store: Store, config: ExploreConfig) -> list[
     steps = augmented(face, config.augment, config.seed)
     note = f"Random sample of the training part, seed {config.seed}."
     drawn = "each augmentation alone, then all together as in training; every column is a new random draw"
-    sections = [
+    return [
         Section("samples", "Samples", [note], drawings=[Drawing("samples", note, figures.draw_sheet(sheet), True)]),
         Section(
             "augmentation",
@@ -135,14 +138,6 @@ def _pictures(table: pd.DataFrame, store: Store, config: ExploreConfig) -> list[
             drawings=[Drawing("augmentation", f"One face: {drawn}.", figures.draw_sheet(steps), True)],
         ),
     ]
-    if not config.report.faces:
-        for section in sections:
-            section.notes.append(
-                f"Images of people are not embedded: see figures/{section.drawings[0].key}.png beside this page, or "
-                "type report.faces=true."
-            )
-            section.drawings = [replace(drawing, is_embedded=False) for drawing in section.drawings]
-    return sections
 
 
 def augmented(face: Pixels, node: Component, seed: int) -> dict[str, list[Pixels]]:

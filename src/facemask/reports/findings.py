@@ -1,5 +1,6 @@
 """Content of one model's report."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -123,3 +124,10 @@ def missing_classes(evaluated: Evaluated) -> list[str]:
         f"There are no images of {', '.join(absent)}: its recall counts as 0 in macro averages, as "
         "in scikit-learn, and AUROC and average precision are undefined (–)."
     ]
+
+
+def caveats(all_findings: Sequence[Findings]) -> list[str]:
+    """Return what users of the models should know about their training data."""
+    models = [findings.evaluated.model for findings in all_findings]
+    known = [(model.label, model.preprocessing.caveat) for model in models if model.preprocessing.caveat]
+    return [f"Note: {label} was {caveat}" for label, caveat in known]

@@ -10,7 +10,7 @@ from facemask.config.typed import to_plain
 from facemask.files import to_csv, write_atomically, write_table
 from facemask.reports.comparison import comparison_sections, difference_table, mcnemar_table
 from facemask.reports.evaluated import HEADLINE, Evaluated
-from facemask.reports.findings import Findings, missing_classes
+from facemask.reports.findings import Findings, caveats, missing_classes
 from facemask.reports.model import model_sections
 from facemask.reports.sections import Section
 from facemask.reports.write import JSON, PAGE, write_report
@@ -45,13 +45,19 @@ def write_reports(folder: Path, all_findings: Sequence[Findings], samples: Sampl
         title = f"{findings.evaluated.model.label} on {samples.data}"
         if len(places) == 1:
             title = findings.config.report.title or title
-        lead = [_sentence(findings), *missing_classes(findings.evaluated)]
+        lead = [_sentence(findings), *missing_classes(findings.evaluated), *caveats([findings])]
         write_report(place, title, lead, sections, _facts([findings], samples, command))
     if len(all_findings) > 1:
         pages = [f"{place.name}/{PAGE}" for place in places]
         sections = comparison_sections(all_findings, pages)
         title = all_findings[0].config.report.title or f"{len(all_findings)} models on {samples.data}"
-        write_report(folder, title, [in_one_sentence(all_findings)], sections, _facts(all_findings, samples, command))
+        write_report(
+            folder,
+            title,
+            [in_one_sentence(all_findings), *caveats(all_findings)],
+            sections,
+            _facts(all_findings, samples, command),
+        )
     return sections
 
 

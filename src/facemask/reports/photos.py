@@ -35,6 +35,7 @@ class PhotoFindings:
         reason: why that is unknown; empty if it is known.
         overlap: IoU threshold of a detection and a face.
         n_bootstraps: number of bootstrap resamples of photos.
+        caveat: what users of the model should know about its training data.
     """
 
     about: str
@@ -47,6 +48,7 @@ class PhotoFindings:
     reason: str
     overlap: float
     n_bootstraps: int
+    caveat: str = ""
 
     @property
     def notes(self) -> list[str]:
@@ -55,6 +57,8 @@ class PhotoFindings:
             f"A detection matches a face if their IoU is at least {self.overlap}.",
             f"Ranges: 95 % bootstrap confidence intervals over photos, {self.n_bootstraps:,} resamples.",
         ]
+        if self.caveat:
+            notes.append(f"The model was {self.caveat}")
         if self.reason:
             notes.append(f"It is unknown whether the model was trained on these photos: {self.reason}.")
         elif self.is_seen.all():

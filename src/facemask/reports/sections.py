@@ -44,14 +44,12 @@ class Drawing:
         caption: caption.
         figure: the figure.
         is_photo: whether it contains photos, whose colours must not be inverted in dark mode.
-        is_embedded: whether the page shows it.
     """
 
     key: str
     caption: str
     figure: Figure
     is_photo: bool = False
-    is_embedded: bool = True
 
     @cached_property
     def svg(self) -> bytes:

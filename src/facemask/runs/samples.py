@@ -175,6 +175,11 @@ def rename_classes(table: pd.DataFrame, names: Mapping[str, str | None], known: 
     Raises:
         DataError: a class is unknown to the models.
     """
+    for folder, name in names.items():
+        if name not in known:
+            raise DataError(
+                f"data.labels maps {folder!r} to {name!r}, which is not a class of the model: {', '.join(known)}."
+            )
     labels = table["label"].replace(dict(names))
     unknown = sorted(set(labels) - set(known))
     if unknown:

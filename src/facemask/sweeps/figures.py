@@ -80,6 +80,7 @@ def draw_heat_map(summary: Summary) -> Figure | None:
         axes.set_title(model, fontsize=9)
         axes.set_xlabel("bs")
         axes.set_ylabel("lr")
+    figure.suptitle(f"{summary.monitor}, mean over folds", fontsize=9)
     return figure
 
 
@@ -127,7 +128,10 @@ def draw_curves(summary: Summary) -> Figure | None:
                 continue
             if summary.monitor in history:
                 color = ORANGE if c.rank == 1 else BLUE
-                axes.plot(history["epoch"], history[summary.monitor], color=color, linewidth=1, alpha=0.8)
+                marker = "o" if len(history) == 1 else ""  # a line of one point is invisible
+                axes.plot(
+                    history["epoch"], history[summary.monitor], marker, ls="-", ms=3, color=color, lw=1, alpha=0.8
+                )
         axes.set_title(c.label, fontsize=7)
         axes.tick_params(labelsize=7)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))

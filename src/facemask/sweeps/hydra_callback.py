@@ -37,17 +37,23 @@ class SweepSummary(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Remember the sweep's folder, clear earlier failures, and resume its Optuna study if it has one."""
-        SweepSummary.folder = Path(config.hydra.sweep.dir)
-        (SweepSummary.folder / FAILED).unlink(missing_ok=True)
-        if "study_name" in config.hydra.sweeper:
-            from facemask.errors import FaceMaskError
-            from facemask.sweeps.study import resume
+        from facemask.config.checks.training import check_name
+        from facemask.errors import FaceMaskError
+        from facemask.sweeps.rankable import check_rankable
 
-            try:
+        try:
+            check_name(str(config.name))
+            SweepSummary.folder = Path(config.hydra.sweep.dir)
+            (SweepSummary.folder / FAILED).unlink(missing_ok=True)
+            if warning := check_rankable(config, SweepSummary.folder):
+                print(f"warning: {visible(warning)}", file=sys.stderr)
+            if "study_name" in config.hydra.sweeper:
+                from facemask.sweeps.study import resume
+
                 resume(config, SweepSummary.folder)
-            except FaceMaskError as error:  # Hydra would only warn
-                print(f"error: {visible(str(error))}", file=sys.stderr)
-                sys.exit(2)
+        except FaceMaskError as error:  # Hydra would only warn
+            print(f"error: {visible(str(error))}", file=sys.stderr)
+            sys.exit(2)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Record a job that failed before it had a run folder, and rebuild the summary."""

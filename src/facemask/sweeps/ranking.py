@@ -154,6 +154,8 @@ def main() -> None:
         sys.exit("usage: python -m facemask.sweeps.ranking DIR")
     folder = Path(sys.argv[1])
     try:
+        if not folder.is_dir():
+            raise RunError(f"{folder} is not a folder; give the folder of a sweep, such as outputs/sweeps/NAME.")
         print_summary(rebuild(folder), folder, SafeConsole())
     except FaceMaskError as error:
         print(f"error: {visible(str(error))}", file=sys.stderr)

@@ -41,6 +41,7 @@ from facemask.seeding import INITIAL_WEIGHTS, derive_seed
 from facemask.sweeps.race import judge
 from facemask.tracking.loggers import log_best, opened_loggers
 from facemask.training.distillation import check_same_images, open_teacher
+from facemask.training.facts import training_facts
 from facemask.training.features import frozen_features, threads_for
 from facemask.training.parts import Model, build_data, build_fold_model, build_trainer
 from facemask.training.processes import errors_from_workers, replayed_to_loggers
@@ -130,6 +131,8 @@ def _train(
     trainer, checkpoints = build_trainer(config, folder, model, live)
     device = str(trainer.strategy.root_device)
     result.environment = environment(device)
+    if data.fold == (0 if config.fold == ALL_FOLDS else data.fold):
+        print("\n".join(training_facts(config, data, model, device)), flush=True)
     data = data.with_features(frozen_features(config, data, model, device))
     if config.trainer.get("compile"):
         model.module.compile()

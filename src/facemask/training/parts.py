@@ -54,10 +54,13 @@ def dry_run(config: TrainConfig) -> None:
     try:
         with torch.no_grad():
             shape = tuple(model.train()(torch.zeros(n, 3, size, size)).shape)
-    except (RuntimeError, ValueError, TypeError) as error:
+    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+        own = getattr(getattr(getattr(model, "net", None), "backbone", None), "default_cfg", {}).get("input_size")
+        advice = "use a larger model.input_size or bs"
+        if own and own[-1] != size:
+            advice = f"set model.input_size={own[-1]}, the network's own size"
         raise ConfigError(
-            f"the model fails with bs={config.bs} and {size} pixels: {first_line(error)}; use a "
-            "larger model.input_size or bs."
+            f"the model fails with bs={config.bs} and {size} pixels: {first_line(error)}; {advice}."
         ) from error
     if shape != (n, len(names)):
         raise ConfigError(f"the model must return logits of shape {(n, 2)} for {n} images and 2 classes, got {shape}.")
@@ -84,9 +87,10 @@ def build_fold_model(config: TrainConfig, data: FaceDataModule) -> Model:
     module = build_model(config.model, num_classes=len(names), **facts, **_training_facts(config))
     if distillation is not None and not hasattr(module, "distillation"):
         raise ConfigError(f"teacher= needs a model of facemask, but {type(module).__name__} has its own loss.")
-    initial = getattr(module, "initial", InitialWeights("not told by the model"))
+    initial = getattr(module, "initial", InitialWeights("chosen by the model"))
     size = config.model.get("input_size") or data.store_size
-    return Model(module, Preprocessing(tuple(names), size, data.store_size, initial.mean, initial.std), initial)
+    preprocessing = Preprocessing(tuple(names), size, data.store_size, initial.mean, initial.std, caveat=data.caveat)
+    return Model(module, preprocessing, initial)
 
 
 def _training_facts(config: TrainConfig) -> dict[str, object]:
@@ -101,6 +105,11 @@ def build_trainer(
     """Build the trainer of a fold and its checkpoint callback."""
     silence_expected_warnings()
     options = config.trainer.without("compile")
+    if options.get("strategy") and options.get("devices") == -1 and not torch.cuda.is_available():
+        raise ConfigError(
+            "trainer=ddp uses all GPUs, but there is none here; remove it, or try it on the CPU: trainer=ddp "
+            "trainer.accelerator=cpu trainer.devices=2"
+        )
     if options.get("strategy") and torch.cuda.is_available() and options.get("accelerator") != "cpu":
         options = options.with_arguments(sync_batchnorm=options.get("sync_batchnorm", True))  # only supported on GPUs
     has_bar = bool(options.get("enable_progress_bar", True)) and SafeConsole().is_terminal

@@ -54,6 +54,8 @@ def label_video(config: InferVideoConfig, folder: Path) -> Tally:
 
     source = open_source(config.source, say, config.live, config.loop, config.reconnect)
     sinks, pipeline = build_sinks(config.sink), build_pipeline(config)
+    if caveat := pipeline.classifier.preprocessing.caveat:
+        say(f"note: the model was {caveat}")
     tally = Tally(source.name, source.is_stills, source.is_live, stages=pipeline.stopwatch)
     with _end_on_signals(source) as interrupted, _end_after(config.seconds, source), ExitStack() as stack:
         stack.enter_context(private_files(config.private, folder))

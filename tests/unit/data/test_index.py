@@ -99,3 +99,13 @@ def test_real_sets_have_the_counts_of_their_readme(real_data: Path) -> None:
     assert counts["test"].to_dict() == {"compliant": 336, "non-compliant": 121}
     faces3 = index(real_data / "faces3")["label"].value_counts().to_dict()
     assert faces3 == {"mask": 2532, "no_mask": 1171, "wrong_mask": 356}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_manifest_of_a_spreadsheet_is_read(tmp_path: Path, separator: str) -> None:
+    write_faces(tmp_path, {"a": 2, "b": 1})
+    rows = ["File, Photo ,SPLIT", "a/000.png,p1,train", "a/001.png,p2,test", "b/000.png,p1,"]
+    (tmp_path / "manifest.csv").write_text("\n".join(rows).replace(",", separator))
+    table = index(tmp_path)
+    assert table["group"].tolist() == ["p1", "p2", "p1"]
+    assert table["split"].tolist() == ["train", "test", ""]

@@ -1,5 +1,6 @@
 """Every picture that Pillow reads becomes the right RGB array, and every crop the right network input."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,3 +106,12 @@ def test_the_record_survives_plain_types() -> None:
     record = Preprocessing(("a", "b"), 96, 64)
     assert Preprocessing.from_dict(record.to_dict()) == record
     assert all(isinstance(value, list | str | int) for value in record.to_dict().values())
+
+
+def test_a_caveat_is_kept_and_absent_without_one() -> None:
+    plain = Preprocessing(("a", "b"), 16, 16)
+    assert "caveat" not in plain.to_dict()  # so that older versions read it
+    warned = replace(plain, caveat="trained on drawings.")
+    assert Preprocessing.from_dict(warned.to_dict()) == warned
+    with pytest.raises(ValueError, match="caveat is not a sentence"):
+        Preprocessing.from_dict(plain.to_dict() | {"caveat": 3})

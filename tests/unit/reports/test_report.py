@@ -59,18 +59,6 @@ def test_the_page_escapes_html_and_loads_nothing() -> None:
     assert page == render("Title <b>", ["Lead"], sections)  # the same bytes, drawn again or not
 
 
-def test_a_picture_that_is_not_embedded_stays_beside_the_page(tmp_path: Path) -> None:
-    section = Section("one", "One", drawings=[drawing("shown", is_photo=True), drawing("kept", is_embedded=False)])
-    write_report(tmp_path, "T", ["L"], [section], {})
-    assert (tmp_path / "report.html").read_text().count("<img") == 1
-    assert {file.name for file in (tmp_path / "figures").iterdir()} == {
-        "shown.png",
-        "shown.svg",
-        "kept.png",
-        "kept.svg",
-    }
-
-
 def test_json_csv_and_page_hold_the_same_figures(tmp_path: Path) -> None:
     rows = pd.DataFrame({"name": ["a", "b"], "value": [1 / 3, np.nan], "n": [1, 2]})
     write_report(tmp_path / "new", "T", ["L"], [Section("one", "One", tables=[Table("t", "", rows)])], {"fact": 1})

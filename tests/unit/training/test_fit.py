@@ -3,6 +3,7 @@
 import gc
 import multiprocessing
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -187,3 +188,31 @@ def test_a_race_prunes_clear_losers_and_a_call_without_race_trains_them(faces: P
     whole = run("bad", "lr=30", "epochs=1")
     assert whole.is_complete
     assert whole.folds[:2] == pruned.folds
+
+
+def test_training_states_data_groups_model_and_device(
+    faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = fit_folds(configure(faces, tmp_path, "epochs=1", "fold=all"), tmp_path / "run")
+    lines = capsys.readouterr().out.splitlines()
+    found = {line.partition(": ")[0]: line.partition(": ")[2] for line in lines if ": " in line}
+    assert result.data is not None
+    total = {name: result.data.n["train"][name] + result.data.n["test"][name] for name in result.data.classes}
+    counts = re.findall(r"(\w+) (\d+) \+ (\d+) \+ (\d+)", found["classes"])
+    assert {name: sum(map(int, numbers)) for name, *numbers in counts} == total
+    assert found["data"].endswith("images for training + validation + test (fold 0 of 3)")
+    assert found["groups"] == "none known: images of one photo or person may be on both sides of a split"
+    assert found["model"].startswith("CNN, input 16 pixels (images stored at 16), initial weights: random; cpu, ")
+    assert sum(line.startswith("classes: ") for line in lines) == 1  # once a run
+    assert not {"warning", "note"} & found.keys()
+
+
+def test_near_duplicates_in_different_folds_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_faces(tmp_path / "set", {"a": 9, "b": 9})
+    for i in range(6):
+        shutil.copy(root / "a/000.png", root / f"a/copy{i}.png")
+    fit_folds(configure(root, tmp_path, "epochs=1", "data.test_fraction=0"), tmp_path / "run")
+    assert re.search(
+        r"warning: \d+ of 21 pairs of near-duplicates lie in different folds, .* task=audit data.root=.* group=true",
+        capsys.readouterr().out,
+    )

@@ -13,6 +13,7 @@ from facemask.config.typed import from_plain
 from facemask.errors import ConfigError, did_you_mean
 
 T = TypeVar("T")
+MIN_BOOTSTRAPS, MAX_BOOTSTRAPS = 100, 100_000  # resamples
 
 
 def resolve_typed(config: DictConfig, schema: type[T], command: str) -> T:
@@ -49,6 +50,18 @@ def _missing_values(config: DictConfig) -> list[str]:
     values = OmegaConf.to_container(config, resolve=False)
     assert isinstance(values, dict)
     return sorted(key for key, value in flatten({str(k): v for k, v in values.items()}) if value == MISSING)
+
+
+def check_n_bootstraps(n_bootstraps: int) -> None:
+    """Check the number of bootstrap resamples.
+
+    Raises:
+        ConfigError: there are too few for a 95 % interval, or so many that the command would not end.
+    """
+    if not MIN_BOOTSTRAPS <= n_bootstraps <= MAX_BOOTSTRAPS:
+        raise ConfigError(
+            f"n_bootstraps must be at least {MIN_BOOTSTRAPS} and at most {MAX_BOOTSTRAPS:,}, got {n_bootstraps}."
+        )
 
 
 def check_seeds(config: object) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
-from facemask.config.checks.configuration import check_margin, check_seeds, resolve_typed
+from facemask.config.checks.configuration import check_margin, check_n_bootstraps, check_seeds, resolve_typed
 from facemask.config.checks.preparation import check_classes
 from facemask.config.compose import CONF
 from facemask.config.keys import ALL_FOLDS, Values, flat_values, flatten, format_setting
@@ -45,7 +45,8 @@ def resolve_evaluation(config: DictConfig) -> EvaluateConfig:
         if isinstance(choice, str) and choice != ALL_FOLDS:
             raise ConfigError(f"{key} must be an integer or '{ALL_FOLDS}', got {choice}.")
     check_seeds(resolved)
-    least = {"n_bootstraps": (resolved.n_bootstraps, 100), "batch_size": (resolved.batch_size, 1)}
+    check_n_bootstraps(resolved.n_bootstraps)
+    least = {"batch_size": (resolved.batch_size, 1)}
     least["report.pictures"] = resolved.report.pictures, 0
     if isinstance(resolved.top, int):
         least["top"] = resolved.top, 1

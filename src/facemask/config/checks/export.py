@@ -8,7 +8,7 @@ from typing import Any
 from hydra.utils import get_object
 from omegaconf import DictConfig
 
-from facemask.config.checks.configuration import check_seeds, resolve_typed
+from facemask.config.checks.configuration import check_n_bootstraps, check_seeds, resolve_typed
 from facemask.config.schemas import ExportConfig
 from facemask.errors import ConfigError, first_line
 
@@ -41,7 +41,8 @@ def resolve_export(config: DictConfig) -> ExportConfig:
             raise ConfigError(f"{key} must be one of {', '.join(choices)}, got {getattr(typed, key)}.")
     _check_format(typed)
     check_seeds(typed)
-    for key, least in {"n_bootstraps": 100, "calibration": 1, "float_layers": 0}.items():
+    check_n_bootstraps(typed.n_bootstraps)
+    for key, least in {"calibration": 1, "float_layers": 0}.items():
         value = getattr(typed, key)
         if value is not None and value < least:
             raise ConfigError(f"{key} must be at least {least}, got {value}.")

@@ -1,6 +1,7 @@
 """Checks of the configuration of ``train.py``."""
 
 import math
+from pathlib import PurePath
 from typing import Any
 
 from omegaconf import DictConfig
@@ -59,7 +60,19 @@ def check_race(config: TrainConfig, is_sweep: bool) -> None:
         )
 
 
+def check_name(name: str) -> None:
+    """Check the name of a sweep's folder.
+
+    Raises:
+        ConfigError: the folder would not be below ``outputs/sweeps``.
+    """
+    path = PurePath(name)
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        raise ConfigError(f"name={name} must be the name of a folder below outputs/sweeps, without '..'.")
+
+
 def _check_ranges(config: TrainConfig) -> None:
+    check_name(config.name)
     for key, low in (("bs", 1), ("epochs", 1), ("k", 2)):
         if getattr(config, key) < low:
             raise ConfigError(f"{key} must be at least {low}, got {getattr(config, key)}.")

@@ -1,0 +1,84 @@
+"""Check before a sweep trains that its runs can be ranked with those that its folder contains."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
+
+from facemask.config.keys import ALL_FOLDS, Values, flatten, format_setting
+from facemask.errors import ConfigError
+from facemask.sweeps.configurations import asked_folds, gather
+
+# Keys that decide on which images a run is validated, and by which metric runs are ranked.
+RANKING_KEYS = ("monitor", "k", "split_seed", "data.root", "data.fraction", "data.test_fraction", "data.min_side")
+
+
+def check_rankable(config: DictConfig, folder: Path) -> str | None:
+    """Compare a sweep with the runs in its folder.
+
+    Args:
+        config: composed configuration of the sweep, with Hydra's node.
+        folder: folder of the sweep; may be missing.
+
+    Returns:
+        A warning if the sweep itself varies a key whose values cannot be ranked together, else None.
+
+    Raises:
+        ConfigError: the runs could not be ranked together.
+    """
+    swept = _swept(config)
+    values = dict(flatten({str(key): node for key, node in _plain(config).items() if key != "hydra"}))
+    found = [c for c in gather(folder) if c.config] if folder.is_dir() else []
+    for key in RANKING_KEYS:
+        if {key, key.partition(".")[0], "experiment"} & swept.keys() or key not in values:
+            continue
+        others = {_comparable(c.values, key) for c in found} - {_comparable(values, key), None}  # None: unknown
+        if others:
+            raise ConfigError(
+                f"{folder} contains runs with {format_setting(key, next(iter(others)))}, which cannot be ranked with "
+                f"{format_setting(key, values[key])}; choose another folder: name=NAME"
+            )
+    folds, known = _folds(swept, values), asked_folds(found)
+    if folds < known:
+        raise ConfigError(
+            f"{folder} contains runs of {len(known)} folds, but this command trains {len(folds)} of them, so its runs "
+            "would not be ranked; add fold=all, or choose another folder: name=NAME"
+        )
+    unrankable = sorted({*RANKING_KEYS, "data"} & {key for key, chosen in swept.items() if len(chosen) > 1})
+    if unrankable:
+        return f"{unrankable[0]} is swept; runs with different values of it cannot be ranked together."
+    return None
+
+
+def _plain(config: DictConfig) -> dict[str, object]:
+    content = {key: config[key] for key in map(str, config) if key != "hydra" and not OmegaConf.is_missing(config, key)}
+    return {
+        key: OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+        for key, node in content.items()
+    }
+
+
+def _swept(config: DictConfig) -> dict[str, list[object]]:
+    """Return the values of every overridden key, from the command line and the configured sweep."""
+    params = config.hydra.sweeper.get("params") or {}
+    words = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
+    found: dict[str, list[object]] = {}
+    for override in OverridesParser.create().parse_overrides([word for word in words if "tag(" not in word]):
+        is_sweep = override.is_sweep_override() and override.is_discrete_sweep()
+        found[override.key_or_group] = list(override.sweep_iterator()) if is_sweep else [override.value()]
+    return {key: chosen for key, chosen in found.items() if len(chosen) > 1 or key == "fold"}
+
+
+def _folds(swept: dict[str, list[object]], values: Values) -> frozenset[int]:
+    """Return the folds that a sweep trains."""
+    chosen: Sequence[object] = swept.get("fold") or [values["fold"]]
+    k = int(str(values["k"]))
+    return frozenset(fold for one in chosen for fold in (range(k) if str(one) == ALL_FOLDS else [int(str(one))]))
+
+
+def _comparable(values: Values, key: str) -> object:
+    value = values.get(key)
+    if value is None:
+        return None
+    return str(Path(str(value)).expanduser().resolve()) if key == "data.root" else value

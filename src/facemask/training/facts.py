@@ -1,0 +1,90 @@
+"""What a run is about to train on: data, groups, model and device, printed before the first epoch."""
+
+from functools import lru_cache
+
+import torch
+
+from facemask.config.arguments import program
+from facemask.config.component import network_name
+from facemask.config.schemas import TrainConfig
+from facemask.data.datamodule import FaceDataModule
+from facemask.data.duplicates import near_duplicates
+from facemask.training.parts import Model
+
+COMPARED = 10_000  # largest number of images that are compared for near-duplicates; every pair is
+
+
+def training_facts(config: TrainConfig, data: FaceDataModule, model: Model, device: str) -> list[str]:
+    """Return lines about a fit: images per class and part, groups, near-duplicates, model and device.
+
+    Args:
+        config: configuration of the run.
+        data: data module of the fold.
+        model: model before training.
+        device: device that it is trained on, such as ``cpu`` or ``cuda:0``.
+    """
+    parts = {"training": data.train_samples, "validation": data.val_samples, "test": data.test_samples}
+    counts = []
+    for name in data.class_names:
+        numbers = [int((part["label"] == name).sum()) for part in parts.values()]
+        counts.append(f"{name} {' + '.join(f'{n:,}' for n in numbers)}")
+    threads = torch.get_num_threads()
+    place = device if device != "cpu" else f"cpu, {threads} thread{'s' if threads > 1 else ''}"
+    lines = [
+        f"data: {data.name} ({data.root}), images for {' + '.join(parts)} (fold {data.fold} of {data.k})",
+        f"classes: {', '.join(counts)}",
+        f"groups: {_groups(data)}",
+        f"model: {network_name(config.model)}, input {model.preprocessing.input_size} pixels "
+        f"(images stored at {data.store_size}), initial weights: {model.initial.source}; {place}",
+    ]
+    if warning := _straddling(data):
+        lines.append(f"warning: {warning}")
+    if model.preprocessing.caveat:
+        lines.append(f"note: {model.preprocessing.caveat}")
+    return lines
+
+
+def _groups(data: FaceDataModule) -> str:
+    assert data.samples is not None
+    groups = data.samples["group"]
+    if (groups == data.samples["path"]).all():
+        return "none known: images of one photo or person may be on both sides of a split"
+    return f"{groups.nunique():,} for {len(groups):,} images, from manifest.csv; each is in one part only"
+
+
+def _straddling(data: FaceDataModule) -> str:
+    """Return a sentence about near-duplicates that lie in several folds; empty if there are none."""
+    assert data.samples is not None
+    if len(data.samples) > COMPARED:
+        return ""
+    folds = data.samples["fold"].to_numpy()
+    pairs = _pairs(data.fingerprint, _Images(data))
+    n = sum(folds[i] != folds[j] for i, j in pairs)
+    if not n:
+        return ""
+    audit = f"{program('prepare_data')} task=audit data.root={data.root} group=true"
+    return (
+        f"{n} of {len(pairs)} pairs of near-duplicates lie in different folds, which makes validation too optimistic; "
+        f"to put each pair into one group, type: {audit}"
+    )
+
+
+class _Images:
+    """The stored images of a data module; all are equal, because the fingerprint beside them says what they are."""
+
+    def __init__(self, data: FaceDataModule) -> None:
+        self.data = data
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Images)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@lru_cache(maxsize=1)
+def _pairs(fingerprint: str, images: _Images) -> list[tuple[int, int]]:
+    """Return the rows of near-duplicates; kept for the next fold and the next job of a sweep."""
+    assert images.data.samples is not None
+    found = near_duplicates(images.data.images(images.data.samples))
+    return [(int(i), int(j)) for i, j in zip(found["first"], found["second"], strict=True)]
