@@ -305,6 +305,27 @@ def nothing(place: Path) -> None:
     """No preparation is needed."""
 
 
+def test_merged_classes_are_scored_with_summed_probabilities(place: Path) -> None:
+    names = ["mask", "no_mask"]
+    done = evaluate(place, "run=c", "merge={wrong_mask: no_mask}", "hydra.run.dir=merged")
+    assert done.code == 0, done.err
+    assert "Counted, with summed probabilities: wrong_mask as no_mask." in done.out
+    assert evaluate(place, "run=c", "hydra.run.dir=unmerged").code == 0
+    merged, whole = (pd.read_parquet(place / f"{name}/predictions.parquet") for name in ("merged", "unmerged"))
+    assert_equal_to_scikit_learn(place / "merged", names)
+    summed = whole["probability_no_mask"] + whole["probability_wrong_mask"]
+    np.testing.assert_allclose(merged["probability_no_mask"], summed, atol=1e-6)
+    assert merged["label"].tolist() == whole["label"].replace("wrong_mask", "no_mask").tolist()
+    # On a set that has only two of the classes, the merge is offered.
+    words = ["run=c", "data.root=two", "split=all"]
+    done = evaluate(place, *words, "hydra.run.dir=offered")
+    assert "To count wrong_mask as no_mask, whose probabilities are then summed, add 'merge={wrong_mask" in done.out
+    done = evaluate(place, *words, "merge={wrong_mask: no_mask}", "positive=no_mask", "hydra.run.dir=taken")
+    assert done.code == 0, done.err
+    assert "There are no images of" not in done.out
+    assert_equal_to_scikit_learn(place / "taken", names)
+
+
 WRONG = [
     ("", nothing, "name what to evaluate: run=FOLDER (several: run=A run=B), or sweep=FOLDER"),
     ("run=a sweep=sweep", nothing, "name what to evaluate"),
@@ -324,6 +345,7 @@ WRONG = [
     ("run=a data.root=nowhere split=all", nothing, "data.root=nowhere is not a folder"),
     ("run=a positive=masked", nothing, "positive=masked is not a class of the model; did you mean mask?"),
     ("run=c positive=mask", nothing, "positive=mask only applies to two classes; this model has mask, no_mask"),
+    ("run=c merge={wrong:mask}", nothing, "merge names 'wrong', which is not a class of the model; did you mean"),
     ("run=a recalls=0.9", nothing, "recalls must be a list in brackets, such as [A,B], got 0.9."),
     ("a", nothing, "'a' has no key; did you mean run=a? --help lists the keys."),
     ("run=a n_bootstraps=1000000", nothing, "n_bootstraps must be at least 100 and at most 100,000, got 1000000."),

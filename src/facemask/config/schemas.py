@@ -107,6 +107,8 @@ class EvaluateConfig:
     # Fold whose model is evaluated; null = the first complete fold, "all" = every fold as a separate model.
     fold: int | str | None = None
     split: str = "test"  # test, val, or all (all images of another data.root)
+    # {class of the model: class that it counts as}, for data that do not distinguish them: {wrong_mask: no_mask}
+    merge: Names | None = None
     positive: str | None = None  # positive class of a two-class model; null = the second
     recalls: list[float] = field(default_factory=lambda: [0.9, 0.95, 0.99])  # recalls of the operating points to report
     n_bootstraps: int = 2000  # number of bootstrap resamples

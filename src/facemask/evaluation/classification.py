@@ -1,6 +1,7 @@
 """Evaluate trained models on face crops, and write the report."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -48,7 +49,7 @@ def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluat
     if (folder / RESULT).exists():
         raise ConfigError(f"{folder} is a run folder, which must not be changed; choose another: hydra.run.dir=FOLDER")
     device = usable_device(config.device)
-    models = open_chosen(config)
+    models = [replace(model, merge=merge_of(config)) for model in open_chosen(config)]
     positive = _positive(config.positive, models[0].class_names)
     samples = read_samples(models, config.data, config.split)
     known: dict[tuple[str, int], Leakage] = {}  # runs on the same data set share it
@@ -56,6 +57,11 @@ def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluat
     sections = write_reports(folder, all_findings, samples, command)
     log_report(config, folder, all_findings, sections)
     return Evaluation(folder, all_findings[0].about, [_scores(f) for f in all_findings], _notes(all_findings))
+
+
+def merge_of(config: EvaluateConfig) -> dict[str, str]:
+    """Return the configured class of each merged class."""
+    return {name: str(other) for name, other in (config.merge or {}).items()}
 
 
 def open_chosen(config: EvaluateConfig) -> list[TrainedModel]:
@@ -96,7 +102,7 @@ def _find(
 ) -> Findings:
     """Predict and measure one model."""
     network, images = fuse_conv_bn(model.model.to(device)), samples.images(model.preprocessing.store_size)
-    probabilities = predict_probabilities(network, model.preprocessing, images, config.batch_size)
+    probabilities = model.merged(predict_probabilities(network, model.preprocessing, images, config.batch_size))
     predictions = prediction_table(samples.table, probabilities, model.class_names)
     evaluated = Evaluated(model, predictions, positive, config.n_bootstraps, config.seed)
     cost = Cost(
@@ -119,7 +125,7 @@ def _find(
         about=_about(samples),
         leakage=known[seen],
         cost=cost,
-        attention=find_attention(evaluated, images, config.seed, shown),
+        attention=None if config.merge else find_attention(evaluated, images, config.seed, shown),
         validation=None if config.split == "val" else _validation(model, network, samples, config.batch_size),
         config=config,
     )
@@ -139,8 +145,9 @@ def _validation(
         except FaceMaskError:
             return None
         images = data.images(data.val_samples)
-        probabilities = predict_probabilities(network, model.preprocessing, images, batch_size)
-        predictions = prediction_table(data.val_samples, probabilities, model.class_names)
+        probabilities = model.merged(predict_probabilities(network, model.preprocessing, images, batch_size))
+        samples_of_fold = data.val_samples.replace({"label": dict(model.merge)})
+        predictions = prediction_table(samples_of_fold, probabilities, model.class_names)
     return truth_and_probabilities(predictions, model.class_names)
 
 

@@ -1,5 +1,6 @@
 """Evaluate detector and classifier together on annotated photos, and write the report."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +38,9 @@ def evaluate_photos(config: EvaluateConfig, folder: Path, command: str = "") -> 
     """
     run, root = Path(config.run[0]).expanduser(), Path(config.photos or "").expanduser()
     classifier, device = _open(config, run)
-    photos, detector = _read_photos(config, root, classifier.class_names), config.detector.build()
+    merge = {name: str(other) for name, other in (config.merge or {}).items()}
+    classifier = classifier.merged(merge)
+    photos, detector = _read_photos(config, root, classifier.class_names, merge), config.detector.build()
     shape = (config.crop.margin, config.crop.square, config.crop.min_side)
     looked = track(photos, "Evaluating photos", console=SafeConsole(stderr=True), transient=True)
     rows = [row for photo in looked for row in evaluate_photo(photo, _name(photo, root), detector, classifier, *shape)]
@@ -73,10 +76,12 @@ def _number(fold: int | str | None) -> int | None:
     return None if fold is None else int(fold)  # "all" is rejected before
 
 
-def _read_photos(config: EvaluateConfig, root: Path, class_names: tuple[str, ...]) -> list[AnnotatedPhoto]:
+def _read_photos(
+    config: EvaluateConfig, root: Path, class_names: tuple[str, ...], merge: Mapping[str, str]
+) -> list[AnnotatedPhoto]:
     """Read the photos and map their names to the model's classes."""
     boxes = Path(config.boxes).expanduser() if config.boxes else None
-    classes = {name: IGNORED if label is None else label for name, label in config.classes.items()}
+    classes = {name: IGNORED if label is None else merge.get(label, label) for name, label in config.classes.items()}
     photos = to_classes(read_annotated(root, boxes), classes)
     for name in sorted({name for photo in photos for name in photo.names} - {*class_names, IGNORED}):
         raise DataError(

@@ -3,13 +3,15 @@
 ONNX files only need ``onnxruntime``, ``opencv`` and ``numpy``; torch is imported only for files that need it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from facemask.data.classes import merge_probabilities, merged_names
 from facemask.data.preprocessing import Pixels
 from facemask.errors import ModelError
 from facemask.inference.backend import Backend, Probabilities
@@ -107,6 +109,19 @@ class Predictor:
     def class_names(self) -> tuple[str, ...]:
         """Class names in the order of the probabilities."""
         return self.preprocessing.class_names
+
+    def merged(self, merge: Mapping[str, str]) -> "Predictor":
+        """Return a predictor with merged classes, whose probabilities are summed.
+
+        Args:
+            merge: new name by class, such as ``{"wrong_mask": "no_mask"}``; others keep theirs.
+
+        Raises:
+            ConfigError: a merged class does not exist, or only one class is left.
+        """
+        names, run = self.class_names, self._run
+        preprocessing = replace(self.preprocessing, class_names=tuple(merged_names(names, merge)))
+        return Predictor(Backend(preprocessing, lambda squares: merge_probabilities(run(squares), names, merge)))
 
     def predict(self, crops: Iterable[Pixels]) -> Probabilities:
         """Return class probabilities.

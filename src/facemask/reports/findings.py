@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from facemask.config.schemas import EvaluateConfig
+from facemask.data.classes import advised_merge
 from facemask.data.preprocessing import Pixels
 from facemask.metrics.classification import Floats, Labels
 from facemask.reports.evaluated import Evaluated
@@ -120,14 +121,22 @@ def missing_classes(evaluated: Evaluated) -> list[str]:
     absent = [c for i, c in enumerate(evaluated.class_names) if not (evaluated.labels == i).any()]
     if not absent:
         return []
-    return [
+    notes = [
         f"There are no images of {', '.join(absent)}: its recall counts as 0 in macro averages, as "
         "in scikit-learn, and AUROC and average precision are undefined (–)."
     ]
+    present = [name for name in evaluated.class_names if name not in absent]
+    if advice := advised_merge(evaluated.class_names, present):
+        notes.append(f"To count wrong_mask as no_mask, whose probabilities are then summed, add {advice}.")
+    return notes
 
 
 def caveats(all_findings: Sequence[Findings]) -> list[str]:
     """Return what users of the models should know about their training data."""
     models = [findings.evaluated.model for findings in all_findings]
     known = [(model.label, model.preprocessing.caveat) for model in models if model.preprocessing.caveat]
-    return [f"Note: {label} was {caveat}" for label, caveat in known]
+    notes = [f"Note: {label} was {caveat}" for label, caveat in known]
+    if merge := models[0].merge:
+        counted = ", ".join(f"{name} as {other}" for name, other in merge.items())
+        notes.append(f"Counted, with summed probabilities: {counted}.")
+    return notes

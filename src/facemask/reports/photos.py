@@ -11,7 +11,7 @@ import pandas as pd
 
 from facemask.data.pictures import read_image
 from facemask.detection.detectors import SIDES
-from facemask.detection.drawing import draw_face
+from facemask.detection.drawing import LabelledBox, draw_boxes
 from facemask.reports.sections import Section, Table
 
 RIGHT, WRONG, MISSED = (0, 158, 115), (213, 94, 0), (204, 121, 167)  # RGB colours of boxes (Okabe and Ito 2008)
@@ -117,13 +117,14 @@ def write_overlays(photos: Mapping[str, Path], faces: pd.DataFrame, folder: Path
         folder: output folder; files keep their names.
     """
     for name, path in photos.items():
-        image = read_image(path).copy()
+        image, boxes = read_image(path).copy(), []
         for row in faces[faces["photo"] == name].to_dict(orient="records"):
             box = np.array([row[side] for side in SIDES], np.float32)
             is_missed, is_right = pd.isna(row["predicted"]), row["predicted"] == row["label"]
             color = MISSED if is_missed else RIGHT if is_right else WRONG
             words = f"missed {row['label']}" if is_missed else f"{row['predicted']} {row['probability']:.2f}"
-            draw_face(image, box, words, color)
+            boxes.append(LabelledBox(box, words, color))
+        draw_boxes(image, boxes)
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(file), image[..., ::-1])

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from facemask.config.schemas import EvaluationData
+from facemask.data.classes import SYNONYMS
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.index import index
 from facemask.data.preprocessing import Pixels
@@ -79,7 +81,7 @@ def read_samples(models: Sequence[TrainedModel], data: EvaluationData, split: st
                     f"{models[0].label} and {model.label} held out different images ({part}); compare them on a folder "
                     "that neither was trained on: data.root=FOLDER split=all"
                 )
-    table = rename_classes(table, data.labels or {}, models[0].class_names)
+    table = rename_classes(table, data.labels or {}, models[0].class_names, models[0].merge)
     paths = table["path"].tolist()
     store = open_store(root, paths, models[0].preprocessing.store_size, store_dir)
     if (store.samples["error"] != "").all():
@@ -164,28 +166,36 @@ def _of_folder(root: Path, split: str) -> tuple[pd.DataFrame, str, str]:
     return table, root.resolve().name, "all images"
 
 
-def rename_classes(table: pd.DataFrame, names: Mapping[str, str | None], known: Sequence[str]) -> pd.DataFrame:
+def rename_classes(
+    table: pd.DataFrame,
+    names: Mapping[str, str | None],
+    known: Sequence[str],
+    merge: Mapping[str, str] = MappingProxyType({}),
+) -> pd.DataFrame:
     """Map the classes of images to those of the models.
 
     Args:
         table: table with a column ``label``.
         names: mapping from class folder to class of the models, where they differ.
-        known: classes of the models.
+        known: classes of the models, after merging.
+        merge: classes that are counted as another.
 
     Raises:
         DataError: a class is unknown to the models.
     """
     for folder, name in names.items():
-        if name not in known:
+        if merge.get(str(name), name) not in known:
             raise DataError(
                 f"data.labels maps {folder!r} to {name!r}, which is not a class of the model: {', '.join(known)}."
             )
-    labels = table["label"].replace(dict(names))
+    labels = table["label"].replace(dict(names)).replace(dict(merge))
     unknown = sorted(set(labels) - set(known))
     if unknown:
         word = unknown[0]
+        advised = {name: SYNONYMS.get(name, known[0]) for name in unknown}
+        pairs = ", ".join(f"{name}: {other if other in known else known[0]}" for name, other in advised.items())
         raise DataError(
             f"the class {word!r} of the images is unknown to the model, which has {', '.join(known)}; map it: "
-            f"'data.labels={{{word}: {known[0]}}}', or remove its folder."
+            f"'data.labels={{{pairs}}}', or remove its folder."
         )
     return table.assign(label=labels)

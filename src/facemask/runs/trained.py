@@ -1,9 +1,11 @@
 """Trained models of runs and checkpoints, labelled by their differences."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from lightning.pytorch import LightningModule
 
@@ -12,9 +14,11 @@ from facemask.config.arguments import program, typed_choices
 from facemask.config.component import network_name
 from facemask.config.keys import ALL_FOLDS
 from facemask.config.schemas import TrainConfig
+from facemask.data.classes import merge_probabilities, merged_names
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import RunError
 from facemask.models.checkpoint import load_model
+from facemask.models.predict import prediction_table
 from facemask.runs.checkpoint import SUFFIX, describe
 from facemask.runs.results import FoldResult
 from facemask.runs.run_folder import BEST, CONFIG, read_config, read_fold, read_history, read_predictions, read_run
@@ -32,6 +36,7 @@ class TrainedModel:
         model: model in evaluation mode, on the CPU.
         preprocessing: preprocessing of the model.
         checkpoint: file of the model.
+        merge: classes that are counted as another, see :func:`facemask.data.classes.merged_names`.
     """
 
     label: str
@@ -41,6 +46,7 @@ class TrainedModel:
     model: LightningModule
     preprocessing: Preprocessing
     checkpoint: Path
+    merge: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -54,8 +60,12 @@ class TrainedModel:
 
     @property
     def class_names(self) -> list[str]:
-        """Class names in the order of the probabilities."""
-        return list(self.preprocessing.class_names)
+        """Class names in the order of the probabilities, after merging."""
+        return merged_names(self.preprocessing.class_names, self.merge)
+
+    def merged(self, probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+        """Return the probabilities of the merged classes, float32[N, M], of the network's, float[N, C]."""
+        return merge_probabilities(probabilities, self.preprocessing.class_names, self.merge)
 
     @property
     def is_of_run(self) -> bool:
@@ -67,8 +77,12 @@ class TrainedModel:
         return read_history(self.folder) if self.is_of_run else pd.DataFrame({"epoch": []})
 
     def validation(self) -> pd.DataFrame | None:
-        """Return the saved predictions on the validation images; None if there are none."""
-        return read_predictions(self.folder) if self.is_of_run else None
+        """Return the saved predictions on the validation images, with merged classes; None if there are none."""
+        if not self.is_of_run:
+            return None
+        saved, names = read_predictions(self.folder), self.preprocessing.class_names
+        probabilities = self.merged(saved[[f"probability_{name}" for name in names]].to_numpy())
+        return prediction_table(saved.replace({"label": dict(self.merge)}), probabilities, self.class_names)
 
 
 def open_models(runs: Sequence[str | Path], fold: int | str | None = None) -> list[TrainedModel]:

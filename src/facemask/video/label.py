@@ -137,7 +137,8 @@ def _end_after(seconds: float | None, source: Source) -> Iterator[None]:
 def _label(
     source: Source, pipeline: Pipeline, sinks: list[Sink], config: InferVideoConfig, tally: Tally, aside: Console
 ) -> None:
-    is_paced = not source.is_live and not source.is_stills and any(sink.is_watched for sink in sinks)
+    is_watched = any(sink.is_watched for sink in sinks)
+    is_paced = is_watched and not source.is_live and not source.is_stills
     pacer, rate, start = Pacer(), Rate(), time.monotonic()
     is_endless = source.is_live or config.loop
     with Capture(source) as capture:
@@ -146,7 +147,8 @@ def _label(
             faces = pipeline.process(frame)
             hidden = pipeline.to_hide() if config.privacy == BLUR else None
             n_tracks = pipeline.tracker.n_begun
-            scene = Scene(frame, faces, pipeline.classifier.class_names, rate.tick(), n_tracks, hidden)
+            fps = rate.tick() if is_watched else 0.0  # not written into files
+            scene = Scene(frame, faces, pipeline.classifier.class_names, fps, n_tracks, hidden)
             if is_paced:
                 pacer.wait_for(frame.seconds)
             with pipeline.stopwatch.time("output"):

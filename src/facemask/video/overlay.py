@@ -8,7 +8,7 @@ import cv2
 from facemask.data.preprocessing import Pixels
 from facemask.detection.crop import widen
 from facemask.detection.detectors import Boxes
-from facemask.detection.drawing import Color, draw_face, write
+from facemask.detection.drawing import Color, LabelledBox, draw_boxes, write
 from facemask.video.pipeline import SeenFace
 
 # BGR; colour-blind safe (Okabe and Ito 2008): bluish green, vermilion, orange.
@@ -46,9 +46,11 @@ def draw(image: Pixels, faces: Sequence[SeenFace], class_names: Sequence[str], s
     Returns:
         The image.
     """
+    boxes = []
     for face in faces:
         words = f"{face.label} {face.probability:.2f}" + ("" if face.track is None else f" #{face.track}")
-        draw_face(image, face.box, words, color_of(face.label, class_names))
+        boxes.append(LabelledBox(face.box, words, color_of(face.label, class_names)))
+    draw_boxes(image, boxes)
     if status:
         write(image, status, 0, len(image), PAPER)
     return image

@@ -19,7 +19,7 @@ class Scene:
         frame: frame as it was read. Sinks show :attr:`picture` instead, which hides faces if needed.
         faces: faces in the frame.
         class_names: classes of the classifier.
-        fps: current frame rate, frames per second.
+        fps: current frame rate, frames per second; 0 if nobody watches.
         n_tracks: number of tracks so far.
         hidden: float32[N, 4], boxes to make unrecognisable.
     """

@@ -20,6 +20,7 @@ USED_BY_BOTH = {
     "report.faces",
     "report.title",
     "private",
+    "merge",
     "trust",
 }
 REJECTED_BY_OTHER_CHECKS = {"sweep_folder", "top", "split", "data.root"}  # with photos=

@@ -1,5 +1,6 @@
 """The overlay shows the right labels, and blurred faces cannot be recognised."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -40,6 +41,33 @@ def test_a_box_at_the_edge_and_its_label_are_drawn_inside() -> None:
     drawn = draw(image, [face], ["mask", "no_mask"], "mask 0  no_mask 1")
     assert drawn.shape == (60, 200, 3)
     assert (drawn == np.array(BARE, np.uint8)).all(axis=2).sum() > 200  # the label's ground and the box
+
+
+def ground(image: np.ndarray) -> int:
+    """Return the number of pixels in the colour of a label's background."""
+    return int((image == np.array(BARE, np.uint8)).all(axis=2).sum())
+
+
+def test_labels_do_not_cover_each_other() -> None:
+    def face(left: float, top: float) -> SeenFace:
+        box = np.array([left, top, left + 60, top + 60], np.float32)
+        return SeenFace(None, box, "no_mask", np.array([0.1, 0.9], np.float32))
+
+    def label_pixels(*faces: SeenFace) -> int:
+        image = np.zeros((720, 720, 3), np.uint8)
+        draw(image, list(faces), ["mask", "no_mask"], "")
+        boxes = np.zeros_like(image)
+        for each in faces:
+            left, top, right, bottom = each.box.astype(int).tolist()
+            cv2.rectangle(boxes, (left, top), (right, bottom), BARE, 3)
+        return ground(np.where(boxes > 0, 0, image))
+
+    alone = label_pixels(face(300, 300))
+    assert alone > 500
+    two = label_pixels(face(300, 300), face(330, 305))  # the second stands below its box
+    assert two == pytest.approx(2 * alone, rel=0.2)
+    crowd = label_pixels(*(face(300 + 4 * i, 300 + 4 * i) for i in range(12)))
+    assert 2 * alone < crowd < 9 * alone  # where there is no room, only the boxes are drawn
 
 
 def test_a_blurred_face_becomes_a_few_tiles_and_its_surroundings_do_not_change() -> None:

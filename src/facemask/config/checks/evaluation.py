@@ -46,6 +46,8 @@ def resolve_evaluation(config: DictConfig) -> EvaluateConfig:
             raise ConfigError(f"{key} must be an integer or '{ALL_FOLDS}', got {choice}.")
     check_seeds(resolved)
     check_n_bootstraps(resolved.n_bootstraps)
+    if resolved.merge is not None and not (isinstance(resolved.merge, dict) and all(resolved.merge.values())):
+        raise ConfigError("merge must give the class that each class counts as: 'merge={wrong_mask: no_mask}'.")
     least = {"batch_size": (resolved.batch_size, 1)}
     least["report.pictures"] = resolved.report.pictures, 0
     if isinstance(resolved.top, int):
