@@ -86,7 +86,7 @@ def test_a_checkpoint_and_the_run_of_the_same_model_have_equal_scores(place: Pat
     best = read_fold(place / "run/fold-0")
     assert best is not None
     assert facts["best epoch"] == f"not recorded; epoch {best.best_epoch}"
-    assert facts["trained on"] == f"folder, fingerprint {best.facts.fingerprint}"
+    assert facts["trained on"] == f"faces, fingerprint {best.facts.fingerprint}"
     assert facts["first weights"] == facts["trained with"] == "not recorded"
 
 

@@ -42,7 +42,7 @@ def test_every_way_is_measured_and_drawn(place: Path) -> None:
     assert (speed.loc[speed["way"] == "conventional", "x images/s"] == 1).all()
     tables = (place / "out/tables.txt").read_text()
     for words in (
-        "folder, test part, n = 11",
+        "set, test part, n = 11",
         "ranges: 95 % bootstrap confidence intervals over 11 groups",
         "1 thread(s) of",
         "paired",

@@ -29,7 +29,7 @@ def check_rankable(config: DictConfig, folder: Path) -> str | None:
     """
     swept = _swept(config)
     values = dict(flatten({str(key): node for key, node in _plain(config).items() if key != "hydra"}))
-    found = [c for c in gather(folder) if c.config] if folder.is_dir() else []
+    found = [c for c in gather(folder) if c.config and c.folds] if folder.is_dir() else []
     for key in RANKING_KEYS:
         if {key, key.partition(".")[0], "experiment"} & swept.keys() or key not in values:
             continue

@@ -170,8 +170,10 @@ def test_models_are_named_by_their_choice_if_it_varies() -> None:
 
 
 def test_default_choices_are_those_of_the_command() -> None:
-    defaults = OmegaConf.load(CONF / "train.yaml").defaults
-    written = {key: value for entry in defaults if not isinstance(entry, str) for key, value in entry.items()}
+    content = OmegaConf.to_container(OmegaConf.load(CONF / "train.yaml"), resolve=False)
+    assert isinstance(content, dict)
+    entries = [entry for entry in content["defaults"] if isinstance(entry, dict)]
+    written = {key: value for entry in entries for key, value in entry.items()}
     assert {key: written[key] for key in DEFAULT_CHOICES} == DEFAULT_CHOICES
     assert typed_choices("python train.py augment=none 'lr=1e-2'") == {**DEFAULT_CHOICES, "augment": "none"}
     assert typed_choices("python train.py experiment=mine model=cnn") == {"experiment": "mine", "model": "cnn"}

@@ -139,4 +139,4 @@ def test_explore_returns_the_counts(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert isinstance(result, Explored)
     assert result.counts.set_index("class").loc["all", "images"] == 22
     assert (result.folder / "report.html").is_file()
-    assert "folder, n = 22 images in 22 groups" in shown
+    assert "set, n = 22 images in 22 groups" in shown

@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 
-from facemask.data.preprocessing import Pixels
+from facemask.data.preprocessing import Pixels, Preprocessing
 from facemask.detection.detectors import Detector, Faces, as_faces
 from facemask.video.sources.source import Frame, Source
 
@@ -68,6 +68,7 @@ class ByTurns:
     """Says what it was told to say, and counts how often it was asked."""
 
     class_names = ("mask", "no_mask")
+    preprocessing = Preprocessing(class_names, 16, 16)
 
     def __init__(self, answers: list[float] | None = None) -> None:
         self.answers, self.batches = answers or [0.9], list[int]()
