@@ -45,6 +45,7 @@ def test_compose_equals_the_command_line_configuration(tmp_path: Path) -> None:
         (["model=mobilnet"], "there is no such model; did you mean mobilenet"),
         (["lr=1,2"], "has several comma-separated values"),
         (["hydra.run.dir=x"], "in Python, pass folder="),
+        (["schedule=null"], "a config group cannot be null; choose one of its files"),
         (["k=1"], "k must be at least 2, got 1"),
     ],
 )

@@ -166,7 +166,7 @@ def _leakage(findings: Findings) -> Section:
         rows = []
         for title, part in (("all", e), ("without them", clean)):
             row = {"images": title, "n": len(part.labels)}
-            rows.append(row | part.cells("accuracy") | part.cells("f1", "macro_F1") | part.cells("auroc", "AUROC"))
+            rows.append(row | part.cells("accuracy") | part.cells("f1", "macro F1") | part.cells("auroc", "AUROC"))
         without.append(
             Table("scores_without_leaked", f"Scores with and without them. {findings.about}", pd.DataFrame(rows))
         )

@@ -14,7 +14,7 @@ from facemask.metrics.classification import Floats, Labels
 from facemask.metrics.thresholds import cheapest_threshold, operating_points, threshold_at_recall
 from facemask.reports.evaluated import HEADLINE, Evaluated
 
-SIZES = (0, 7, 16, 32, 64, np.inf)  # bins of a face's longer side, pixels
+SIZES = (0, 7, 16, 24, 32, 48, 64, 96, 128, np.inf)  # bins of a face's longer side, pixels
 
 
 def headline_table(evaluated: Evaluated) -> pd.DataFrame:

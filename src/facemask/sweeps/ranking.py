@@ -122,12 +122,18 @@ def _verdict(ranked: Sequence[Configuration], monitor: str, asked: frozenset[int
         second = f"{best.label} is ahead of {ranked[1].label} by {difference}."
     else:
         second = f"{best.label} and {ranked[1].label} are not distinguishable: they differ by {difference}."
-    cheapest = min([best, *near], key=lambda c: c.seconds)
     others = f"{len(near)} configuration{'s' if len(near) > 1 else ''}"
+    within = [best, *(c for c in near if _is_within_one_error(c, best))]
+    cheapest = min(within, key=lambda c: c.seconds)
     return (
-        f"{second} {others} cannot be distinguished from the first; the cheapest to train of these "
-        f"{len(near) + 1} is {cheapest.label} ({cheapest.seconds:.0f} s)."
+        f"{second} {others} cannot be distinguished from the first. Of those within one standard error of the first, "
+        f"{cheapest.label} is the cheapest to train ({cheapest.seconds:.0f} s)."
     )
+
+
+def _is_within_one_error(configuration: Configuration, best: Configuration) -> bool:
+    gap, error = paired_difference(best, configuration)
+    return abs(gap) <= error
 
 
 def _is_behind(configuration: Configuration, best: Configuration, quantile: float) -> bool:

@@ -72,7 +72,8 @@ def test_configurations_without_all_folds_are_shown_but_not_ranked(tmp_path: Pat
             # The first loses a fold: 0.9, 0.95, 0.94 against 0.92, 0.9, 0.91, a paired standard error of 0.0208.
             {0: 0.92, 1: 0.90, 2: 0.91},
             r"net bs=32 and net bs=16 are not distinguishable: they differ by 0\.0200 in val/auroc \(95 % interval "
-            r"-0\.0696 to 0\.1096, paired over 3 folds\)\. 1 configuration cannot .* net bs=16 \(480 s\)",
+            r"-0\.0696 to 0\.1096, paired over 3 folds\)\. 1 configuration cannot .* "
+            r"net bs=16 is the cheapest to train \(480 s\)",
         ),
         (
             {0: 0.80, 1: 0.85, 2: 0.845},
