@@ -52,17 +52,25 @@ def test_the_first_command_ends_in_a_table_and_a_run_folder(workdir: Path) -> No
     assert folder.parent.parent == workdir / "outputs"
 
 
-def test_models_of_the_demo_set_say_so_at_every_door(workdir: Path) -> None:
+def test_models_of_the_demo_set_say_so_at_every_door(workdir: Path, tmp_path: Path) -> None:
     caveat = "trained on the demo set, whose masks are drawn"
-    done = call_command(PROJECT / "train.py", [*SMALL, "hydra.run.dir=demo"], workdir, {})
+    done = call_command(PROJECT / "train.py", [*SMALL, f"hydra.run.dir={tmp_path}/run"], workdir, {})
     assert f"note: {caveat}" in done.out
-    words = ["run=demo", "n_bootstraps=100", "hydra.run.dir=report"]
+    words = [f"run={tmp_path}/run", "n_bootstraps=100", f"hydra.run.dir={tmp_path}/report"]
     assert f"Note: CNN was {caveat}" in call_command(PROJECT / "evaluate.py", words, workdir, {}).out
-    assert caveat in (workdir / "report/report.html").read_text()
-    done = call_command(PROJECT / "export.py", ["run=demo", "max_drop=null", "hydra.run.dir=export"], workdir, {})
+    assert caveat in (tmp_path / "report/report.html").read_text()
+    done = call_command(
+        PROJECT / "export.py", [f"run={tmp_path}/run", "max_drop=null", f"hydra.run.dir={tmp_path}/export"], workdir, {}
+    )
     assert f"Note: {caveat}" in done.out
     face = next((workdir / "data/demo/mask").glob("*.png"))
-    words = ["run=export/CNN-fp32.onnx", f"source={face}", "sink=none", "detector=haar", "hydra.run.dir=video"]
+    words = [
+        f"run={tmp_path}/export/CNN-fp32.onnx",
+        f"source={face}",
+        "sink=none",
+        "detector=haar",
+        f"hydra.run.dir={tmp_path}/video",
+    ]
     assert f"note: the model was {caveat}" in call_command(PROJECT / "infer_video.py", words, workdir, {}).err
 
 
