@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from facemask.cli.messages import HYDRA_MESSAGES, explain
+from facemask.cli.messages import explain, hydra_message
 from facemask.config.arguments import to_overrides
 from facemask.config.checks.evaluation import resolve_evaluation
 from facemask.config.checks.export import resolve_export
@@ -251,7 +251,7 @@ def _compose(command: str, overrides: Sequence[str]) -> DictConfig:
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from error
     except ValueError as error:  # Hydra raises plain ones, too
-        if message := next((sentence for words, sentence in HYDRA_MESSAGES.items() if words in str(error)), None):
+        if message := hydra_message(error):
             raise ConfigError(message) from error
         raise
 

@@ -10,9 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import get_type_hints
 
-from omegaconf import OmegaConf
-
-from facemask.config.compose import CONF
+from facemask.config.compose import CONF, group_defaults, read_defaults
 from facemask.config.schemas import TASKS
 
 FIELD = re.compile(r"    (\w+): (.+?)(?: = (.+?))?(?:  # (.+))?")
@@ -118,25 +116,6 @@ def _default(written: str) -> str:
     return CALLED.get(written, written.strip("\"'"))
 
 
-def group_defaults(file: Path) -> list[tuple[str, str]]:
-    """Return the config groups of a defaults list with their default choices."""
-    found = []
-    for entry in _defaults_list(file):
-        for group, choice in entry.items() if isinstance(entry, dict) else []:
-            words = str(group).split()
-            if words[0] in ("override", "optional") or str(group) == TASK:
-                continue
-            first = choice[0] if isinstance(choice, list) else choice
-            found.append((words[-1].strip("/"), "null" if first is None else str(first)))
-    return found
-
-
-def _defaults_list(file: Path) -> list[object]:
-    content = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
-    entries = content.get("defaults", []) if isinstance(content, dict) else []
-    return list(entries)
-
-
 def _group(group: str, default: str) -> list[str]:
     folder = CONF / group
     choices = sorted(file.stem for file in folder.glob("*.yaml"))
@@ -164,7 +143,7 @@ def _settings(group: str, choice: str) -> list[tuple[str, str, str]]:
     """Return key, value and comment of the settings of a choice, those of the files that it extends included."""
     file = CONF / group / f"{choice}.yaml"
     found: dict[str, tuple[str, str]] = {}
-    for entry in _defaults_list(file):
+    for entry in read_defaults(file):
         base = str(entry).partition("@")[0]
         if isinstance(entry, str) and (CONF / group / f"{base}.yaml").is_file():
             found |= {key: (value, meaning) for key, value, meaning in _settings(group, base)}

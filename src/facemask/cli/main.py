@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,12 +18,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from facemask.cli import jobs
 from facemask.cli.help import help_text
-from facemask.cli.messages import HYDRA_MESSAGES, explain, fail
+from facemask.cli.messages import explain, fail, hydra_message
 from facemask.config.arguments import MULTIRUN, SUBCOMMANDS, expand_shorthands, normalise_arguments, program
 from facemask.config.compose import CONF, register
 from facemask.config.schemas import TASKS, EvaluateConfig, ExportConfig, InferVideoConfig, TrainConfig
 from facemask.errors import FaceMaskError, first_line
 from facemask.files import remove_if_empty
+from facemask.signals import handled
 from facemask.sweeps.hydra_callback import JobFailedError, JobNotStartedError, SweepSummary, has_failed
 from facemask.terminal import visible
 
@@ -153,7 +153,7 @@ def main(name: str) -> None:
             raise
         fail(explain(error), code=2)
     except Exception as error:
-        if message := next((sentence for words, sentence in HYDRA_MESSAGES.items() if words in str(error)), None):
+        if message := hydra_message(error):
             fail(message, code=2)
         if SweepSummary.folder is None or os.environ.get(TRACE_VARIABLE):
             raise
@@ -165,21 +165,15 @@ def main(name: str) -> None:
 
 @contextmanager
 def _interrupted_by_sigterm() -> Iterator[list[int]]:
-    """Let SIGTERM interrupt as Ctrl-C does; yield a list that receives its number. Main thread only."""
+    """Let SIGTERM interrupt as Ctrl-C does; yield a list that receives its number."""
     received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():  # Python handles signals only in the main thread
-        yield received
-        return
 
     def interrupt(number: int, _: object) -> None:
         received.append(number)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
+    with handled([signal.SIGTERM], interrupt):
         yield received
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 def _run(application: jobs.Application) -> None:

@@ -13,15 +13,13 @@ from omegaconf.errors import OmegaConfBaseException
 from facemask.errors import FaceMaskError, did_you_mean, first_line
 from facemask.terminal import visible
 
-# Messages for the plain ValueErrors of Hydra, by a part of their text.
+# Messages for the plain errors of Hydra and its launchers, by a part of their text.
 HYDRA_MESSAGES = {
     "Config group override": "a config group cannot be null; choose one of its files, such as schedule=none.",
     "Only one of --run": "--cfg shows a single configuration; remove -m, and give each key one value.",
+    '"srun"': "launcher=slurm needs the commands of Slurm (srun, sbatch), which this machine does not have; type "
+    "launcher=joblib or launcher=local.",
 }
-HYDRA_MESSAGES['"srun"'] = (
-    "launcher=slurm needs the commands of Slurm (srun, sbatch), which this machine does not have; type launcher=joblib "
-    "or launcher=local."
-)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a full disk, or the largest file that is allowed
 # pip extra that provides each Hydra plugin.
 PLUGINS = {
@@ -36,6 +34,11 @@ def fail(sentence: str, code: int) -> NoReturn:
     """Print an error message and exit with ``code``."""
     print(f"error: {visible(sentence)}", file=sys.stderr)
     sys.exit(code)
+
+
+def hydra_message(error: Exception) -> str | None:
+    """Return the message for a plain error of Hydra or a launcher; None for any other error."""
+    return next((sentence for words, sentence in HYDRA_MESSAGES.items() if words in str(error)), None)
 
 
 def explain(error: Exception) -> str:

@@ -4,11 +4,12 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from facemask.config.compose import CONF
-from facemask.config.keys import SWEEP_ONLY_KEYS
+from facemask.config.compose import CONF, RUN_GROUPS, group_defaults
+from facemask.config.keys import EXPERIMENT, SWEEP_ONLY_KEYS
 
 MULTIRUN = ("-m", "--multirun")
 PLAIN = re.compile(r"[\w\-/%.+*@:?|,$(){}\[\]\\ ]*", re.ASCII)  # values that Hydra accepts without quotes
@@ -20,20 +21,7 @@ DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 CUSTOM = {"model": "model", "detector": "detector", "sink": "sink.custom"}
 # Subcommands of the installed ``facemask`` that differ from the name of the script.
 SUBCOMMANDS = {"infer_video": "infer", "prepare_data": "prepare"}
-GROUPS = frozenset(path.name for path in CONF.iterdir() if path.is_dir())
 EMPTY: Mapping[str, str] = MappingProxyType({})
-# The config groups of train.py that hold settings of a run, with their defaults in conf/train.yaml.
-DEFAULT_CHOICES: Mapping[str, str] = MappingProxyType(
-    {
-        "data": "demo",
-        "augment": "light",
-        "model": "mobilenetv2",
-        "optim": "adamw",
-        "schedule": "onecycle",
-        "trainer": "default",
-        "callbacks": "default",
-    }
-)
 
 
 def normalise_arguments(arguments: list[str], repeated: str = "", renamed: Mapping[str, str] = EMPTY) -> list[str]:
@@ -53,7 +41,7 @@ def normalise_arguments(arguments: list[str], repeated: str = "", renamed: Mappi
     words = [word.partition("=") for word in arguments]
     arguments = [f"{renamed.get(key, key)}{sign}{value}" for key, sign, value in words]
     # Hydra wants a plus for groups that are not in the defaults list, as in other projects' experiments; ours all are.
-    arguments = [word[1:] if word[1:].partition("=")[0] in GROUPS and word[0] == "+" else word for word in arguments]
+    arguments = [word[1:] if word[:1] == "+" and _is_group(word[1:].partition("=")[0]) else word for word in arguments]
     values = [word.partition("=")[2] for word in arguments if word.partition("=")[0] == repeated]
     if len(values) > 1 or any("," in value and value[:1] not in QUOTED for value in values):
         quoted = [_in_quotes(value) for value in values]
@@ -63,6 +51,10 @@ def normalise_arguments(arguments: list[str], repeated: str = "", renamed: Mappi
     flags = [word for word in arguments if word not in overrides]
     is_sweep = any(word in MULTIRUN for word in flags)
     return flags + [_quote(word, is_sweep) for word in overrides]
+
+
+def _is_group(key: str) -> bool:
+    return key.isidentifier() and (CONF / key).is_dir()
 
 
 def _quote(word: str, is_sweep: bool) -> str:
@@ -141,8 +133,14 @@ def typed_choices(command: str) -> dict[str, str]:
     except ValueError:  # a damaged command
         return {}
     values = {key: value for key, _, value in words}
-    default = {} if "experiment" in values or not command else DEFAULT_CHOICES
-    return dict(default) | {key: values[key] for key in (*DEFAULT_CHOICES, "experiment") if key in values}
+    default = {} if EXPERIMENT in values or not command else default_choices()
+    return dict(default) | {key: values[key] for key in (*RUN_GROUPS, EXPERIMENT) if key in values}
+
+
+@cache
+def default_choices() -> Mapping[str, str]:
+    """Return the default choice of each config group of ``train.py`` that holds settings of a run."""
+    return {group: choice for group, choice in group_defaults(CONF / "train.yaml") if group in RUN_GROUPS}
 
 
 def _to_word(value: object) -> str:

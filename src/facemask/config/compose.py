@@ -17,6 +17,9 @@ PACKAGE = Path(__file__).parents[1]
 # conf/ is inside the package in a wheel, and in the repository root in a checkout.
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
 
+# Config groups that hold settings of a run.
+RUN_GROUPS = ("augment", "callbacks", "data", "logger", "model", "optim", "schedule", "trainer")
+
 
 def register() -> None:
     """Register the schemas and resolvers; call it before Hydra composes."""
@@ -51,6 +54,24 @@ def read_group(group: str, choice: str) -> dict[str, object]:
     node = OmegaConf.to_container(config[group], resolve=True)
     assert isinstance(node, dict)
     return {str(key): value for key, value in node.items()}
+
+
+def read_defaults(file: Path) -> list[object]:
+    """Return the defaults list of a configuration file as plain types; empty if it has none."""
+    content = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    return list(content.get("defaults", [])) if isinstance(content, dict) else []
+
+
+def group_defaults(file: Path) -> list[tuple[str, str]]:
+    """Return the config groups of a defaults list with their default choices; of several choices, the first."""
+    found = []
+    for entry in read_defaults(file):
+        for group, choice in entry.items() if isinstance(entry, dict) else []:
+            words = str(group).split()
+            if words[0] not in ("override", "optional"):
+                first = choice[0] if isinstance(choice, list) else choice
+                found.append((words[-1].strip("/"), "null" if first is None else str(first)))
+    return found
 
 
 @contextmanager

@@ -97,17 +97,18 @@ def identities(configs: Sequence[TrainConfig], without: tuple[str, ...] = ("fold
     return [hashlib.sha256(json.dumps(row, default=str).encode()).hexdigest()[:16] for row in rows]
 
 
-def varied_keys(configs: Sequence[TrainConfig], choices: Sequence[Mapping[str, str]] = ()) -> list[str]:
+def varied_keys(configs: Sequence[TrainConfig | None], choices: Sequence[Mapping[str, str]] = ()) -> list[str]:
     """Return the keys that vary among configurations, without keys that only follow another varied key.
 
     A dotted key follows a shorter key if both split the configurations into the same groups, as ``optim.lr`` follows
     ``lr``. The keys of a config group follow its choice: ``augment`` takes the place of ``augment.steps.flip.p``.
 
     Args:
-        configs: configurations.
+        configs: configurations; None if it is not known, which is ignored.
         choices: typed choices of the config groups of each configuration; empty to show the keys of the groups.
     """
-    flat = [_compared(config) for config in configs]
+    flat = [_compared(config) for config in configs if config]
+    choices = [choice for config, choice in zip(configs, choices, strict=False) if config]
     keys = sorted(set().union(*flat) - {"fold"}, key=lambda key: (key.count("."), key))
     varied, partitions = [], set()
     for key in keys:

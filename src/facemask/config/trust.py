@@ -11,11 +11,9 @@ from functools import cache
 from pkgutil import resolve_name
 
 from facemask.config.component import TARGET
-from facemask.config.compose import CONF
+from facemask.config.compose import CONF, RUN_GROUPS
 from facemask.errors import RunError
 
-# Groups of the configuration that a run folder holds.
-GROUPS = ("augment", "callbacks", "data", "logger", "model", "optim", "schedule", "trainer")
 # Packages whose classes of one kind may be named, because their constructors only build objects in memory.
 FAMILIES = (
     ("facemask.models", "torch.nn.Module"),
@@ -106,7 +104,7 @@ def _find(name: str) -> object:
 @cache
 def _own_targets() -> frozenset[str]:
     """Return the classes and functions that this package's configuration of training names."""
-    files = [file for group in GROUPS for file in sorted((CONF / group).glob("*.yaml"))]
+    files = [file for group in RUN_GROUPS for file in sorted((CONF / group).glob("*.yaml"))]
     texts = (re.sub("#.*", "", file.read_text(encoding="utf-8")) for file in files)
     return frozenset(name for text in texts for name in re.findall(rf"{TARGET}: *([\w.]+)", text))
 

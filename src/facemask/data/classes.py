@@ -11,6 +11,11 @@ from facemask.errors import ConfigError, did_you_mean
 SYNONYMS = {"compliant": "mask", "non-compliant": "no_mask", "mask": "compliant", "no_mask": "non-compliant"}
 
 
+def read_merge(values: Mapping[str, str | None] | None) -> dict[str, str]:
+    """Return the key ``merge`` of a configuration: new name by class; empty if it is not set."""
+    return {name: str(other) for name, other in (values or {}).items()}
+
+
 def merged_names(names: Sequence[str], merge: Mapping[str, str]) -> list[str]:
     """Return the class names after merging, in the order of their first class.
 

@@ -152,6 +152,20 @@ def read_manifest(file: Path) -> pd.DataFrame:
     return manifest
 
 
+def manifest_with(root: Path, table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the manifest of a data set, or a new one, with a column filled from a table.
+
+    Args:
+        root: folder of the data set.
+        table: table with ``path`` and the column; files without a row keep their value.
+        column: ``group`` or ``split``.
+    """
+    file = root / MANIFEST
+    manifest = read_manifest(file) if file.is_file() else pd.DataFrame({"file": table["path"]})
+    values = manifest["file"].map(table.set_index("path")[column])
+    return manifest.assign(**{column: values.fillna(manifest.get(column, ""))})
+
+
 def _apply_manifest(table: pd.DataFrame, file: Path) -> pd.DataFrame:
     manifest = read_manifest(file)
     rows = manifest.set_index("file").reindex(table["path"])

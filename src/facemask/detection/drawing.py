@@ -47,8 +47,9 @@ def draw_boxes(image: Pixels, boxes: Sequence[LabelledBox]) -> None:
     taken: list[Area] = []
     for each in sorted(boxes, key=lambda each: -float(np.prod(each.box[2:] - each.box[:2]))):
         left, top, right, bottom = np.round(each.box).astype(int).tolist()
-        height = _area(image, each.words, 0, len(image))
-        for place in ((left, top), (left, bottom + height[3] - height[1]), (right, top + height[3] - height[1])):
+        _, _, pad, (_, letters, below) = _measure(image, each.words)
+        height = letters + below + 2 * pad
+        for place in ((left, top), (left, bottom + height), (right, top + height)):
             area = _area(image, each.words, *place)
             if not any(_overlap(area, other) for other in taken):
                 write(image, each.words, *place, each.color)

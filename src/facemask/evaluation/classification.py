@@ -9,6 +9,7 @@ from torch import nn
 
 from facemask.config.keys import ALL_FOLDS
 from facemask.config.schemas import EvaluateConfig
+from facemask.data.classes import read_merge
 from facemask.errors import ConfigError, FaceMaskError, RunError, did_you_mean
 from facemask.evaluation.cost import count_flops, measure_latency
 from facemask.evaluation.grad_cam import find_attention
@@ -30,7 +31,7 @@ from facemask.reports.folder import in_one_sentence, write_reports
 from facemask.runs.run_folder import RESULT, processor
 from facemask.runs.samples import Samples, open_training_data, read_samples
 from facemask.runs.trained import TrainedModel, open_folds, open_models, pick_folds
-from facemask.sweeps.ranking import summarise
+from facemask.sweeps.ranking import check_folder, summarise
 
 BATCHES = (1, 32)  # batch sizes for measuring latency
 
@@ -49,7 +50,8 @@ def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluat
     if (folder / RESULT).exists():
         raise ConfigError(f"{folder} is a run folder, which must not be changed; choose another: hydra.run.dir=FOLDER")
     device = usable_device(config.device)
-    models = [replace(model, merge=merge_of(config)) for model in open_chosen(config)]
+    merge = read_merge(config.merge)
+    models = [replace(model, merge=merge) for model in open_chosen(config)]
     positive = _positive(config.positive, models[0].class_names)
     samples = read_samples(models, config.data, config.split)
     known: dict[tuple[str, int], Leakage] = {}  # runs on the same data set share it
@@ -57,11 +59,6 @@ def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluat
     sections = write_reports(folder, all_findings, samples, command)
     log_report(config, folder, all_findings, sections)
     return Evaluation(folder, all_findings[0].about, [_scores(f) for f in all_findings], _notes(all_findings))
-
-
-def merge_of(config: EvaluateConfig) -> dict[str, str]:
-    """Return the configured class of each merged class."""
-    return {name: str(other) for name, other in (config.merge or {}).items()}
 
 
 def open_chosen(config: EvaluateConfig) -> list[TrainedModel]:
@@ -73,8 +70,7 @@ def open_chosen(config: EvaluateConfig) -> list[TrainedModel]:
     if not config.sweep_folder:
         return open_models(config.run, config.fold)
     sweep = Path(config.sweep_folder).expanduser()
-    if not sweep.is_dir():
-        raise RunError(f"{sweep} is not a folder; give the folder of a sweep, such as outputs/sweeps/NAME.")
+    check_folder(sweep)
     ranked = [c for c in summarise(sweep).configurations if c.rank is not None]
     if not ranked:
         raise RunError(f"no configuration of {sweep} is complete; run the sweep's command again.")
@@ -145,9 +141,8 @@ def _validation(
         except FaceMaskError:
             return None
         images = data.images(data.val_samples)
-        probabilities = model.merged(predict_probabilities(network, model.preprocessing, images, batch_size))
-        samples_of_fold = data.val_samples.replace({"label": dict(model.merge)})
-        predictions = prediction_table(samples_of_fold, probabilities, model.class_names)
+        probabilities = predict_probabilities(network, model.preprocessing, images, batch_size)
+        predictions = model.prediction_table(data.val_samples, probabilities)
     return truth_and_probabilities(predictions, model.class_names)
 
 

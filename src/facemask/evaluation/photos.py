@@ -1,7 +1,6 @@
 """Evaluate detector and classifier together on annotated photos, and write the report."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from rich.progress import track
 
 from facemask.config.schemas import EvaluateConfig
 from facemask.config.typed import to_plain
+from facemask.data.classes import read_merge
 from facemask.detection.annotations import AnnotatedPhoto, read_annotated, to_classes
 from facemask.detection.detectors import SIDES
 from facemask.errors import DataError, did_you_mean
@@ -38,7 +38,7 @@ def evaluate_photos(config: EvaluateConfig, folder: Path, command: str = "") -> 
     """
     run, root = Path(config.run[0]).expanduser(), Path(config.photos or "").expanduser()
     classifier, device = _open(config, run)
-    merge = {name: str(other) for name, other in (config.merge or {}).items()}
+    merge = read_merge(config.merge)
     classifier = classifier.merged(merge)
     photos, detector = _read_photos(config, root, classifier.class_names, merge), config.detector.build()
     shape = (config.crop.margin, config.crop.square, config.crop.min_side)
@@ -49,7 +49,7 @@ def evaluate_photos(config: EvaluateConfig, folder: Path, command: str = "") -> 
     if not n_faces:
         raise DataError(f"photos={config.photos} has no faces of {min_side} pixels or more.")
     about = f"{root.name}: {n_faces:,} faces of {min_side} pixels or more in {len(photos):,} photos"
-    findings = replace(_find(faces, classifier.class_names, about, config, run), caveat=classifier.preprocessing.caveat)
+    findings = _find(faces, classifier, about, config, run)
     facts = {
         "data": {"root": str(root), "photos": len(photos), "faces": n_faces, "min_side": min_side},
         "model": config.run[0],
@@ -95,10 +95,9 @@ def _name(photo: AnnotatedPhoto, root: Path) -> str:
     return photo.photo.relative_to(root).as_posix()
 
 
-def _find(
-    faces: pd.DataFrame, class_names: tuple[str, ...], about: str, config: EvaluateConfig, run: Path
-) -> PhotoFindings:
+def _find(faces: pd.DataFrame, classifier: Predictor, about: str, config: EvaluateConfig, run: Path) -> PhotoFindings:
     """Compute the tables for all photos, and for those that the model was not trained on."""
+    class_names = classifier.class_names
     trained_on, reason = photos_trained_on(run, _number(config.fold), config.data.store_dir)
     is_seen = np.array([trained_on.holds(name) for name in faces["photo"]], dtype=bool)
     new, of_new = faces[~is_seen], None
@@ -115,4 +114,5 @@ def _find(
         reason=reason,
         overlap=OVERLAP,
         n_bootstraps=config.n_bootstraps,
+        caveat=classifier.preprocessing.caveat,
     )

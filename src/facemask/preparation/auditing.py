@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from facemask.config.schemas import AuditConfig
 from facemask.data.duplicates import near_duplicates
-from facemask.data.index import MANIFEST, index, read_manifest
+from facemask.data.index import MANIFEST, index, manifest_with
 from facemask.data.store import open_store
 from facemask.files import read_bytes, relative_to_cwd, to_csv, write_atomically
 from facemask.preparation.defects import find_defects
@@ -96,7 +96,7 @@ def audit(config: AuditConfig, folder: Path) -> Audit:
     near = near_duplicates(store.images)
     if config.group:
         table = table.assign(group=joined_groups(table, near))
-        _write_groups(root, table)
+        write_atomically(root / MANIFEST, to_csv(manifest_with(root, table, "group")))
     findings = find_defects(table, near, config.min_side, config.max_aspect, config.max_imbalance)
     found, allowed = findings["finding"].value_counts(), dict(vars(config.allow))
     counts = {kind: int(found.get(kind, 0)) for kind in allowed}
@@ -136,14 +136,6 @@ def joined_groups(table: pd.DataFrame, near: pd.DataFrame) -> list[str]:
     component = connected_components(links, directed=False)[1]
     joined = pd.Series(names).groupby(component).transform("first")
     return [str(name) for name in joined.to_numpy()[codes]]
-
-
-def _write_groups(root: Path, table: pd.DataFrame) -> None:
-    """Write the column ``group`` of the manifest, or a new manifest."""
-    file = root / MANIFEST
-    manifest = read_manifest(file) if file.is_file() else pd.DataFrame({"file": table["path"]})
-    groups = manifest["file"].map(table.set_index("path")["group"])
-    write_atomically(file, to_csv(manifest.assign(group=groups.fillna(manifest.get("group", "")))))
 
 
 def _digest(file: Path) -> str:

@@ -160,8 +160,8 @@ def _write_manifest(out: Path, done: Sequence[Cropped]) -> None:
         before = before[~before.index.duplicated()]
         known = [PurePosixPath(now).name for now in places if now]
         for name in [name for name in before if name == "split" or name not in COLUMNS]:
-            said = before[name].reindex(known).reset_index(drop=True)
-            table[name] = said.fillna(table.get(name, ""))
+            kept = before[name].reindex(known).reset_index(drop=True)
+            table[name] = kept.fillna(table.get(name, ""))
     write_atomically(file, to_csv(table))
 
 

@@ -50,5 +50,5 @@ def _check_class_folders(classes: Mapping[str, str | None]) -> None:
 
 def _digest(annotated: AnnotatedPhoto) -> str:
     """Return a hash of a photo's boxes."""
-    said = repr(annotated.names).encode() + annotated.boxes.tobytes()
-    return hashlib.sha256(said).hexdigest()[:16]
+    content = repr(annotated.names).encode() + annotated.boxes.tobytes()
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -11,7 +11,7 @@ from rich.progress import track
 
 from facemask.config.arguments import program
 from facemask.config.schemas import SplitConfig
-from facemask.data.index import MANIFEST, SPLIT_OF_FOLDER, index, read_manifest
+from facemask.data.index import MANIFEST, SPLIT_OF_FOLDER, index, manifest_with
 from facemask.data.splits import deal_parts
 from facemask.errors import DataError
 from facemask.files import is_below, link_or_copy, relative_to_cwd, to_csv, write_atomically
@@ -68,7 +68,7 @@ def split(config: SplitConfig) -> Parts:
         table = table.assign(split="")
     has_own_test = bool((table["split"] == "test").any())
     dealt = deal_parts(table, config.val, config.test, config.split_seed)
-    manifest = _with_parts(root, dealt)
+    manifest = manifest_with(root, dealt, "split")
     if config.out is None:
         where = root
         write_atomically(root / MANIFEST, to_csv(manifest))
@@ -76,14 +76,6 @@ def split(config: SplitConfig) -> Parts:
         where = Path(config.out).expanduser()
         _fill(where, root, dealt, manifest, config.files == "link")
     return Parts(where, dealt, config.split_seed, has_own_test, bool(config.val))
-
-
-def _with_parts(root: Path, dealt: pd.DataFrame) -> pd.DataFrame:
-    """Return the manifest, or a new one, with the column ``split`` filled."""
-    file = root / MANIFEST
-    manifest = read_manifest(file) if file.is_file() else pd.DataFrame({"file": dealt["path"]})
-    parts = manifest["file"].map(dealt.set_index("path")["split"])
-    return manifest.assign(split=parts.fillna(manifest.get("split", "")))
 
 
 def _fill(out: Path, root: Path, dealt: pd.DataFrame, manifest: pd.DataFrame, is_linked: bool) -> None:

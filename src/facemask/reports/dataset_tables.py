@@ -47,8 +47,8 @@ def sources(table: pd.DataFrame, root: Path) -> "pd.Series[str]":
     if (root / MANIFEST).is_file():
         manifest = read_manifest(root / MANIFEST)
         if "source" in manifest:
-            said = manifest.set_index("file")["source"].reindex(table["path"]).fillna("").replace("", UNKNOWN)
-            return said.reset_index(drop=True)
+            found = manifest.set_index("file")["source"].reindex(table["path"]).fillna("").replace("", UNKNOWN)
+            return found.reset_index(drop=True)
     return table["path"].map(_source_of_path)
 
 

@@ -132,7 +132,7 @@ def missing_classes(evaluated: Evaluated) -> list[str]:
 
 
 def caveats(all_findings: Sequence[Findings]) -> list[str]:
-    """Return what users of the models should know about their training data."""
+    """Return what readers should know about the training data of the models, and which classes are merged."""
     models = [findings.evaluated.model for findings in all_findings]
     known = [(model.label, model.preprocessing.caveat) for model in models if model.preprocessing.caveat]
     notes = [f"Note: {label} was {caveat}" for label, caveat in known]

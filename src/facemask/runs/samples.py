@@ -192,8 +192,7 @@ def rename_classes(
     unknown = sorted(set(labels) - set(known))
     if unknown:
         word = unknown[0]
-        advised = {name: SYNONYMS.get(name, known[0]) for name in unknown}
-        pairs = ", ".join(f"{name}: {other if other in known else known[0]}" for name, other in advised.items())
+        pairs = ", ".join(f"{name}: {SYNONYMS[name] if SYNONYMS.get(name) in known else known[0]}" for name in unknown)
         raise DataError(
             f"the class {word!r} of the images is unknown to the model, which has {', '.join(known)}; map it: "
             f"'data.labels={{{pairs}}}', or remove its folder."

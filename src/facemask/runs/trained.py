@@ -80,9 +80,19 @@ class TrainedModel:
         """Return the saved predictions on the validation images, with merged classes; None if there are none."""
         if not self.is_of_run:
             return None
-        saved, names = read_predictions(self.folder), self.preprocessing.class_names
-        probabilities = self.merged(saved[[f"probability_{name}" for name in names]].to_numpy())
-        return prediction_table(saved.replace({"label": dict(self.merge)}), probabilities, self.class_names)
+        saved = read_predictions(self.folder)
+        columns = [f"probability_{name}" for name in self.preprocessing.class_names]
+        return self.prediction_table(saved, saved[columns].to_numpy())
+
+    def prediction_table(self, samples: pd.DataFrame, probabilities: npt.NDArray[np.floating]) -> pd.DataFrame:
+        """Return the predictions table with merged classes.
+
+        Args:
+            samples: samples with the classes of the network.
+            probabilities: float[N, C], probabilities of the network's classes.
+        """
+        merged = samples.replace({"label": dict(self.merge)})
+        return prediction_table(merged, self.merged(probabilities), self.class_names)
 
 
 def open_models(runs: Sequence[str | Path], fold: int | str | None = None) -> list[TrainedModel]:
@@ -208,9 +218,7 @@ def _labels(folders: Sequence[Path], described: Sequence[tuple[TrainConfig, Fold
     models = [network_name(config.model) for config, _ in described]
     configs = [config if folder.is_dir() else None for folder, (config, _) in zip(folders, described, strict=True)]
     choices = [typed_choices(_command(folder)) if folder.is_dir() else {} for folder in folders]
-    known = [(config, chosen) for config, chosen in zip(configs, choices, strict=True) if config]
-    varied = keys.varied_keys([config for config, _ in known], [chosen for _, chosen in known])
-    names = keys.labels(configs, models, varied, choices)
+    names = keys.labels(configs, models, keys.varied_keys(configs, choices), choices)
     if len({folder.name for folder in folders}) > 1 or len({folder.parent for folder in folders}) < len(folders):
         names = [f"{name} {folder.name}" for name, folder in zip(names, folders, strict=True)]
     if len(set(names)) < len(names):

@@ -132,8 +132,7 @@ def asked_folds(configurations: Sequence[Configuration]) -> frozenset[int]:
 
 def distinguishing_keys(configurations: Sequence[Configuration]) -> list[str]:
     """Return the keys in which the configurations differ."""
-    known = [(c.config, c.choices) for c in configurations if c.config]
-    return keys.varied_keys([config for config, _ in known], [choices for _, choices in known])
+    return keys.varied_keys([c.config for c in configurations], [c.choices for c in configurations])
 
 
 def labels(configurations: Sequence[Configuration], varied: Sequence[str]) -> list[str]:

@@ -27,8 +27,7 @@ def check_rankable(config: DictConfig, folder: Path) -> str | None:
     Raises:
         ConfigError: the runs could not be ranked together.
     """
-    swept = _swept(config)
-    values = dict(flatten({str(key): node for key, node in _plain(config).items() if key != "hydra"}))
+    swept, values = _swept(config), dict(flatten(_plain(config)))
     found = [c for c in gather(folder) if c.config and c.folds] if folder.is_dir() else []
     for key in RANKING_KEYS:
         if {key, key.partition(".")[0], "experiment"} & swept.keys() or key not in values:
@@ -45,13 +44,14 @@ def check_rankable(config: DictConfig, folder: Path) -> str | None:
             f"{folder} contains runs of {len(known)} folds, but this command trains {len(folds)} of them, so its runs "
             "would not be ranked; add fold=all, or choose another folder: name=NAME"
         )
-    unrankable = sorted({*RANKING_KEYS, "data"} & {key for key, chosen in swept.items() if len(chosen) > 1})
-    if unrankable:
-        return f"{unrankable[0]} is swept; runs with different values of it cannot be ranked together."
-    return None
+    unrankable = sorted({*RANKING_KEYS, "data"} & swept.keys())
+    return (
+        f"{unrankable[0]} is swept; runs with different values of it cannot be ranked together." if unrankable else None
+    )
 
 
 def _plain(config: DictConfig) -> dict[str, object]:
+    """Return the settings that have a value, without Hydra's node."""
     content = {key: config[key] for key in map(str, config) if key != "hydra" and not OmegaConf.is_missing(config, key)}
     return {
         key: OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
@@ -60,7 +60,7 @@ def _plain(config: DictConfig) -> dict[str, object]:
 
 
 def _swept(config: DictConfig) -> dict[str, list[object]]:
-    """Return the values of every overridden key, from the command line and the configured sweep."""
+    """Return the values of every swept key, and of ``fold``, from the command line and the configured sweep."""
     params = config.hydra.sweeper.get("params") or {}
     words = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
     found: dict[str, list[object]] = {}

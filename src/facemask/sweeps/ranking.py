@@ -51,6 +51,12 @@ class Summary:
         return [(c.label, problem) for c in self.configurations for problem in c.problems]
 
 
+def check_folder(folder: Path) -> None:
+    """Raise a RunError if the folder of a sweep is missing or is a file."""
+    if not folder.is_dir():
+        raise RunError(f"{folder} is not a folder; give the folder of a sweep, such as outputs/sweeps/NAME.")
+
+
 def summarise(folder: Path) -> Summary:
     """Read and rank every run below a folder.
 
@@ -115,7 +121,7 @@ def _verdict(ranked: Sequence[Configuration], monitor: str, asked: frozenset[int
         f"{gap:.4f} in {monitor} (95 % interval {gap - quantile * error:.4f} to {gap + quantile * error:.4f}, "
         f"paired over {len(asked)} folds)"
     )
-    near = [c for c in ranked[1:] if not _is_behind(c, best, quantile)]
+    near = [c for c in ranked[1:] if _is_within(quantile, c, best)]
     if not near:
         return f"{best.label} is first, ahead of {ranked[1].label} by {difference}."
     if ranked[1] not in near:
@@ -123,23 +129,17 @@ def _verdict(ranked: Sequence[Configuration], monitor: str, asked: frozenset[int
     else:
         second = f"{best.label} and {ranked[1].label} are not distinguishable: they differ by {difference}."
     others = f"{len(near)} configuration{'s' if len(near) > 1 else ''}"
-    within = [best, *(c for c in near if _is_within_one_error(c, best))]
-    cheapest = min(within, key=lambda c: c.seconds)
+    cheapest = min([best, *(c for c in near if _is_within(1, c, best))], key=lambda c: c.seconds)
     return (
         f"{second} {others} cannot be distinguished from the first. Of those within one standard error of the first, "
         f"{cheapest.label} is the cheapest to train ({cheapest.seconds:.0f} s)."
     )
 
 
-def _is_within_one_error(configuration: Configuration, best: Configuration) -> bool:
+def _is_within(n_errors: float, configuration: Configuration, best: Configuration) -> bool:
+    """Return whether the paired difference of the folds is at most a number of its standard errors."""
     gap, error = paired_difference(best, configuration)
-    return abs(gap) <= error
-
-
-def _is_behind(configuration: Configuration, best: Configuration, quantile: float) -> bool:
-    """Return whether the paired difference of the folds is significant at the 5 % level (two-sided t-test)."""
-    gap, error = paired_difference(best, configuration)
-    return abs(gap) > quantile * error
+    return abs(gap) <= n_errors * error
 
 
 def _savings(configurations: Sequence[Configuration], asked: frozenset[int]) -> list[str]:
@@ -160,8 +160,7 @@ def main() -> None:
         sys.exit("usage: python -m facemask.sweeps.ranking DIR")
     folder = Path(sys.argv[1])
     try:
-        if not folder.is_dir():
-            raise RunError(f"{folder} is not a folder; give the folder of a sweep, such as outputs/sweeps/NAME.")
+        check_folder(folder)
         print_summary(rebuild(folder), folder, SafeConsole())
     except FaceMaskError as error:
         print(f"error: {visible(str(error))}", file=sys.stderr)

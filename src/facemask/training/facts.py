@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+import numpy as np
 import torch
 
 from facemask.config.arguments import program
@@ -11,7 +12,7 @@ from facemask.data.datamodule import FaceDataModule
 from facemask.data.duplicates import near_duplicates
 from facemask.training.parts import Model
 
-COMPARED = 10_000  # largest number of images that are compared for near-duplicates; every pair is
+COMPARED = 10_000  # largest number of images that are compared for near-duplicates, because time grows with its square
 
 
 def training_facts(config: TrainConfig, data: FaceDataModule, model: Model, device: str) -> list[str]:
@@ -58,7 +59,8 @@ def _straddling(data: FaceDataModule) -> str:
     if len(data.samples) > COMPARED:
         return ""
     folds = data.samples["fold"].to_numpy()
-    pairs = _pairs(data.fingerprint, _Images(data))
+    assert isinstance(data.store.images, np.memmap)
+    pairs = _pairs(str(data.store.images.filename), tuple(data.samples["row"]))
     n = sum(folds[i] != folds[j] for i, j in pairs)
     if not n:
         return ""
@@ -69,22 +71,8 @@ def _straddling(data: FaceDataModule) -> str:
     )
 
 
-class _Images:
-    """The stored images of a data module; all are equal, because the fingerprint beside them says what they are."""
-
-    def __init__(self, data: FaceDataModule) -> None:
-        self.data = data
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Images)
-
-    def __hash__(self) -> int:
-        return 0
-
-
 @lru_cache(maxsize=1)
-def _pairs(fingerprint: str, images: _Images) -> list[tuple[int, int]]:
-    """Return the rows of near-duplicates; kept for the next fold and the next job of a sweep."""
-    assert images.data.samples is not None
-    found = near_duplicates(images.data.images(images.data.samples))
+def _pairs(file: str, rows: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return the positions of near-duplicates among rows of a store; kept for the next job of a sweep."""
+    found = near_duplicates(np.load(file, mmap_mode="r")[list(rows)])
     return [(int(i), int(j)) for i, j in zip(found["first"], found["second"], strict=True)]

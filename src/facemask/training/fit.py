@@ -131,7 +131,7 @@ def _train(
     trainer, checkpoints = build_trainer(config, folder, model, live)
     device = str(trainer.strategy.root_device)
     result.environment = environment(device)
-    if data.fold == (0 if config.fold == ALL_FOLDS else data.fold):
+    if config.fold != ALL_FOLDS or data.fold == 0:  # once a run
         print("\n".join(training_facts(config, data, model, device)), flush=True)
     data = data.with_features(frozen_features(config, data, model, device))
     if config.trainer.get("compile"):

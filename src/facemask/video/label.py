@@ -17,6 +17,7 @@ from facemask.detection.track import Tracker
 from facemask.errors import ConfigError
 from facemask.files import private_files
 from facemask.inference.predictor import Predictor
+from facemask.signals import handled
 from facemask.terminal import SafeConsole
 from facemask.video.capture import Capture
 from facemask.video.pacing import Pacer, Rate
@@ -100,9 +101,6 @@ def build_pipeline(config: InferVideoConfig) -> Pipeline:
 def _end_on_signals(source: Source) -> Iterator[threading.Event]:
     """Let SIGINT and SIGTERM end the source; yield an event that they set. Main thread only."""
     interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():  # Python handles signals only in the main thread
-        yield interrupted
-        return
 
     def end(*_: object) -> None:
         if interrupted.is_set():
@@ -110,13 +108,8 @@ def _end_on_signals(source: Source) -> Iterator[threading.Event]:
         interrupted.set()
         source.ended.set()
 
-    known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM") if hasattr(signal, name)]
-    before = {each: signal.signal(each, end) for each in known}
-    try:
+    with handled([signal.SIGINT, signal.SIGTERM], end):
         yield interrupted
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, signal.SIG_DFL if handler is None else handler)  # None: not installed by Python
 
 
 @contextmanager

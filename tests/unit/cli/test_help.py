@@ -8,10 +8,10 @@ import pytest
 
 from commands import call_command
 from conftest import PROJECT
-from facemask.cli.help import group_defaults, help_text, schema_keys
+from facemask.cli.help import help_text, schema_keys
 from facemask.cli.main import COMMANDS
 from facemask.config.arguments import expand_shorthands, normalise_arguments
-from facemask.config.compose import CONF, compose
+from facemask.config.compose import CONF, compose, group_defaults
 from facemask.config.schemas import TASKS, EvaluateConfig, TrainConfig
 
 SCHEMAS = {f"{name}.yaml": command.schemas[0] for name, command in COMMANDS.items() if name != "prepare_data"}

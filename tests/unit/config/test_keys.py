@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from facemask.config.arguments import DEFAULT_CHOICES, typed_choices
+from facemask.config.arguments import default_choices, typed_choices
 from facemask.config.component import Component
-from facemask.config.compose import CONF
+from facemask.config.compose import CONF, RUN_GROUPS
 from facemask.config.keys import (
     ABSENT,
     differing_keys,
@@ -174,8 +174,8 @@ def test_default_choices_are_those_of_the_command() -> None:
     assert isinstance(content, dict)
     entries = [entry for entry in content["defaults"] if isinstance(entry, dict)]
     written = {key: value for entry in entries for key, value in entry.items()}
-    assert {key: written[key] for key in DEFAULT_CHOICES} == DEFAULT_CHOICES
-    assert typed_choices("python train.py augment=none 'lr=1e-2'") == {**DEFAULT_CHOICES, "augment": "none"}
+    assert {key: written[key] for key in RUN_GROUPS} == {**default_choices(), "logger": ["csv"]}
+    assert typed_choices("python train.py augment=none 'lr=1e-2'") == {**default_choices(), "augment": "none"}
     assert typed_choices("python train.py experiment=mine model=cnn") == {"experiment": "mine", "model": "cnn"}
     assert typed_choices("") == typed_choices("train.py 'unfinished") == {}
 

@@ -37,7 +37,7 @@ def test_a_sweep_of_fewer_folds_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="contains runs of 3 folds, but this command trains 1 of them, .* name=NAME"):
         check_rankable(swept("lr=1,2"), tmp_path)
     assert check_rankable(swept("lr=1,2"), begun(tmp_path / "first", fold=0)) is None
-    assert check_rankable(swept("fold=all"), tmp_path / "first") is None  # goes on with more folds
+    assert check_rankable(swept("fold=all"), tmp_path / "first") is None  # a sweep may add folds
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ class Camera(Source):
         self._capture = self._open()
         if self._capture is None:
             raise DataError(self._how_to_open())
-        said = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps = said if 1 <= said <= 240 else NOMINAL
+        reported = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps = reported if 1 <= reported <= 240 else NOMINAL
 
     def _open(self) -> cv2.VideoCapture | None:
         if isinstance(self.address, int):

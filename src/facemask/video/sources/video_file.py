@@ -34,8 +34,8 @@ class VideoFile(Source):
         self.path, self.name, self._say = path, path.name, say
         self.is_looped, self.is_live = is_looped, is_paced
         capture = self._open()
-        said = capture.get(cv2.CAP_PROP_FPS)
-        self.fps = said if 1 <= said <= 1000 else NOMINAL
+        reported = capture.get(cv2.CAP_PROP_FPS)
+        self.fps = reported if 1 <= reported <= 1000 else NOMINAL
         self.n_frames = int(max(0, capture.get(cv2.CAP_PROP_FRAME_COUNT)))  # from the header
         can_decode = capture.read()[0]
         capture.release()

@@ -1,0 +1,25 @@
+"""Handlers of operating-system signals."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+
+@contextmanager
+def handled(numbers: Sequence[int], handler: Callable[[int, object], object]) -> Iterator[None]:
+    """Handle signals, then restore the previous handlers; outside the main thread, do nothing.
+
+    Args:
+        numbers: signals, such as ``signal.SIGTERM``.
+        handler: function of the signal's number and the interrupted frame.
+    """
+    if threading.current_thread() is not threading.main_thread():  # Python handles signals only in the main thread
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, signal.SIG_DFL if previous is None else previous)  # None: not installed by Python
