@@ -1,5 +1,6 @@
 """Data sets, generated or real, and the commands as users run them."""
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "real_data" in used:
             item.add_marker(pytest.mark.real_data)
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """Exclude what imports have created from the garbage collections after each fold."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -69,6 +69,11 @@ def explain(error: Exception) -> str:
         return f"{override!r} cannot be parsed as KEY=VALUE; quote special characters: 'KEY=\"VALUE\"'."
     if isinstance(error, FileExistsError):
         return f"{error.filename} is a file; choose a folder."
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return (
+            "too many files are open at once; raise the limit (ulimit -n 4096), or train without worker processes "
+            "(data.num_workers=0)."
+        )
     if isinstance(error, OSError) and error.filename and error.errno in FULL:
         full = error.filename2 or error.filename
         return f"{full} cannot be written ({error.strerror}); free some space, or choose another folder."

@@ -23,6 +23,11 @@ class InitialWeights:
     std: tuple[float, ...] = IMAGENET_STD
 
 
+def without_digest(source: str) -> str:
+    """Return the source of initial weights without the hash of their file."""
+    return source.partition(", SHA")[0]
+
+
 @dataclass(frozen=True)
 class WeightsPackage:
     """A Python package that contains a weights file."""

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from facemask.config.arguments import program
+from facemask.models.weights import without_digest
 from facemask.runs.results import FoldResult, RunResult
 
 METRIC_COLUMNS = {"accuracy": "accuracy", "f1": "macro F1", "auroc": "AUROC"}
@@ -54,7 +55,7 @@ def _notes(result: RunResult, folder: Path) -> list[str]:
         f"{folds[0].n_bootstraps:,} resamples{spread}.",
         f"The best epoch ({', '.join(str(fold.best_epoch) for fold in folds)}) was chosen by {result.monitor} on "
         "these images; the test part was not used.",
-        f"Initial weights: {result.weights.source.partition(', SHA')[0]}. Training took {result.seconds:.0f} s.",
+        f"Initial weights: {without_digest(result.weights.source)}. Training took {result.seconds:.0f} s.",
         f"To evaluate on the test part: {program('evaluate')} {shlex.quote(f'run={folder}')}",
         f"Run folder: {folder} (learning curves: {folder}/fold-{folds[0].fold}/learning_curves.png)",
     ]

@@ -134,7 +134,7 @@ def draw_curves(summary: Summary) -> Figure | None:
                 )
         axes.set_title(c.label, fontsize=7)
         axes.tick_params(labelsize=7)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5, min_n_ticks=1))
         plain(axes)
     figure.supxlabel("epoch", fontsize=8)
     figure.supylabel(summary.monitor, fontsize=8)

@@ -10,6 +10,7 @@ from facemask.config.component import network_name
 from facemask.config.schemas import TrainConfig
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.duplicates import near_duplicates
+from facemask.models.weights import without_digest
 from facemask.training.parts import Model
 
 COMPARED = 10_000  # largest number of images that are compared for near-duplicates, because time grows with its square
@@ -36,7 +37,7 @@ def training_facts(config: TrainConfig, data: FaceDataModule, model: Model, devi
         f"classes: {', '.join(counts)}",
         f"groups: {_groups(data)}",
         f"model: {network_name(config.model)}, input {model.preprocessing.input_size} pixels "
-        f"(images stored at {data.store_size}), initial weights: {model.initial.source}; {place}",
+        f"(images stored at {data.store_size}), initial weights: {without_digest(model.initial.source)}; {place}",
     ]
     if warning := _straddling(data):
         lines.append(f"warning: {warning}")
