@@ -18,6 +18,7 @@ class TimmNet(nn.Module):
         head: ``linear`` for one layer, or ``mlp`` for the dense layers of the three-class study.
         hidden: width of the dense layer of ``mlp``.
         dropout: dropout probability before each layer of the head.
+        input_size: side S of the images, pixels; see :func:`facemask.models.weights.build_timm`.
     """
 
     def __init__(
@@ -28,9 +29,10 @@ class TimmNet(nn.Module):
         head: Literal["linear", "mlp"] = "linear",
         hidden: Annotated[int, Field(ge=1, le=4096)] = 128,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2,
+        input_size: int | None = None,
     ) -> None:
         super().__init__()
-        self.backbone, self.initial = build_timm(name, pretrained)
+        self.backbone, self.initial = build_timm(name, pretrained, input_size)
         # Some networks (MobileNetV3) have another layer after the pooling.
         features: Any = getattr(self.backbone, "head_hidden_size", None) or self.backbone.num_features
         layers: list[nn.Module] = [nn.Dropout(dropout)]

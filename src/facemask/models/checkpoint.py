@@ -55,7 +55,7 @@ def load_model(checkpoint: Path) -> tuple[LightningModule, Preprocessing]:
     if "pretrained" in record.arguments or _takes_pretrained(record):  # its weights are replaced below
         record = record.with_arguments(pretrained=False)
     names, state = preprocessing.class_names, content["state_dict"]
-    facts = {"num_classes": len(names), "class_names": list(names)}
+    facts = {"num_classes": len(names), "class_names": list(names), "input_size": preprocessing.input_size}
     try:
         _check_shapes(record, facts, state)
         model = build_model(record, **facts)

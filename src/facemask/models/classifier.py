@@ -54,7 +54,8 @@ class MaskClassifier(LightningModule):
         class_weights: float32[C], class weights of the training loss; None takes them from the data module.
         label_smoothing: label smoothing of the training loss, in [0, 1).
         freeze: layers to freeze, see :func:`facemask.models.freezing.freeze`.
-        channels_last: use the channels-last memory format, which is faster on CPUs and tensor cores.
+        channels_last: use the channels-last memory format, which is faster on CPUs and tensor cores; networks whose
+            gradients it damages use the usual format.
         input_size: side of the network's input, pixels; None for the stored images' size.
         lr: learning rate of the default optimiser.
         distillation: loss for batches with a teacher's logits; None ignores them.
@@ -107,7 +108,11 @@ class MaskClassifier(LightningModule):
             replaced: arguments of the network that override the constructor's.
         """
         self.class_names = list(class_names)
+        if "input_size" in inspect.signature(self.make_net).parameters:
+            replaced = {"input_size": self.input_size} | replaced
         net = self.make_net(num_classes=len(class_names), **self.settings | replaced)
+        if _breaks_channels_last(net):
+            self.memory_format = torch.contiguous_format
         self.net = net.to(memory_format=self.memory_format)
         self.initial = getattr(self.net, "initial", self.initial)
         self._frozen = freezing.freeze(self.net, self.frozen_part)
@@ -129,6 +134,7 @@ class MaskClassifier(LightningModule):
                 )
             if isinstance(seed := getattr(data, "seed", None), int):
                 seed_everything(derive_seed(INITIAL_WEIGHTS, seed, int(getattr(data, "fold", 0))), verbose=False)
+            self.input_size = self.input_size or getattr(data, "store_size", None)
             self.build(names)
             self.class_weights = self.class_weights if self.class_weights is not None else _weights_of(data)
         elif (names := getattr(data, "class_names", self.class_names)) != self.class_names:
@@ -267,6 +273,20 @@ def _as_factory(net: str | Callable[..., nn.Module]) -> tuple[Callable[..., nn.M
     if not isinstance(net, str):
         return net, {}
     return (CNN, {}) if net == "cnn" else (TimmNet, {"name": net})
+
+
+def _breaks_channels_last(net: nn.Module) -> bool:
+    """Return whether oneDNN damages the gradients of a network in the channels-last format.
+
+    In the weight gradient of a strided 1 x 1 convolution of fewer channels than a vector register holds (at most 16),
+    it writes past its workspace: the process crashes, hangs or gets wrong gradients
+    (https://github.com/uxlfoundation/oneDNN/issues/6035).
+    """
+    convolutions = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
+    return any(
+        set(layer.kernel_size) == {1} and max(layer.stride) > 1 and layer.in_channels // layer.groups < 16
+        for layer in convolutions
+    )
 
 
 def _as_tensor(weights: npt.NDArray[np.float32] | None) -> Tensor | None:

@@ -58,25 +58,60 @@ PACKAGES = {
 }
 
 
-def build_timm(name: str, pretrained: bool | str) -> tuple[nn.Module, InitialWeights]:
+def build_timm(name: str, pretrained: bool | str, input_size: int | None = None) -> tuple[nn.Module, InitialWeights]:
     """Build a timm network without its classifier, with pretrained or random weights.
 
     Args:
         name: timm architecture, optionally with a tag of its weights (``resnet18.a1_in1k``).
         pretrained: False for random weights; True for an installed weights package, else timm's hub or its cache; or
             the path of a checkpoint of the same architecture.
+        input_size: side S of the images, pixels, for networks that are built for one size, such as vision transformers;
+            None for the network's own size.
 
     Returns:
         The network, which maps float32[N, 3, S, S] to pooled features float32[N, F], and the source of its weights.
 
     Raises:
-        ConfigError: timm has no such network.
+        ConfigError: timm has no such network, or it cannot have this input size.
         WeightsError: the weights are not available, or do not fit.
     """
     if name.split(".")[0] not in timm.list_models():
         raise ConfigError(f"model.name={name} is not a timm network{did_you_mean(name, timm.list_models())}")
+    network, initial = _with_weights(name, pretrained)
+    own = _fixed_size(network)
+    if own is None or input_size in (None, own):
+        return network, initial
+    if callable(resize := getattr(network, "set_input_size", None)):
+        try:
+            resize((input_size, input_size))
+        except (AssertionError, ValueError) as error:
+            raise _wrong_size(name, input_size, own) from error
+        return network, initial
+    if pretrained is not False:
+        raise _wrong_size(name, input_size, own)
+    try:
+        return _create(name, img_size=input_size), initial
+    except (AssertionError, TypeError, ValueError) as error:
+        raise _wrong_size(name, input_size, own) from error
+
+
+def _fixed_size(network: nn.Module) -> int | None:
+    """Return the input size of a network that is built for one size, else None."""
+    settings = getattr(network, "pretrained_cfg", {})
+    return int(settings["input_size"][-1]) if settings.get("fixed_input_size") else None
+
+
+def _wrong_size(name: str, input_size: int | None, own: int) -> ConfigError:
+    return ConfigError(
+        f"model.name={name} cannot take images of {input_size} pixels with these weights; set model.input_size={own}, "
+        "its own size."
+    )
+
+
+def _with_weights(name: str, pretrained: bool | str) -> tuple[nn.Module, InitialWeights]:
+    """Build a network of its own input size."""
     if pretrained is False:
-        return _create(name, pretrained=False, num_classes=0), InitialWeights("random")
+        return _create(name), InitialWeights("random")
     if isinstance(pretrained, str):
         return _from_file(name, Path(pretrained).expanduser())
     if (package := PACKAGES.get(name)) and (file := installed_file(package)):
@@ -97,8 +132,8 @@ def state_digest(module: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def _create(name: str, pretrained: bool, num_classes: int) -> nn.Module:
-    network: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=num_classes)
+def _create(name: str, pretrained: bool = False, **settings: Any) -> nn.Module:
+    network: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0, **settings)
     return network
 
 
@@ -131,7 +166,7 @@ def _from_file(name: str, file: Path) -> tuple[nn.Module, InitialWeights]:
 
 def _from_hub(name: str) -> tuple[nn.Module, InitialWeights]:
     try:
-        network = _create(name, pretrained=True, num_classes=0)
+        network = _create(name, pretrained=True)
     # huggingface_hub, urllib and timm raise different types; all mean that the download failed.
     except Exception as error:
         package = PACKAGES.get(name)
@@ -157,7 +192,7 @@ def _fill(name: str, file: Path) -> nn.Module:
     shape, except for the classifier's two, which are dropped.
     """
     state = _read_state(file)
-    network = _create(name, pretrained=False, num_classes=0)
+    network = _create(name)
     wanted = network.state_dict()
     if wanted.keys() <= state.keys():
         found = {key: state[key] for key in wanted}

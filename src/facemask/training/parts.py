@@ -48,9 +48,10 @@ def dry_run(config: TrainConfig) -> None:
     """
     config.augment.build()
     names = ["a", "b"]
-    model = build_model(config.model, num_classes=len(names), class_names=names, **_training_facts(config))
-    _check_monitor(config.monitor, model)
     n, size = min(config.bs, 2), config.model.get("input_size") or config.data.get("store_size")
+    facts = {"num_classes": len(names), "class_names": names, "input_size": size}
+    model = build_model(config.model, **facts, **_training_facts(config))
+    _check_monitor(config.monitor, model)
     try:
         with torch.no_grad():
             shape = tuple(model.train()(torch.zeros(n, 3, size, size)).shape)
@@ -83,12 +84,12 @@ def build_fold_model(config: TrainConfig, data: FaceDataModule) -> Model:
     """
     names = data.class_names
     distillation = DistillationLoss(config.teacher_weight, config.teacher_temperature) if config.teacher else None
+    size = config.model.get("input_size") or data.store_size
     facts = {"class_names": names, "class_weights": data.class_weights, "distillation": distillation}
-    module = build_model(config.model, num_classes=len(names), **facts, **_training_facts(config))
+    module = build_model(config.model, num_classes=len(names), input_size=size, **facts, **_training_facts(config))
     if distillation is not None and not hasattr(module, "distillation"):
         raise ConfigError(f"teacher= needs a model of facemask, but {type(module).__name__} has its own loss.")
     initial = getattr(module, "initial", InitialWeights("chosen by the model"))
-    size = config.model.get("input_size") or data.store_size
     preprocessing = Preprocessing(tuple(names), size, data.store_size, initial.mean, initial.std, caveat=data.caveat)
     return Model(module, preprocessing, initial)
 
