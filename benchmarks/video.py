@@ -36,11 +36,11 @@ from facemask.config.schemas import EvaluateConfig, InferVideoConfig
 from facemask.data.preprocessing import Pixels
 from facemask.detection.annotations import read_voc, to_classes
 from facemask.detection.crop import cut, widen
-from facemask.detection.detectors import SIDES, Detector
+from facemask.detection.detectors import Detector
 from facemask.detection.matching import match
 from facemask.detection.track import Tracker
 from facemask.errors import FaceMaskError
-from facemask.evaluation.end_to_end import OVERLAP, look_at, outcome_table
+from facemask.evaluation.end_to_end import COLUMNS, OVERLAP, evaluate_photo, outcome_table
 from facemask.inference.predictor import Predictor
 from facemask.models.checkpoint import load_model
 from facemask.video.capture import Capture
@@ -145,9 +145,9 @@ def accuracy(
     rows = [
         row
         for photo in to_classes(read_voc(photos), classes)
-        for row in look_at(photo, photo.photo.name, detector, classifier, margin, False, MIN_SIDE)
+        for row in evaluate_photo(photo, photo.photo.name, detector, classifier, margin, False, MIN_SIDE)
     ]
-    faces = pd.DataFrame(rows, columns=["photo", "label", "predicted", "probability", *SIDES])
+    faces = pd.DataFrame(rows, columns=COLUMNS)
     return outcome_table(faces, classifier.class_names, 1000, 0).iloc[-1]
 
 
@@ -162,7 +162,7 @@ def add_row(table: Table, name: str, rates: dict[str, list[float]], row: pd.Seri
     speed = f"{statistics.median(rates[name]):.1f}"
     cells = [speed, f"{statistics.median(ratios):.1f}x ({min(ratios):.1f}-{max(ratios):.1f})"]
     if row is not None:
-        keys = ("found", "correct_of_detected", "detected_and_correct")
+        keys = ("detected", "correct_of_answered", "detected_and_correct")
         cells += [f"{row[key]:.3f} ({row[f'{key}_low']:.3f}-{row[f'{key}_high']:.3f})" for key in keys]
     table.add_row(name, *cells)
 

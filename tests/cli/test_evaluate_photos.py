@@ -66,6 +66,26 @@ def test_pictures_are_written_where_they_are_asked_for(place: Path) -> None:
     assert drawn.shape == astronaut().shape
     assert (drawn[400, 400:450] == MISSED).all()  # the face that is none
     assert len(list((place / "shown/photos").iterdir())) == 3
+    assert {path.name for path in (place / "shown/figures").iterdir()} >= {"photos.png", "precision_recall.svg"}
+    page = (place / "shown/report.html").read_text()
+    assert "<h1>CNN and CenterFace on photos</h1>" in page
+    assert "3 of 3 photos with faces, most errors first" in page
+
+
+def test_the_report_says_what_it_was_made_from(place: Path) -> None:
+    words = ["run=run", "photos=photos", "unsure.min_side=150", "hydra.run.dir=unsure"]
+    done = evaluate(place, *words)
+    assert done.code == 0, done.err
+    assert "answered 0.000" in (place / "unsure/report.html").read_text()
+    report = json.loads((place / "unsure/report.json").read_text())
+    made_from = {row["what"]: row["value"] for row in report["tables"]["provenance"]["provenance"]}
+    assert made_from["model"] == "CNN, run"
+    assert made_from["detector"].startswith("CenterFace, ")
+    assert made_from["unsure"] == "crops below 150 px, probabilities below 0"
+    assert "<h1>CNN and CenterFace on photos</h1>" in (place / "unsure/report.html").read_text()
+    (detections,) = report["tables"]["detections"]["detections"]
+    assert 0 < detections["AP50"] <= 1
+    assert report["tables"]["sizes"]["face_size"][0]["shorter_side_px"] == "48–64"
 
 
 @pytest.mark.parametrize(
@@ -80,6 +100,9 @@ def test_pictures_are_written_where_they_are_asked_for(place: Path) -> None:
         ("run=run photos=photos crop.min_side=5000", "has no faces of 5000 pixels or more"),
         ("run=run photos=photos crop.min_side=0", "crop.min_side must be at least 1, got 0."),
         ("run=run photos=", "photos has no value"),
+        ("run=run photos=photos unsure.min_side=-1", "unsure.min_side must be at least 0 pixels, got -1."),
+        ("run=run photos=photos unsure.min_probability=80", "unsure.min_probability must be between 0 and 1, got 80."),
+        ("run=run unsure.min_side=9", "only applies to annotated photos"),
         ("run=run photos=photos crop.margin=-1", "crop.margin must be a fraction of the box"),
         ("run=run photos=photos boxes=photos/new_1.xml", "cannot be read as a COCO file"),
         ("run=run photos=photos classes=binary", "faces of class compliant, which the model does not have"),

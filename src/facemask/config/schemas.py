@@ -79,6 +79,15 @@ class Crop(CropShape):
 
 
 @dataclass
+class Unsure:
+    """When the answer for a face is ``unsure`` instead of a class."""
+
+    # Pixels; crops with a smaller shorter side, margin included, are unsure. null = that of the smallest training crops
+    min_side: int | None = None
+    min_probability: float = 0.0  # a smaller probability of the most probable class is unsure, 0 to 1
+
+
+@dataclass
 class Costs:
     """Cost of each error of a two-class model, in any unit."""
 
@@ -91,7 +100,7 @@ class ReportContent:
     """Content of an evaluation report."""
 
     faces: bool = False  # embed images of people
-    pictures: int = 24  # number of images in each gallery
+    pictures: int = 24  # number of images in each gallery; number of photos
     title: str | None = None
 
 
@@ -122,6 +131,7 @@ class EvaluateConfig:
     classes: Names = field(default_factory=dict)  # {name in the annotations: class}; null excludes the faces of a name
     detector: Node = MISSING  # face detector
     crop: Crop = field(default_factory=lambda: Crop(min_side=24))
+    unsure: Unsure = field(default_factory=Unsure)
     costs: Costs = field(default_factory=Costs)
     report: ReportContent = field(default_factory=ReportContent)
     logger: Nodes = field(default_factory=dict)
@@ -295,5 +305,6 @@ class InferVideoConfig:
     reconnect: float = 60.0  # seconds during which to try to reconnect to a lost camera
     threads: int | None = None  # number of threads of the classifier; null = number of cores
     crop: CropShape = field(default_factory=CropShape)
+    unsure: Unsure = field(default_factory=Unsure)
     detector: Node = MISSING
     sink: Nodes = field(default_factory=dict)

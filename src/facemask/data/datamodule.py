@@ -168,6 +168,7 @@ class FaceDataModule(LightningDataModule):
             samples[side] for side in (samples["fold"] != self.fold, samples["fold"] == self.fold)
         )
         train = drop_small(train, self.min_side)
+        self.smallest_crop = int(np.quantile(train[["width", "height"]].min(axis=1), 0.01)) if len(train) else 0
         self.train_samples = train.iloc[balance_rows(self._labels(train), self.balance, self.split_seed)]
 
     @property
@@ -206,8 +207,8 @@ class FaceDataModule(LightningDataModule):
         names, size = tuple(self.class_names), self.input_size or getattr(model, "input_size", None) or self.store_size
         if (own := getattr(model, "preprocessing_for", None)) is not None:
             preprocessing: Preprocessing = own(names, self.store_size)
-            return replace(preprocessing, caveat=self.caveat)
-        return Preprocessing(names, size, self.store_size, caveat=self.caveat)
+            return replace(preprocessing, caveat=self.caveat, smallest_crop=self.smallest_crop)
+        return Preprocessing(names, size, self.store_size, caveat=self.caveat, smallest_crop=self.smallest_crop)
 
     @property
     def caveat(self) -> str:

@@ -17,15 +17,17 @@ from filelock import FileLock
 from PIL import Image
 from skimage.data import lfw_subset
 
+from facemask.data.duplicates import CORRELATION, correlation, near_duplicates
 from facemask.data.index import MANIFEST
-from facemask.data.preprocessing import Pixels
+from facemask.data.preprocessing import Pixels, square
 from facemask.errors import DataError
 
-VERSION = "1"  # increment when the images change; sets of another version are regenerated
+VERSION = "2"  # increment when the images change; sets of another version are regenerated
 MARK = "demo-version"
 SEED = 20200311  # fixed, so that everybody has the same images
 N_FACES = 100
 LABELS = ["mask"] * 4 + ["no_mask"] * 4 + ["wrong_mask"] * 2  # labels of the ten images of one face
+AUDITED = 64  # side at which images are compared, pixels
 CANVAS = 100  # side of the drawing, pixels, before it is reduced to its final size
 
 Random = np.random.Generator
@@ -72,15 +74,34 @@ def _write(root: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     rows = []
     for face, grey in enumerate(lfw_subset()[:N_FACES]):  # type: ignore[no-untyped-call]
-        for i, label in enumerate(LABELS):
+        for i, (label, image) in enumerate(zip(LABELS, draw_face(grey, face), strict=True)):
             name = f"{label}/face{face:03d}_{i}.png"
             (partial / label).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(draw(grey, label, np.random.default_rng([SEED, face, i]))).save(partial / name)
+            Image.fromarray(image).save(partial / name)
             rows.append((name, label, f"face{face:03d}"))
     pd.DataFrame(rows, columns=["file", "label", "group"]).to_csv(partial / MANIFEST, index=False)
     (partial / MARK).write_text(VERSION)
     shutil.rmtree(root, ignore_errors=True)  # an older version of the set
     partial.rename(root)
+
+
+def draw_face(grey: npt.NDArray[np.float64], face: int) -> list[Pixels]:
+    """Return the images of a face in the order of ``LABELS``, none a near-duplicate of another."""
+    images: list[Pixels] = []
+    for i, label in enumerate(LABELS):
+        rng = np.random.default_rng([SEED, face, i])
+        image = draw(grey, label, rng)
+        while _is_repeated(image, images):
+            image = draw(grey, label, rng)
+        images.append(image)
+    return images
+
+
+def _is_repeated(image: Pixels, others: list[Pixels]) -> bool:
+    """Return whether an audit would find an image among others."""
+    one, *rest = (square(each, AUDITED) for each in (image, *others))
+    alike = [other for other in rest if correlation(one, other) >= CORRELATION]  # the hashes take longer
+    return bool(alike) and not near_duplicates(one[None], np.stack(alike)).empty
 
 
 def draw(grey: npt.NDArray[np.float64], label: str, rng: Random) -> Pixels:

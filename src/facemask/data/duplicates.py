@@ -46,14 +46,14 @@ def near_duplicates(first: Pixels, second: Pixels | None = None) -> pd.DataFrame
         for i, j in np.argwhere(bits <= BITS) + (start, before):
             if is_one_set and j <= i:
                 continue
-            correlation = _correlation(first[i], second[j])
-            if correlation >= CORRELATION:
-                found.append((int(i), int(j), int(bits[i - start, j - before]), correlation))
+            alike = correlation(first[i], second[j])
+            if alike >= CORRELATION:
+                found.append((int(i), int(j), int(bits[i - start, j - before]), alike))
     table = pd.DataFrame(found, columns=["first", "second", "bits", "correlation"])
     return table.sort_values("correlation", ascending=False, ignore_index=True)
 
 
-def _correlation(one: Pixels, other: Pixels) -> float:
+def correlation(one: Pixels, other: Pixels) -> float:
     """Return the correlation of the grey values of two images; 0 if one of them is constant."""
     a, b = (np.asarray(image, dtype=np.float64).mean(axis=2).ravel() for image in (one, other))
     a, b = a - a.mean(), b - b.mean()

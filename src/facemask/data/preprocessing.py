@@ -36,6 +36,7 @@ class Preprocessing:
         mean: mean of each channel, on the [0, 1] scale.
         std: standard deviation of each channel, on the [0, 1] scale.
         caveat: what users of the model should know about its training data; shown wherever it is used.
+        smallest_crop: 1 % quantile of the shorter sides of the training crops, pixels; 0 if unknown.
     """
 
     class_names: tuple[str, ...]
@@ -47,11 +48,13 @@ class Preprocessing:
     interpolation: str = "area down or bilinear up to store_size, then bilinear to input_size"
     colour_order: str = "RGB"
     caveat: str = ""
+    smallest_crop: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain Python types, which a checkpoint can store."""
         values = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
-        return values if self.caveat else {key: value for key, value in values.items() if key != "caveat"}
+        optional = ("caveat", "smallest_crop")  # left out when empty, so that older versions read the record
+        return {key: value for key, value in values.items() if value or key not in optional}
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> "Preprocessing":
@@ -76,6 +79,8 @@ class Preprocessing:
             raise ValueError("class_names has a name twice")
         if not isinstance(read.caveat, str):
             raise ValueError("caveat is not a sentence")
+        if type(read.smallest_crop) is not int or read.smallest_crop < 0:
+            raise ValueError("smallest_crop is not a number of pixels")
         for key in ("input_size", "store_size"):
             size = getattr(read, key)
             if type(size) is not int or not MIN_SIDE <= size <= MAX_SIDE:

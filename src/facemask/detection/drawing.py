@@ -1,5 +1,6 @@
 """Draw boxes and readable labels on images."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,27 @@ Color = tuple[int, int, int]  # in the image's channel order
 Area = tuple[int, int, int, int]  # left, top, right, bottom, pixels
 INK = (255, 255, 255)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+# RGB, colour-blind safe (Okabe and Ito 2008): bluish green, vermilion, orange; grey for unsure faces.
+MASKED, BARE, WRONG, GREY = (0, 158, 115), (213, 94, 0), (230, 159, 0), (110, 110, 110)
+OTHERS: tuple[Color, ...] = ((0, 114, 178), (204, 121, 167), (86, 180, 233), (240, 228, 66))
+WORDS = (
+    ("unsure", GREY),
+    *((word, WRONG) for word in ("wrong", "incorrect", "improper")),
+    *((word, BARE) for word in ("non", "no_", "nomask", "without", "unmask", "off", "bare")),
+)
+MASKED_WORDS = ("mask", "compliant")
+
+
+def color_of(name: str, class_names: Sequence[str]) -> Color:
+    """Return the colour of a class, RGB, in videos and reports: by its name if known, else by its index."""
+    lower = re.sub(r"\W+", "_", name.lower())
+    for word, color in WORDS:
+        if word in lower:
+            return color
+    if any(word in lower for word in MASKED_WORDS):
+        return MASKED
+    return OTHERS[list(class_names).index(name) % len(OTHERS)]
 
 
 @dataclass(frozen=True)

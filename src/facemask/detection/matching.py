@@ -1,6 +1,7 @@
 """Match detections with annotations, and average precision. Pure NumPy."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,8 +55,25 @@ def average_precision(scores: Sequence[float], is_hit: Sequence[bool], n_true: i
         is_hit: whether each detection is a true face.
         n_true: number of annotated faces.
     """
-    order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
-    hits = np.asarray(is_hit, dtype=np.float64)[order]
-    precision = hits.cumsum() / np.arange(1, len(hits) + 1)
-    best = np.maximum.accumulate(precision[::-1])[::-1]
-    return float((best * hits).sum() / n_true) if n_true else float("nan")
+    weights = np.ones((1, len(scores)))
+    return float(weighted_average_precision(np.asarray(scores, float), is_hit, weights, np.array([n_true]))[0])
+
+
+def weighted_average_precision(
+    scores: npt.NDArray[np.floating], is_hit: npt.ArrayLike, weights: Floats, n_true: npt.NDArray[Any]
+) -> Floats:
+    """Return the same for resamples, float64[B]; NaN without annotated faces.
+
+    Args:
+        scores: float[D], score of each detection.
+        is_hit: bool[D], whether each detection is a true face.
+        weights: float64[B, D], number of times that each resample has each detection.
+        n_true: [B], number of annotated faces of each resample.
+    """
+    order = np.argsort(-scores, kind="stable")
+    drawn = weights[:, order]
+    hits = drawn * np.asarray(is_hit, dtype=np.float64)[order]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.nan_to_num(hits.cumsum(axis=1) / drawn.cumsum(axis=1))
+        best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        return np.where(n_true > 0, (best * hits).sum(axis=1) / n_true, np.nan)

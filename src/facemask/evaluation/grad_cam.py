@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from facemask.data.preprocessing import Pixels, Preprocessing
 from facemask.metrics.classification import Floats, Labels
 from facemask.reports.evaluated import Evaluated
-from facemask.reports.findings import MAPPED, Attention
+from facemask.reports.findings import BLENDED, MAPPED, Attention, MeanMap
 from facemask.seeding import PICTURES, derive_seed
 
 BATCH = 32
@@ -29,14 +29,17 @@ def find_attention(evaluated: Evaluated, images: Pixels, seed: int, shown: int) 
     """
     model, preprocessing = evaluated.model.model, evaluated.model.preprocessing
     rng = np.random.default_rng(derive_seed(PICTURES, seed, 1))
-    means: dict[str, tuple[int, Floats]] = {}
+    means: dict[str, MeanMap] = {}
     for c, name in enumerate(evaluated.class_names):
         rows = rng.permutation(np.flatnonzero(evaluated.predicted == c))[:MAPPED]
         if len(rows):
-            maps = activation_maps(model, preprocessing, np.asarray(images[np.sort(rows)]), np.full(len(rows), c))
+            shown_to_it = np.asarray(images[np.sort(rows)])
+            maps = activation_maps(model, preprocessing, shown_to_it, np.full(len(rows), c))
             if maps is None:
                 return None
-            means[name] = len(rows), maps.mean(axis=0)
+            n_groups = evaluated.predictions["group"].iloc[rows].nunique()
+            face = shown_to_it.mean(axis=0).round().astype(np.uint8) if n_groups >= BLENDED else None
+            means[name] = MeanMap(len(rows), maps.mean(axis=0), face)
     order = np.lexsort((-evaluated.probabilities.max(axis=1), evaluated.correct))[:shown]
     if not shown:
         return Attention(means)

@@ -7,21 +7,33 @@ import numpy as np
 import pandas as pd
 from rich.progress import track
 
+from facemask.config.component import network_name
 from facemask.config.schemas import EvaluateConfig
 from facemask.config.typed import to_plain
 from facemask.data.classes import read_merge
 from facemask.detection.annotations import AnnotatedPhoto, read_annotated, to_classes
-from facemask.detection.detectors import SIDES
 from facemask.errors import DataError, did_you_mean
-from facemask.evaluation.end_to_end import IGNORED, OVERLAP, confusion, detection_table, evaluate_photo, outcome_table
+from facemask.evaluation.end_to_end import (
+    COLUMNS,
+    IGNORED,
+    OVERLAP,
+    confusion,
+    detection_table,
+    evaluate_photo,
+    outcome_table,
+    overconfident_below,
+    precision_recall,
+    size_table,
+)
 from facemask.evaluation.leakage import photos_trained_on
 from facemask.evaluation.result import PhotoEvaluation
+from facemask.inference.answers import Answers
 from facemask.inference.predictor import Predictor
 from facemask.models.predict import usable_device
-from facemask.reports.photos import PhotoFindings, in_one_sentence, photo_sections, write_overlays
+from facemask.reports.photos import PhotoFindings, in_one_sentence, photo_sections, picture_section, write_overlays
 from facemask.reports.write import write_report
-from facemask.runs.checkpoint import SUFFIX
-from facemask.runs.run_folder import environment
+from facemask.runs.checkpoint import SUFFIX, describe
+from facemask.runs.run_folder import environment, read_run
 from facemask.terminal import SafeConsole
 
 
@@ -41,28 +53,56 @@ def evaluate_photos(config: EvaluateConfig, folder: Path, command: str = "") -> 
     merge = read_merge(config.merge)
     classifier = classifier.merged(merge)
     photos, detector = _read_photos(config, root, classifier.class_names, merge), config.detector.build()
-    shape = (config.crop.margin, config.crop.square, config.crop.min_side)
+    answers = Answers.of(classifier.preprocessing, config.unsure)
+    rules = (config.crop.margin, config.crop.square, config.crop.min_side, answers)
     looked = track(photos, "Evaluating photos", console=SafeConsole(stderr=True), transient=True)
-    rows = [row for photo in looked for row in evaluate_photo(photo, _name(photo, root), detector, classifier, *shape)]
-    faces = pd.DataFrame(rows, columns=["photo", "label", "predicted", "probability", *SIDES])
+    rows = [row for photo in looked for row in evaluate_photo(photo, _name(photo, root), detector, classifier, *rules)]
+    faces = pd.DataFrame(rows, columns=COLUMNS)
     n_faces, min_side = int(faces["label"].notna().sum()), config.crop.min_side
     if not n_faces:
         raise DataError(f"photos={config.photos} has no faces of {min_side} pixels or more.")
     about = f"{root.name}: {n_faces:,} faces of {min_side} pixels or more in {len(photos):,} photos"
     findings = _find(faces, classifier, about, config, run)
+    where = environment(device)
     facts = {
         "data": {"root": str(root), "photos": len(photos), "faces": n_faces, "min_side": min_side},
         "model": config.run[0],
         "detector": to_plain(config.detector),
         "crop": to_plain(config.crop),
+        "unsure": {"min_side": answers.min_side, "min_probability": answers.min_probability},
         "command": command,
-        "environment": to_plain(environment(device)),
+        "environment": to_plain(where),
     }
-    title = config.report.title or f"{Path(config.run[0]).name} on {root.name}"
-    write_report(folder, title, [f"{about}.", in_one_sentence(findings)], photo_sections(findings), facts)
+    name, detector_name = _name_of(run), config.detector.class_name
+    provenance = {
+        "photos": f"{root}, {about.partition(': ')[2]}",
+        "model": f"{name}, {run}",
+        "input": f"{classifier.preprocessing.input_size} px; classes {', '.join(classifier.class_names)}",
+        "detector": ", ".join([detector_name, *(f"{key} {value}" for key, value in config.detector.arguments.items())]),
+        "crops": f"boxes widened by {config.crop.margin} of their sides{', square' * config.crop.square}",
+        "unsure": f"crops below {answers.min_side} px, probabilities below {answers.min_probability:g}",
+        "evaluated where": f"{where.processor or '?'}, {where.device or '?'}",
+        "evaluated with": ", ".join(f"{library} {version}" for library, version in where.libraries.items()),
+        "command": command or "Python",
+    }
+    sections = photo_sections(findings, provenance)
     if config.report.faces:
-        write_overlays({_name(photo, root): photo.photo for photo in photos}, faces, folder / "photos")
+        files = {_name(photo, root): photo.photo for photo in photos}
+        write_overlays(files, faces, classifier.class_names, folder / "photos")
+        sections[-1:-1] = [picture_section(findings, folder / "photos", classifier.class_names, config.report.pictures)]
+    title = config.report.title or f"{name} and {detector_name} on {root.name}"
+    write_report(folder, title, [f"{about}.", in_one_sentence(findings)], sections, facts)
     return PhotoEvaluation(folder, findings)
+
+
+def _name_of(run: Path) -> str:
+    """Return the architecture of a run or checkpoint, else the name of the model file."""
+    if run.suffix == SUFFIX:
+        return network_name(describe(run)[0].model)
+    for folder in (run, run.parent):  # a run, or one of its folds
+        if (result := read_run(folder) if run.is_dir() else None) is not None:
+            return result.model
+    return run.stem
 
 
 def _open(config: EvaluateConfig, run: Path) -> tuple[Predictor, str]:
@@ -109,6 +149,9 @@ def _find(faces: pd.DataFrame, classifier: Predictor, about: str, config: Evalua
         outcome=outcome_table(faces, class_names, config.n_bootstraps, config.seed),
         outcome_of_new=of_new,
         detections=detection_table(faces, config.n_bootstraps, config.seed),
+        sizes=(sizes := size_table(faces, config.n_bootstraps, config.seed)),
+        overconfident_below=overconfident_below(sizes),
+        curve=precision_recall(faces),
         confusion=confusion(faces, class_names),
         is_seen=is_seen,
         reason=reason,

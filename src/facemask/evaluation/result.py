@@ -73,7 +73,8 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         """Return the scores as HTML for notebooks."""
-        return _to_html(self.about, self.scores, self.notes, self.page)
+        scores = self.scores.rename(columns=lambda name: str(name).replace("macro_F1", "macro F1"))
+        return _to_html(self.about, scores, self.notes, self.page)
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,8 @@ class MaskClassifier(LightningModule):
         if self.preprocessing is None:
             size = getattr(data, "store_size", None) or self.input_size or STORE_SIZE
             preprocessing = self.preprocessing_for(tuple(self.class_names), size)
-            self.preprocessing = replace(preprocessing, caveat=getattr(data, "caveat", ""))
+            facts = {name: getattr(data, name) for name in ("caveat", "smallest_crop") if hasattr(data, name)}
+            self.preprocessing = replace(preprocessing, **facts)
 
     def configure_callbacks(self) -> list[Callback]:
         """Return the callback that seeds each epoch, so that a resumed fit equals an uninterrupted one."""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import AutoLocator, LogLocator, MaxNLocator, NullFormatter
 
 from facemask.data.preprocessing import Pixels
@@ -150,11 +151,35 @@ def draw_gallery(images: Sequence[Pixels], captions: Sequence[str], columns: int
     return figure
 
 
-def draw_attention(maps: Mapping[str, Floats]) -> Figure:
-    """Draw mean class activation maps, float64[S, S] in [0, 1], one panel each."""
+def draw_photos(
+    images: Sequence[Pixels], captions: Sequence[str], colors: Mapping[str, tuple[int, int, int]], columns: int = 2
+) -> Figure:
+    """Draw photos side by side with captions, and a legend of colours, RGB, below."""
+    columns = min(columns, len(images))
+    rows = math.ceil(len(images) / columns)
+    figure = Figure(figsize=(5.2 * columns, 3.9 * rows + 0.4), layout="constrained")
+    for axes in (panels := figure.subplots(rows, columns, squeeze=False).ravel()):
+        axes.set_axis_off()
+    for axes, image, caption in zip(panels, images, captions, strict=False):
+        axes.imshow(image)
+        axes.set_title(caption, fontsize=7)
+    patches = [Patch(color="#{:02x}{:02x}{:02x}".format(*color), label=name) for name, color in colors.items()]
+    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), fontsize=9, frameon=False)
+    return figure
+
+
+def draw_attention(maps: Mapping[str, tuple[Floats, Pixels | None]]) -> Figure:
+    """Draw mean class activation maps, float64[S, S] in [0, 1], one panel each, over their mean image if any."""
     figure = Figure(figsize=(2.6 * len(maps) + 0.6, 2.9), layout="constrained")
-    for axes, (title, values) in zip(figure.subplots(1, len(maps), squeeze=False)[0], maps.items(), strict=True):
-        shown = axes.imshow(values, cmap="inferno", vmin=0, vmax=1)
+    panels = figure.subplots(1, len(maps), squeeze=False)[0]
+    for axes, (title, (values, face)) in zip(panels, maps.items(), strict=True):
+        extent = (0, 1, 1, 0)
+        if face is not None:
+            axes.imshow(face, extent=extent)
+        alpha = 1 if face is None else 0.5
+        shown = axes.imshow(
+            values, cmap="inferno", vmin=0, vmax=1, extent=extent, alpha=alpha, interpolation="bilinear"
+        )
         axes.set_title(title, fontsize=8)
         axes.set_axis_off()
     figure.colorbar(shown, ax=figure.axes, shrink=0.8, label="activation relative to the maximum")

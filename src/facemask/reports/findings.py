@@ -14,6 +14,7 @@ from facemask.metrics.classification import Floats, Labels
 from facemask.reports.evaluated import Evaluated
 
 MAPPED = 64  # maximum number of images per class in a mean activation map
+BLENDED = 16  # smallest number of groups (photos or persons) whose mean image shows no person
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,31 @@ class Leakage:
 
 
 @dataclass(frozen=True)
+class MeanMap:
+    """Mean class activation map of a predicted class.
+
+    Attributes:
+        n: number of images, at most ``MAPPED``.
+        activation: float64[S, S], mean map.
+        face: uint8[s, s, 3], mean of the images; None for fewer than ``BLENDED`` groups, which could show a person.
+    """
+
+    n: int
+    activation: Floats
+    face: Pixels | None = None
+
+
+@dataclass(frozen=True)
 class Attention:
     """Class activation maps for the predicted classes, float64[S, S] in [0, 1].
 
     Attributes:
-        means: number of images (at most ``MAPPED``) and their mean map, by predicted class.
+        means: mean map by predicted class.
         rows: int64[n], positions of images with their own maps.
         maps: float64[n, S, S], their maps.
     """
 
-    means: dict[str, tuple[int, Floats]]
+    means: dict[str, MeanMap]
     rows: Labels = field(default_factory=lambda: np.empty(0, np.int64))
     maps: Floats = field(default_factory=lambda: np.empty((0, 0, 0)))
 

@@ -222,7 +222,7 @@ def _provenance(findings: Findings) -> Section:
         "code revision": environment.git or "not known",
     }
     if not model.is_of_run:
-        facts |= dict.fromkeys(("first weights", "trained with", "trained where", "code revision"), UNKNOWN)
+        facts |= dict.fromkeys(("initial weights", "trained with", "trained where", "code revision"), UNKNOWN)
         facts |= {"model folder": f"none; {model.checkpoint}", "best epoch": f"{UNKNOWN}; epoch {result.best_epoch}"}
         facts |= {"trained on": trained_on} | ({} if result.data else {"seed, split seed": UNKNOWN})
     table = pd.DataFrame(facts.items(), columns=["what", "value"])

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from facemask.data.preprocessing import Pixels
 from facemask.metrics.classification import Floats, Labels
 from facemask.reports import figures, tables
-from facemask.reports.findings import MAPPED, Attention, Findings
+from facemask.reports.findings import BLENDED, MAPPED, Attention, Findings
 from facemask.reports.sections import Drawing, Section, Table
 from facemask.seeding import PICTURES, derive_seed
 
@@ -54,9 +54,10 @@ def attention_section(findings: Findings) -> Section:
     title, attention = "Grad-CAM", findings.attention
     if attention is None:
         return Section("attention", title, ["Not available: the network has no convolutions."])
-    means = {f"predicted {name} (n = {n})": mean for name, (n, mean) in attention.means.items()}
+    means = {f"predicted {name} (n = {mean.n})": (mean.activation, mean.face) for name, mean in attention.means.items()}
     caption = (
-        f"Mean Grad-CAM at the last convolution, over up to {MAPPED} images per predicted class. {findings.about}."
+        f"Mean Grad-CAM at the last convolution, over up to {MAPPED} images per predicted class, over their mean "
+        f"image where it blends at least {BLENDED} groups. {findings.about}."
     )
     drawings = [Drawing("grad_cam_mean", caption, figures.draw_attention(means), is_photo=True)]
     if len(attention.rows):

@@ -90,7 +90,15 @@ def build_fold_model(config: TrainConfig, data: FaceDataModule) -> Model:
     if distillation is not None and not hasattr(module, "distillation"):
         raise ConfigError(f"teacher= needs a model of facemask, but {type(module).__name__} has its own loss.")
     initial = getattr(module, "initial", InitialWeights("chosen by the model"))
-    preprocessing = Preprocessing(tuple(names), size, data.store_size, initial.mean, initial.std, caveat=data.caveat)
+    preprocessing = Preprocessing(
+        tuple(names),
+        size,
+        data.store_size,
+        initial.mean,
+        initial.std,
+        caveat=data.caveat,
+        smallest_crop=data.smallest_crop,
+    )
     return Model(module, preprocessing, initial)
 
 

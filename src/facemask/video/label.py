@@ -16,6 +16,7 @@ from facemask.detection.find import build_detector
 from facemask.detection.track import Tracker
 from facemask.errors import ConfigError
 from facemask.files import private_files
+from facemask.inference.answers import Answers
 from facemask.inference.predictor import Predictor
 from facemask.signals import handled
 from facemask.terminal import SafeConsole
@@ -85,15 +86,17 @@ def build_pipeline(config: InferVideoConfig) -> Pipeline:
     """Build the pipeline with its detector and classifier."""
     # With privacy=blur every frame, so that no face is visible before it is detected.
     detect_every = 1 if config.privacy == BLUR else config.detect_every
+    classifier = Predictor.load(config.run, config.threads)
     return Pipeline(
         build_detector(config.detector),
-        Predictor.load(config.run, config.threads),
+        classifier,
         Tracker(patience=config.patience),
         Smoother(config.half_life),
         config.crop.margin,
         config.crop.square,
         detect_every,
         config.classify_every,
+        Answers.of(classifier.preprocessing, config.unsure),
     )
 
 

@@ -1,6 +1,5 @@
 """Draw boxes, labels and a status line on frames, and hide faces."""
 
-import re
 from collections.abc import Sequence
 
 import cv2
@@ -8,30 +7,11 @@ import cv2
 from facemask.data.preprocessing import Pixels
 from facemask.detection.crop import widen
 from facemask.detection.detectors import Boxes
-from facemask.detection.drawing import Color, LabelledBox, draw_boxes, write
+from facemask.detection.drawing import LabelledBox, color_of, draw_boxes, write
 from facemask.video.pipeline import SeenFace
 
-# BGR; colour-blind safe (Okabe and Ito 2008): bluish green, vermilion, orange.
-MASKED, BARE, WRONG = (115, 158, 0), (0, 94, 213), (0, 159, 230)
-OTHERS: tuple[Color, ...] = ((178, 114, 0), (167, 121, 204), (233, 180, 86), (66, 228, 240))
-WORDS = (
-    *((word, WRONG) for word in ("wrong", "incorrect", "improper")),
-    *((word, BARE) for word in ("non", "no_", "nomask", "without", "unmask", "off", "bare")),
-)
-MASKED_WORDS = ("mask", "compliant")
 PAPER = (32, 32, 32)
 HIDDEN_MARGIN, TILES = 0.15, 6  # margin around a hidden face, as a fraction of its side; blocks across it
-
-
-def color_of(name: str, class_names: Sequence[str]) -> Color:
-    """Return the colour of a class, BGR: by its name if known, else by its index."""
-    lower = re.sub(r"\W+", "_", name.lower())
-    for word, color in WORDS:
-        if word in lower:
-            return color
-    if any(word in lower for word in MASKED_WORDS):
-        return MASKED
-    return OTHERS[list(class_names).index(name) % len(OTHERS)]
 
 
 def draw(image: Pixels, faces: Sequence[SeenFace], class_names: Sequence[str], status: str) -> Pixels:
@@ -49,7 +29,8 @@ def draw(image: Pixels, faces: Sequence[SeenFace], class_names: Sequence[str], s
     boxes = []
     for face in faces:
         words = f"{face.label} {face.probability:.2f}" + ("" if face.track is None else f" #{face.track}")
-        boxes.append(LabelledBox(face.box, words, color_of(face.label, class_names)))
+        red, green, blue = color_of(face.label, class_names)
+        boxes.append(LabelledBox(face.box, words, (blue, green, red)))
     draw_boxes(image, boxes)
     if status:
         write(image, status, 0, len(image), PAPER)

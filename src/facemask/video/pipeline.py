@@ -14,6 +14,7 @@ from facemask.data.preprocessing import Pixels
 from facemask.detection.crop import cut, widen
 from facemask.detection.detectors import Boxes, SupportsDetect
 from facemask.detection.track import Track, Tracker
+from facemask.inference.answers import Answers
 from facemask.inference.backend import Probabilities
 from facemask.inference.predictor import Predictor
 from facemask.video.smoothing import Smoother
@@ -33,7 +34,7 @@ class SeenFace:
     Attributes:
         track: track identifier; None for photos.
         box: float32[4]: left, top, right, bottom in pixels.
-        label: most probable class.
+        label: most probable class, or ``unsure``.
         probabilities: float32[C], smoothed over time.
     """
 
@@ -44,7 +45,7 @@ class SeenFace:
 
     @property
     def probability(self) -> float:
-        """Probability of the label."""
+        """Probability of the most probable class."""
         return float(self.probabilities.max())
 
 
@@ -78,6 +79,7 @@ class Pipeline:
         is_square: whether crops are square, as in :func:`facemask.detection.crop.widen`.
         detect_every: number of frames between detections; a new scene is processed immediately.
         classify_every: number of frames between classifications of a face; new faces are classified immediately.
+        answers: rule for the labels; None for the most probable class of every face.
     """
 
     def __init__(
@@ -90,12 +92,14 @@ class Pipeline:
         is_square: bool = False,
         detect_every: int = 8,
         classify_every: int = 3,
+        answers: Answers | None = None,
     ) -> None:
         self.detector, self.classifier, self.tracker, self.smoother = detector, classifier, tracker, smoother
         self.margin, self.is_square = margin, is_square
         self.detect_every, self.classify_every = detect_every, classify_every
         self.stopwatch = Stopwatch()
-        self._answers: dict[int, tuple[int, Probabilities]] = {}  # frame number and probabilities by track
+        self.answers = answers or Answers(classifier.class_names)
+        self._answers: dict[int, tuple[int, Probabilities, str]] = {}  # frame number, probabilities and label by track
         self._gone: list[tuple[float, Boxes]] = []  # time and boxes of faces that a cut ended
         self._size: tuple[int, ...] = ()
         self._thumbnail: npt.NDArray[np.uint8] | None = None
@@ -164,12 +168,11 @@ class Pipeline:
             height, width = frame.image.shape[:2]
             boxes = widen(np.stack([track.box for track in due]), self.margin, self.is_square, width, height)
             crops = [np.ascontiguousarray(crop[..., ::-1]) for crop in cut(frame.image, boxes)]
-            for track, probabilities in zip(due, self.classifier.predict(crops), strict=True):
+            for track, crop, probabilities in zip(due, crops, self.classifier.predict(crops), strict=True):
                 smoothed = self.smoother.update(track.number, probabilities, frame.seconds)
-                self._answers[track.number] = self._n_frames, smoothed
+                self._answers[track.number] = self._n_frames, smoothed, self.answers.answer(smoothed, crop.shape)
 
     def _answer(self, track: Track, frame: Frame) -> SeenFace:
-        probabilities = self._answers[track.number][1]
-        label = self.classifier.class_names[int(probabilities.argmax())]
+        _, probabilities, label = self._answers[track.number]
         number = None if frame.name else track.number
         return SeenFace(number, track.box, label, probabilities)

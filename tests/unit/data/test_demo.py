@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facemask.config.schemas import AuditConfig, AuditedFaces
 from facemask.data.demo import MARK, make_demo
 from facemask.data.index import index
 from facemask.errors import DataError
+from facemask.preparation.auditing import audit
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,11 @@ def test_it_has_three_classes_of_a_hundred_faces_each_of_many_sizes(demo: Path) 
     assert sizes.min() == 12
     assert sizes.max() == 48
     assert len(np.unique(sizes[:, 0])) > 30
+
+
+def test_it_passes_its_own_audit(demo: Path, tmp_path: Path) -> None:
+    data = AuditedFaces(root=str(demo), store_dir=str(tmp_path / "store"))
+    assert audit(AuditConfig(data=data), tmp_path / "audit").findings.empty
 
 
 def test_the_demo_set_is_always_the_same(demo: Path, tmp_path: Path) -> None:

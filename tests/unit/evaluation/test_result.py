@@ -35,10 +35,22 @@ def photo_evaluation() -> PhotoEvaluation:
     outcome = pd.DataFrame([{"class": "all", "faces": 2, "detected": 0.5}])
     seen = np.array([True, False, False])
     detections, confusion = pd.DataFrame([{"detections": 2}]), pd.DataFrame([{"truth": "mask", "mask": 1}])
-    return PhotoEvaluation(
-        Path("out"),
-        PhotoFindings("photos: 2 faces", faces, outcome, outcome, detections, confusion, seen, "", 0.4, 200),
+    findings = PhotoFindings(
+        about="photos: 2 faces",
+        faces=faces,
+        outcome=outcome,
+        outcome_of_new=outcome,
+        detections=detections,
+        sizes=pd.DataFrame(),
+        overconfident_below=None,
+        curve=(np.empty(0), np.empty(0)),
+        confusion=confusion,
+        is_seen=seen,
+        reason="",
+        overlap=0.4,
+        n_bootstraps=200,
     )
+    return PhotoEvaluation(Path("out"), findings)
 
 
 def printed(result: Evaluation | PhotoEvaluation) -> str:
@@ -51,6 +63,7 @@ def printed(result: Evaluation | PhotoEvaluation) -> str:
 def test_a_notebook_shows_the_scores_and_links_the_report(evaluation: Evaluation) -> None:
     html = evaluation._repr_html_()
     assert "0.9000 (0.850–0.950)" in html
+    assert "<th>macro F1</th>" in html
     assert "CNN &lt;lr=0.2&gt;" in html
     assert "There are no images of &lt;b&gt;." in html
     assert '<a href="out/report.html">' in html

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from facemask.video.overlay import BARE, MASKED, OTHERS, WRONG, color_of, draw, pixelate
+from facemask.detection.drawing import BARE, GREY, MASKED, OTHERS, WRONG, color_of
+from facemask.video.overlay import draw, pixelate
 from facemask.video.pipeline import SeenFace
 
 
@@ -23,6 +24,7 @@ from facemask.video.pipeline import SeenFace
         ("non-compliant", BARE),
         ("wrong_mask", WRONG),
         ("mask_worn_incorrectly", WRONG),
+        ("unsure", GREY),
     ],
 )
 def test_the_colour_of_a_class_follows_from_its_name(name: str, color: tuple[int, int, int]) -> None:
@@ -40,12 +42,12 @@ def test_a_box_at_the_edge_and_its_label_are_drawn_inside() -> None:
     face = SeenFace(3, np.array([150, -5, 230, 50], np.float32), "no_mask", np.array([0.1, 0.9], np.float32))
     drawn = draw(image, [face], ["mask", "no_mask"], "mask 0  no_mask 1")
     assert drawn.shape == (60, 200, 3)
-    assert (drawn == np.array(BARE, np.uint8)).all(axis=2).sum() > 200  # the label's ground and the box
+    assert (drawn == np.array(BARE[::-1], np.uint8)).all(axis=2).sum() > 200  # the label's ground and the box
 
 
 def ground(image: np.ndarray) -> int:
     """Return the number of pixels in the colour of a label's background."""
-    return int((image == np.array(BARE, np.uint8)).all(axis=2).sum())
+    return int((image == np.array(BARE[::-1], np.uint8)).all(axis=2).sum())
 
 
 def test_labels_do_not_cover_each_other() -> None:
@@ -59,7 +61,7 @@ def test_labels_do_not_cover_each_other() -> None:
         boxes = np.zeros_like(image)
         for each in faces:
             left, top, right, bottom = each.box.astype(int).tolist()
-            cv2.rectangle(boxes, (left, top), (right, bottom), BARE, 3)
+            cv2.rectangle(boxes, (left, top), (right, bottom), BARE[::-1], 3)
         return ground(np.where(boxes > 0, 0, image))
 
     alone = label_pixels(face(300, 300))

@@ -8,6 +8,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from facemask.config.keys import flatten
+from facemask.config.schemas import Unsure
 from facemask.config.trust import trust, trust_targets
 from facemask.config.typed import from_plain
 from facemask.errors import ConfigError, did_you_mean
@@ -87,6 +88,18 @@ def check_margin(margin: Any) -> None:
             "crop.margin must be a fraction of the box added on every side, such as 0.15, or four fractions (left, "
             f"top, right, bottom), such as 'crop.margin=[0.1,0.3,0.1,0.1]', got {margin}."
         )
+
+
+def check_unsure(unsure: Unsure) -> None:
+    """Check the range of ``unsure.min_side`` and ``unsure.min_probability``.
+
+    Raises:
+        ConfigError: a value is out of range.
+    """
+    if unsure.min_side is not None and unsure.min_side < 0:
+        raise ConfigError(f"unsure.min_side must be at least 0 pixels, got {unsure.min_side}.")
+    if not 0 <= unsure.min_probability <= 1:
+        raise ConfigError(f"unsure.min_probability must be between 0 and 1, got {unsure.min_probability}.")
 
 
 def _is_fraction(side: Any) -> bool:

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
-from facemask.config.checks.configuration import check_margin, check_n_bootstraps, check_seeds, resolve_typed
+from facemask.config.checks.configuration import (
+    check_margin,
+    check_n_bootstraps,
+    check_seeds,
+    check_unsure,
+    resolve_typed,
+)
 from facemask.config.checks.preparation import check_classes
 from facemask.config.compose import CONF
 from facemask.config.keys import ALL_FOLDS, Values, flat_values, flatten, format_setting
@@ -16,9 +22,9 @@ from facemask.errors import ConfigError
 
 SPLITS = ("test", "val", "all")
 # Keys that only apply to annotated photos, and keys that only apply to face crops.
-PHOTOS_ONLY = ("boxes", "classes", "detector", "crop.margin", "crop.square", "crop.min_side")
+PHOTOS_ONLY = ("boxes", "classes", "detector", "crop.margin", "crop.square", "crop.min_side", "unsure")
 CROPS_ONLY = (
-    *("positive", "recalls", "costs.missed", "costs.false_alarm", "batch_size", "report.pictures", "logger"),
+    *("positive", "recalls", "costs.missed", "costs.false_alarm", "batch_size", "logger"),
     *("data.max_unreadable", "data.labels"),
 )
 
@@ -111,6 +117,7 @@ def _check_photos(config: EvaluateConfig) -> None:
     if config.data.root is not None or config.split != "test":
         raise ConfigError("photos= cannot be combined with data.root= or split=; remove them.")
     check_margin(config.crop.margin)
+    check_unsure(config.unsure)
     if config.crop.min_side < 1:
         raise ConfigError(f"crop.min_side must be at least 1, got {config.crop.min_side}.")
     config.classes = check_classes(config.classes)

@@ -4,7 +4,7 @@ import math
 
 from omegaconf import DictConfig
 
-from facemask.config.checks.configuration import check_margin, resolve_typed
+from facemask.config.checks.configuration import check_margin, check_unsure, resolve_typed
 from facemask.config.component import Component
 from facemask.config.schemas import InferVideoConfig
 from facemask.config.targets import check_targets
@@ -45,6 +45,7 @@ def resolve_video(config: DictConfig) -> InferVideoConfig:
             "patience must be greater than 0 with privacy=blur, which blurs a lost face for patience= seconds, got 0."
         )
     check_margin(resolved.crop.margin)
+    check_unsure(resolved.unsure)
     _check_source(resolved)
     for name, node in resolved.sink.items():
         if not isinstance(node, Component):

@@ -16,7 +16,7 @@ class EventsSink(Sink):
     """Write one JSON line per face and frame, without images.
 
     A line has ``seconds``, ``frame``, ``track``, ``box``, ``label`` and ``probability``; for photos ``photo`` instead
-    of ``seconds`` and ``track``.
+    of ``seconds`` and ``track``. The label may be ``unsure``; the probability is that of the most probable class.
 
     Args:
         path: path of the file; None for ``events.jsonl`` in the output folder.
