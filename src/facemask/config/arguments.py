@@ -87,7 +87,7 @@ def expand_shorthands(command: str, overrides: Iterable[str]) -> list[str]:
     keys = [word.partition("=")[0].lstrip("+~") for word in overrides]
     has_data_group = command == "train" or "task=explore" in overrides
     if has_data_group and "data.root" in keys and "data" not in keys:
-        overrides = ["data=folder", *overrides]
+        overrides.insert(keys.index("data.root"), "data=folder")  # not in front of flags, which end Hydra's overrides
     expanded = []
     for word in overrides:
         key, _, value = word.partition("=")

@@ -1,8 +1,10 @@
 """Index a folder of images: a table of files with class, group and split."""
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -10,11 +12,12 @@ from PIL import Image
 
 from facemask.data.pictures import FORMATS, open_image
 from facemask.errors import DataError
-from facemask.files import from_cell
+from facemask.files import from_cell, relative_to_cwd
 
 LAYOUT = "expected ROOT/CLASS/** or ROOT/train/CLASS/** with ROOT/test/CLASS/**, one folder a class"
 MANIFEST = "manifest.csv"
 NAMED = ("file", "photo", "group", "split", "label", "source")  # columns of a manifest, in any case of letters
+CLASS_WORDS = re.compile("mask|complian", re.IGNORECASE)  # words in the names of the usual classes
 UNLABELLED = "unlabelled"  # folder of faces without a class
 # Folds provide the validation images, so an existing validation folder joins the training part.
 SPLITS = {"train": ["train", "training", "val", "valid", "validation", "dev"], "test": ["test", "testing"]}
@@ -42,9 +45,11 @@ def index(root: Path, hint: str = "", for_training: bool = True) -> pd.DataFrame
     if not root.is_dir():
         raise DataError(f"data.root={root} is not a folder; {hint or LAYOUT}.")
     folders = _class_folders(root, for_training)
+    if for_training:
+        _check_level(root, [folder for folder, _, _ in folders])
     rows = [(path, label, path, split) for folder, label, split in folders for path in images_below(folder, root)]
     if not rows:
-        raise DataError(f"data.root={root} contains no images in class folders; {hint or LAYOUT}.")
+        raise DataError(f"data.root={root} contains no images in class folders; {hint or LAYOUT}.{_meant(root)}")
     table = pd.DataFrame(rows, columns=["path", "label", "group", "split"], dtype=str)
     if for_training and (table["label"] == UNLABELLED).any():
         raise DataError(
@@ -113,11 +118,49 @@ def _check_classes(table: pd.DataFrame, folders: list[tuple[Path, str, str]], ro
     counts = table["label"].value_counts()
     for _, label, _ in folders:
         if label not in counts:
-            raise DataError(f"class folder {label!r} of data.root={root} contains no images; add images or delete it.")
+            raise DataError(
+                f"class folder {label!r} of data.root={root} contains no images; add images or delete it.{_meant(root)}"
+            )
     if len(counts) < at_least:
         raise DataError(
             f"data.root={root} contains only the class {counts.index[0]!r}; a classifier needs at least two: {LAYOUT}."
+            f"{_meant(root)}"
         )
+
+
+def _check_level(root: Path, folders: Sequence[Path]) -> None:
+    """Raise if the classes are one folder below: those of a mask are, and these are not."""
+    if any(CLASS_WORDS.search(folder.name) for folder in folders):
+        return
+    for folder in folders:
+        below = [child.name for child in _subfolders(folder) if CLASS_WORDS.search(child.name)]
+        if len(below) > 1 and _is_data_set(folder):
+            raise DataError(
+                f"data.root={root} would have the classes {', '.join(sorted(f.name for f in folders)[:3])}, but {folder} "
+                f"contains the classes {', '.join(below[:3])}. Did you mean data.root={relative_to_cwd(folder)}?"
+            )
+
+
+def _meant(root: Path) -> str:
+    """Return a question that names a data set at most two folders below root, or the one that root is a class of."""
+    below = [folder for child in _subfolders(root) for folder in (child, *_subfolders(child))]
+    if any(_is_image(str(root), path.name) for path in _files(root)):  # loose images: perhaps a class folder
+        below.append(root.resolve().parent)
+    found = next((folder for folder in below if _is_data_set(folder)), None)
+    return "" if found is None else f" Did you mean data.root={relative_to_cwd(found)}?"
+
+
+def _is_data_set(folder: Path) -> bool:
+    """Return whether a folder has two class folders with images, or a training folder that has."""
+    children = [child for child in _subfolders(folder) if SPLIT_OF_FOLDER.get(child.name.lower()) != "test"]
+    if any(SPLIT_OF_FOLDER.get(child.name.lower()) == "train" and _is_data_set(child) for child in children):
+        return True
+    with_images = (any(_is_image(str(child), path.name) for path in _files(child)) for child in children)
+    return sum(islice(filter(None, with_images), 2)) == 2
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if path.is_file() and not _is_hidden(path.name))
 
 
 def read_manifest(file: Path) -> pd.DataFrame:

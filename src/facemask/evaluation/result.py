@@ -71,6 +71,10 @@ class Evaluation:
             rows.append(row | {"ms_per_image": model.milliseconds})
         return pd.DataFrame(rows)
 
+    def __repr__(self) -> str:
+        """Return data, scores and report as text."""
+        return f"{self.about}\n{to_cells(self.scores).to_string(index=False)}\n{self.page}"
+
     def _repr_html_(self) -> str:
         """Return the scores as HTML for notebooks."""
         scores = self.scores.rename(columns=lambda name: str(name).replace("macro_F1", "macro F1"))
@@ -93,6 +97,10 @@ class PhotoEvaluation:
     def page(self) -> Path:
         """Path of the report."""
         return self.folder / PAGE
+
+    def __repr__(self) -> str:
+        """Return data, rates and report as text."""
+        return f"{self.findings.about}\n{to_cells(self.findings.outcome).to_string(index=False)}\n{self.page}"
 
     def _repr_html_(self) -> str:
         """Return the rates as HTML for notebooks."""

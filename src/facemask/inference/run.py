@@ -32,6 +32,12 @@ class Run:
     config: TrainConfig
     result: RunResult
 
+    def __repr__(self) -> str:
+        """Return folder, model, data, status and score in one line."""
+        data = self.result.data.name if self.result.data else "no data yet"
+        score = "" if self.result.score is None else f", {self.result.monitor} {self.result.score:.4f}"
+        return f"Run({str(self.folder)!r}: {self.result.model} on {data}, {self.result.status}{score})"
+
     @property
     def metrics(self) -> dict[str, float | None]:
         """Validation metrics of the best epoch, averaged over the complete folds."""

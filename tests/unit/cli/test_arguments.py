@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import QuotedString
 from hypothesis import given, settings
@@ -49,11 +50,11 @@ def test_flags_move_to_the_front_and_special_values_are_quoted(typed: str, expec
     ("command", "typed", "expected"),
     [
         ("train", "data.root=faces", "data=folder data.root=faces"),
-        ("train", "lr=1 data.root=a,b", "data=folder lr=1 data.root=a,b"),
+        ("train", "lr=1 data.root=a,b", "lr=1 data=folder data.root=a,b"),
         ("train", "data.root=x data=demo", "data.root=x data=demo"),
         ("train", "+data=mine data.root=x", "+data=mine data.root=x"),
         ("train", "data.fraction=0.5", "data.fraction=0.5"),
-        ("prepare_data", "task=explore data.root=x", "data=folder task=explore data.root=x"),
+        ("prepare_data", "task=explore data.root=x", "task=explore data=folder data.root=x"),
         ("prepare_data", "task=split data.root=x", "task=split data.root=x"),  # task=split has no config group data
         ("evaluate", "run=r data.root=x", "run=r data.root=x"),
         ("train", "model=my_nets.Net lr=1", "model=custom model._target_=my_nets.Net lr=1"),
@@ -66,6 +67,21 @@ def test_flags_move_to_the_front_and_special_values_are_quoted(typed: str, expec
 )
 def test_shorthand_overrides_are_expanded(command: str, typed: str, expected: str) -> None:
     assert expand_shorthands(command, typed.split()) == expected.split()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "data.root=x trainer=smoke -m augment=none,light name=y",
+        "-m data.root=x lr=1,2",
+        "model=my.Net data.root=x --config-dir conf -m lr=1,2 --cfg job",
+    ],
+)
+def test_hydra_parses_words_before_and_after_flags(typed: str) -> None:
+    words = expand_shorthands("train", normalise_arguments(typed.split()))
+    parsed = get_args_parser().parse_args(words)
+    assert parsed.multirun
+    assert {"data=folder", "data.root=x"} < {*parsed.overrides}
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)

@@ -109,3 +109,35 @@ def test_a_manifest_of_a_spreadsheet_is_read(tmp_path: Path, separator: str) -> 
     table = index(tmp_path)
     assert table["group"].tolist() == ["p1", "p2", "p1"]
     assert table["split"].tolist() == ["train", "test", ""]
+
+
+@pytest.mark.parametrize(
+    ("root", "meant"),
+    [
+        (".", "sets/faces"),  # two levels too high
+        ("sets", "sets/faces"),
+        ("sets/parts/train/mask", "sets/parts/train"),  # a class folder
+        ("other", None),
+    ],
+)
+def test_the_right_folder_is_proposed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str, meant: str | None
+) -> None:
+    write_faces(tmp_path / "sets/faces", {"mask": 1, "no_mask": 1})
+    write_faces(tmp_path / "sets/parts/train", {"mask": 1, "no_mask": 1})
+    (tmp_path / "sets/videos").mkdir()
+    (tmp_path / "other/empty").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError) as error:
+        index(Path(root))
+    assert str(error.value).partition(" Did you mean ")[2] == (f"data.root={meant}?" if meant else "")
+
+
+def test_names_of_sets_are_not_taken_for_classes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_faces(tmp_path / name, {"with_mask": 2, "without_mask": 2})
+    with pytest.raises(DataError, match="would have the classes one, two, but .*one contains the classes with_mask"):
+        index(tmp_path)
+    write_faces(tmp_path / "persons/mask", {"ann": 1, "bob": 1})
+    write_faces(tmp_path / "persons/no_mask", {"ann": 1, "bob": 1})
+    assert set(index(tmp_path / "persons")["label"]) == {"mask", "no_mask"}
