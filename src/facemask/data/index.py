@@ -136,7 +136,7 @@ def _check_level(root: Path, folders: Sequence[Path]) -> None:
         below = [child.name for child in _subfolders(folder) if CLASS_WORDS.search(child.name)]
         if len(below) > 1 and _is_data_set(folder):
             raise DataError(
-                f"data.root={root} would have the classes {', '.join(sorted(f.name for f in folders)[:3])}, but {folder} "
+                f"data.root={root} would have classes {', '.join(sorted(f.name for f in folders)[:3])}, but {folder} "
                 f"contains the classes {', '.join(below[:3])}. Did you mean data.root={relative_to_cwd(folder)}?"
             )
 

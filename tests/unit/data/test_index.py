@@ -136,7 +136,7 @@ def test_the_right_folder_is_proposed(
 def test_names_of_sets_are_not_taken_for_classes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_faces(tmp_path / name, {"with_mask": 2, "without_mask": 2})
-    with pytest.raises(DataError, match="would have the classes one, two, but .*one contains the classes with_mask"):
+    with pytest.raises(DataError, match="would have classes one, two, but .*one contains the classes with_mask"):
         index(tmp_path)
     write_faces(tmp_path / "persons/mask", {"ann": 1, "bob": 1})
     write_faces(tmp_path / "persons/no_mask", {"ann": 1, "bob": 1})
