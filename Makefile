@@ -76,7 +76,7 @@ format-check: $(READY) ## is the code in the project's format?
 lint: $(READY) ## ruff
 	$(BIN)/ruff check .
 
-types: $(READY) ## mypy --strict on src
+types: $(READY) ## mypy --strict on src and benchmarks
 	$(BIN)/mypy
 
 imports: $(READY) ## do imports only point down the layers?

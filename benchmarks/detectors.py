@@ -12,6 +12,7 @@ import statistics
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -39,7 +40,7 @@ def class_of(name: str) -> str:
     return CLASSES.get(name, "wrong")
 
 
-def measure(detector: Detector, photos: list[AnnotatedPhoto], overlays: Path | None) -> dict[str, object]:
+def measure(detector: Detector, photos: list[AnnotatedPhoto], overlays: Path | None) -> dict[str, Any]:
     """Run a detector over the photos; return counts by photo, and what they come to."""
     rows, scores, hits, times = [], [], [], []
     detector.detect(read_image(photos[0].photo))  # warm

@@ -89,6 +89,8 @@ def main() -> None:
     torch.manual_seed(0)
     model = CNN(num_classes=2)
     for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm2d)):
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
         nn.init.uniform_(norm.running_mean, -1, 1)  # as if trained
         nn.init.uniform_(norm.running_var, 0.5, 2)
     ours_model = fuse_conv_bn(model).to(memory_format=torch.channels_last)

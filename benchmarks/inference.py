@@ -83,7 +83,7 @@ class Way:
     times: dict[tuple[int, int], list[float]] = field(default_factory=dict)
     cold: dict[int, float] = field(default_factory=dict)
     memory: dict[int, int] = field(default_factory=dict)
-    probabilities: np.ndarray | None = None
+    probabilities: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
 
 class Worker:
@@ -110,6 +110,7 @@ class Worker:
         return self._answer()
 
     def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None  # because of stdout=PIPE
         line = self.process.stdout.readline()
         if not line:
             fail(f"{self.way.model}, {self.way.name}: its process ended; why is told above.", 1)
@@ -119,6 +120,7 @@ class Worker:
     def end(self) -> None:
         """Ask how much memory it has come to hold, and end the process."""
         self.way.memory[self.threads] = self.ask(what="memory")["memory"]
+        assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait()
 
@@ -139,7 +141,7 @@ def ways_of(model: TrainedModel, label: str, names: Sequence[str], folder: Path)
     for name in names:
         kind, format_, precision = WAYS[name]
         file, size = model.checkpoint, weights_size(model.model)
-        if format_ is not None:
+        if format_ is not None and precision is not None:
             target = folder / f"{format_}-{precision}"
             target.mkdir(parents=True, exist_ok=True)
             chosen = ExportConfig(format=format_, precision=precision, max_drop=1.0, n_bootstraps=100)
@@ -264,12 +266,12 @@ def main() -> None:
     figure.savefig(options.out / "pareto.png", dpi=150)
     explained = "gain: in accuracy over the conventional way, paired; memory (after batches of 32) and cold start with"
     print_table(by_way, f"{data}; {explained} {first}", console)
-    for threads, part in by_speed.groupby("threads"):
+    for _, part in by_speed.groupby("threads"):
         print_table(
             part.drop(columns="threads"),
-            f"{threads} thread(s) of {processor()}; milliseconds a call (median, p90, p99), images a second by the "
-            "median, its share of what multiplying large matrices reaches here (in float32, also beside int8), and "
-            "how many times better than the conventional way",
+            f"{part['threads'].iloc[0]} thread(s) of {processor()}; milliseconds a call (median, p90, p99), images a "
+            "second by the median, its share of what multiplying large matrices reaches here (in float32, also beside "
+            "int8), and how many times better than the conventional way",
             console,
         )
     console.save_text(str(options.out / "tables.txt"))

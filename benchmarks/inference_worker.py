@@ -121,7 +121,8 @@ def all_probabilities(predict: Predict, crops: list[np.ndarray], batch: int = 32
     """Return those of every crop, in batches that are all full, because a compiled graph is of one size."""
     padded = [crops[i % len(crops)] for i in range(len(crops) + -len(crops) % batch)]
     parts = [predict(padded[start : start + batch]) for start in range(0, len(padded), batch)]
-    return np.concatenate(parts)[: len(crops)].astype(float).tolist()
+    probabilities: list[list[float]] = np.concatenate(parts)[: len(crops)].astype(float).tolist()
+    return probabilities
 
 
 def main() -> None:

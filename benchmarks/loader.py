@@ -12,7 +12,6 @@ alternate; the table shows the median round.
 
 import argparse
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -108,8 +107,8 @@ def waiting(root: Path, folder: Path) -> Iterator[tuple[str, float, float]]:
     for name, size in (("cnn", 64), ("mobilenetv2", 96), ("mobilenetv2", 224)):
         words = [f"model={name}", f"model.input_size={size}", "epochs=1", "trainer.enable_progress_bar=false"]
         words += ["model.pretrained=false"] if name != "cnn" else []
-        result = fit_folds(configure(root, folder, *words), folder / f"{name}-{size}")["folds"][0]
-        yield f"{name}, {size} px", result["seconds"], result["data_seconds"] / result["seconds"]
+        (fold,) = fit_folds(configure(root, folder, *words), folder / f"{name}-{size}").folds
+        yield f"{name}, {size} px", fold.seconds, fold.data_seconds / fold.seconds
 
 
 def main() -> None:
@@ -148,4 +147,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -17,6 +17,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,19 +87,21 @@ class OneByOne:
 
 def loop_over(video: Path, detector: Detector, classifier: OneByOne, margin: float | list[float]) -> Labelled:
     """Label a video in the straightforward way; return the faces of each frame."""
-    capture, labelled = cv2.VideoCapture(str(video)), []
+    capture = cv2.VideoCapture(str(video))
+    labelled: Labelled = []
     while True:
         is_there, image = capture.read()
         if not is_there:
             return labelled
-        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        frame = np.asarray(image, np.uint8)
+        rgb = np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
         faces = detector.detect(rgb)
         crops = cut(rgb, widen(faces.boxes, margin, False, rgb.shape[1], rgb.shape[0]))
         seen = []
         for box, crop in zip(faces.boxes, crops, strict=True):
             p = classifier.predict([crop])[0]
             seen.append(SeenFace(None, box, classifier.class_names[int(p.argmax())], p))
-        draw(image, seen, classifier.class_names, "")
+        draw(frame, seen, classifier.class_names, "")
         labelled.append(seen)
 
 
@@ -130,9 +133,9 @@ def agreement(reference: Labelled, other: Labelled) -> tuple[int, float, float]:
     """Return how many faces the reference saw, and the shares of them that the other saw, and called the same."""
     n = n_seen = n_same = 0
     for faces, others in zip(reference, other, strict=True):
-        boxes = [np.array([face.box for face in some], np.float32).reshape(-1, 4) for some in (others, faces)]
+        found, expected = (np.array([f.box for f in some], np.float32).reshape(-1, 4) for some in (others, faces))
         n += len(faces)
-        for i, j in enumerate(match(*boxes, OVERLAP)):
+        for i, j in enumerate(match(found, expected, OVERLAP)):
             n_seen += j >= 0
             n_same += j >= 0 and others[i].label == faces[j].label
     return n, n_seen / n, n_same / n
@@ -198,7 +201,7 @@ def main() -> None:
         return pipe(path, pipelines[-1])
 
     ways: dict[str, Way] = {
-        f"loop, {name}": lambda path, d=detector: loop_over(path, d, slow, margin)
+        f"loop, {name}": partial(loop_over, detector=detector, classifier=slow, margin=margin)
         for name, detector in found_by.items()
     }
     rates, saw = time_passes(ways | {"ours": ours}, videos)
