@@ -174,9 +174,9 @@ def draw_attention(maps: Mapping[str, tuple[Floats, Pixels | None]]) -> Figure:
     panels = figure.subplots(1, len(maps), squeeze=False)[0]
     for axes, (title, (values, face)) in zip(panels, maps.items(), strict=True):
         extent = (0, 1, 1, 0)
-        if face is not None:
-            axes.imshow(face, extent=extent)
-        alpha = 1 if face is None else 0.5
+        if face is not None:  # grey and of full contrast, because a mean of faces is dim
+            axes.imshow(face.mean(axis=2), cmap="gray", extent=extent)
+        alpha = 1 if face is None else 0.7 * values.clip(0, 1)
         shown = axes.imshow(
             values, cmap="inferno", vmin=0, vmax=1, extent=extent, alpha=alpha, interpolation="bilinear"
         )

@@ -1,0 +1,43 @@
+"""Mean activation maps lie over a mean face only where it blends many persons."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from facemask.data.preprocessing import Preprocessing
+from facemask.evaluation.grad_cam import find_attention
+from facemask.models.cnn import CNN
+from facemask.reports.findings import BLENDED
+
+
+def evaluated(groups: list[str]) -> Any:
+    torch.manual_seed(0)
+    preprocessing = Preprocessing(("mask", "no_mask"), 16, 16)
+    n = len(groups)
+    return SimpleNamespace(
+        model=SimpleNamespace(model=CNN(2, channels=(4, 8), hidden=8), preprocessing=preprocessing),
+        class_names=["mask", "no_mask"],
+        predicted=np.zeros(n, np.int64),
+        probabilities=np.tile([0.9, 0.1], (n, 1)),
+        correct=np.ones(n, bool),
+        predictions=pd.DataFrame({"group": groups}),
+    )
+
+
+@pytest.mark.parametrize(("n_groups", "has_face"), [(BLENDED - 1, False), (BLENDED, True)])
+def test_the_mean_face_blends_many_groups(n_groups: int, has_face: bool) -> None:
+    groups = [f"photo{i % n_groups}" for i in range(40)]
+    images = np.random.default_rng(0).integers(0, 255, (40, 16, 16, 3)).astype(np.uint8)
+    attention = find_attention(evaluated(groups), images, seed=0, shown=0)
+    assert attention is not None
+    (mean,) = attention.means.values()
+    assert mean.n == 40
+    assert mean.activation.shape == (16, 16)
+    assert (mean.face is not None) == has_face
+    if mean.face is not None:
+        np.testing.assert_allclose(mean.face, images.mean(axis=0), atol=0.5)
+    assert not len(attention.rows)
