@@ -127,7 +127,7 @@ class EvaluateConfig:
     batch_size: int = 32  # larger is faster on a GPU
     data: EvaluationData = field(default_factory=EvaluationData)
     photos: str | None = None  # folder of annotated photos, to evaluate face detection and classification end to end
-    boxes: str | None = None  # COCO file of the photos; null = the Pascal VOC files beside the photos
+    boxes: str | None = None  # COCO file of the photos; null = the Pascal VOC or YOLO files of the photos
     classes: Names = field(default_factory=dict)  # {name in the annotations: class}; null excludes the faces of a name
     detector: Node = MISSING  # face detector
     crop: Crop = field(default_factory=lambda: Crop(min_side=24))
@@ -203,7 +203,7 @@ class ImportConfig:
 
     task: str = "import"
     photos: Strings = MISSING  # folder of the photos
-    boxes: str | None = None  # COCO file; null = the Pascal VOC files beside the photos
+    boxes: str | None = None  # COCO file; null = the Pascal VOC or YOLO files of the photos
     classes: Names = MISSING  # {name in the annotations: class}; null excludes the faces of a name
     out: str = MISSING  # output folder of the crops
     crop: Crop = field(default_factory=Crop)

@@ -75,10 +75,11 @@ def _class_folders(root: Path, for_training: bool) -> list[tuple[Path, str, str]
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return sorted(child for child in folder.iterdir() if child.is_dir() and not _is_hidden(child.name))
+    return sorted(child for child in folder.iterdir() if child.is_dir() and not is_hidden(child.name))
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder is hidden, or a copy that macOS adds to archives."""
     return name.startswith(".") or name == "__MACOSX"
 
 
@@ -91,10 +92,10 @@ def images_below(folder: Path, root: Path) -> Iterator[str]:
             subfolders.clear()
             continue
         seen.add(real)
-        subfolders[:] = [name for name in subfolders if not _is_hidden(name)]
+        subfolders[:] = [name for name in subfolders if not is_hidden(name)]
         below = Path(directory).relative_to(root).as_posix()
         for name in names:
-            if not _is_hidden(name) and _is_image(directory, name):
+            if not is_hidden(name) and _is_image(directory, name):
                 yield f"{below}/{name}"
 
 
@@ -160,7 +161,7 @@ def _is_data_set(folder: Path) -> bool:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.iterdir() if path.is_file() and not _is_hidden(path.name))
+    return (path for path in folder.iterdir() if path.is_file() and not is_hidden(path.name))
 
 
 def read_manifest(file: Path) -> pd.DataFrame:

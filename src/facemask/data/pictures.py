@@ -16,6 +16,7 @@ from facemask.errors import DataError
 PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")  # suffixes of photos
 # The only formats that are decoded. Pillow knows others that start programs (PostScript) or open further files.
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "AVIF", "JPEG2000", "TGA", "ICO")
+ORIENTATION = 0x0112  # EXIF tag
 MAX_PIXELS = 120_000_000  # the largest photos of phones have 108 million
 MAX_PIXELS_VARIABLE = "FACEMASK_MAX_PIXELS"
 
@@ -57,6 +58,22 @@ def open_image(path: str | Path) -> Iterator[Image.Image]:
                 f"{MAX_PIXELS_VARIABLE}={pixels}"
             )
         yield image
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return width and height of an image as :func:`read_image` would, without decoding it.
+
+    Raises:
+        DataError: as :func:`read_image`.
+    """
+    try:
+        with open_image(path) as opened:
+            is_turned = opened.getexif().get(ORIENTATION) in (5, 6, 7, 8)
+            return (opened.height, opened.width) if is_turned else (opened.width, opened.height)
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's plugins raise many types of errors for damaged files
+        raise DataError(f"{path} cannot be read as an image: {error}") from error
 
 
 def read_image(path: Path) -> Pixels:

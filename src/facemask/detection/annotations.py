@@ -1,5 +1,6 @@
-"""Read annotated photos (Pascal VOC, COCO) and map their names to classes."""
+"""Read annotated photos (Pascal VOC, YOLO, COCO) and map their names to classes."""
 
+import os
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
@@ -10,8 +11,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from facemask.data.index import is_hidden
 from facemask.data.pictures import PHOTOS
 from facemask.detection.detectors import Boxes
+from facemask.detection.yolo import label_file, read_labels, read_names
 from facemask.errors import DataError, first_line
 from facemask.files import read_bytes
 
@@ -34,12 +37,52 @@ class AnnotatedPhoto:
 
 
 def read_annotated(root: Path, coco: Path | None = None) -> list[AnnotatedPhoto]:
-    """Read the Pascal VOC files below a folder, or the COCO file of its photos.
+    """Read the Pascal VOC or YOLO files below a folder, or the COCO file of its photos.
 
     Raises:
-        DataError: as :func:`read_voc` and :func:`read_coco`.
+        DataError: there are no annotations, or as :func:`read_voc`, :func:`read_yolo` and :func:`read_coco`.
     """
-    return read_coco(coco, root) if coco else read_voc(root)
+    if coco:
+        return read_coco(coco, root)
+    if files_below(root, [".xml"]):
+        return read_voc(root)
+    if photos := read_yolo(root):
+        return photos
+    raise DataError(
+        f"{root} contains no Pascal VOC files (.xml) and no photos with YOLO files (.txt); give the folder of the "
+        "annotated photos, or their COCO file: boxes=path/to/coco.json"
+    )
+
+
+def files_below(root: Path, suffixes: Sequence[str]) -> list[Path]:
+    """List the files with these suffixes, in any case of letters, without hidden files and folders."""
+    found = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not is_hidden(name)]  # os.walk does not enter the others
+        found += [Path(folder, n) for n in names if not is_hidden(n) and Path(n).suffix.lower() in suffixes]
+    return sorted(found)
+
+
+def read_yolo(root: Path) -> list[AnnotatedPhoto]:
+    """Read the photos below a folder that have a YOLO label file, beside them or in ``labels`` instead of ``images``.
+
+    Names are taken from a YAML file with ``names``, or from ``classes.txt`` or ``obj.names``; without them, faces are
+    named by the numbers of their classes.
+
+    Raises:
+        DataError: a file cannot be read, or a class has no name.
+    """
+    lists = sorted(files_below(root, [".yaml", ".yml", ".txt", ".names", ".labels"]), key=lambda file: len(file.parts))
+    pairs = [(photo, label_file(photo)) for photo in files_below(root, PHOTOS)]
+    if not any(labels for _, labels in pairs):
+        return []
+    names, origin = read_names(lists)
+    read = []
+    for photo, labels in pairs:
+        if labels is not None:
+            found, boxes = read_labels(photo, labels, names, origin)
+            read.append(AnnotatedPhoto(photo, found, np.asarray(boxes, np.float32).reshape(-1, 4)))
+    return read
 
 
 def read_voc(root: Path) -> list[AnnotatedPhoto]:
@@ -48,13 +91,12 @@ def read_voc(root: Path) -> list[AnnotatedPhoto]:
     Raises:
         DataError: there are no files, one cannot be read, or its photo is missing.
     """
-    files = sorted(root.rglob("*.xml")) if root.is_dir() else []
+    files = files_below(root, [".xml"])
     if not files:
         raise DataError(f"{root} contains no Pascal VOC files (.xml); give the folder of the annotated photos.")
     photos: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in PHOTOS:
-            photos[path.stem].append(path)
+    for path in files_below(root, PHOTOS):
+        photos[path.stem].append(path)
     return [_read_file(file, photos[file.stem]) for file in files]
 
 

@@ -7,6 +7,8 @@ from pathlib import Path, PurePosixPath
 from facemask.data.index import SPLIT_OF_FOLDER, images_below
 from facemask.errors import DataError
 
+IMAGES = "images"  # first folder of the photos in YOLO's layout
+
 
 @dataclass(frozen=True)
 class Photo:
@@ -41,7 +43,7 @@ class Photo:
 
 
 def name_photos(files: Iterable[tuple[str, Path]], have_labels: bool = False) -> list[Photo]:
-    """Read split and class of photos from names like ``train/mask/street/1.jpg``.
+    """Read split and class of photos from names like ``train/mask/street/1.jpg`` or ``images/train/1.jpg``.
 
     Args:
         files: name and path of each photo.
@@ -55,9 +57,11 @@ def name_photos(files: Iterable[tuple[str, Path]], have_labels: bool = False) ->
     """
     photos: dict[str, Photo] = {}
     for name, file in files:
-        parts = PurePosixPath(name).parts
-        split = SPLIT_OF_FOLDER.get(parts[0].lower(), "") if len(parts) > 1 else ""
-        folders = parts[1 if split else 0 : -1]
+        folders = PurePosixPath(name).parts[:-1]
+        if len(folders) > 1 and folders[0].lower() == IMAGES:
+            folders = folders[1:]
+        split = SPLIT_OF_FOLDER.get(folders[0].lower(), "") if folders else ""
+        folders = folders[1 if split else 0 :]
         photo = Photo(name, file, split, folders[0] if have_labels and folders else "")
         other = photos.setdefault(photo.stem, photo)
         if other is not photo and not other.file.samefile(file):
