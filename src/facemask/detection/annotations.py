@@ -1,11 +1,13 @@
 """Read annotated photos (Pascal VOC, YOLO, COCO) and map their names to classes."""
 
+import codecs
 import os
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -88,8 +90,10 @@ def read_yolo(root: Path) -> list[AnnotatedPhoto]:
 def read_voc(root: Path) -> list[AnnotatedPhoto]:
     """Read every ``.xml`` file below a folder, beside its photo or in a separate folder.
 
+    A missing photo is listed under the name that it should have; whoever reads it reports it.
+
     Raises:
-        DataError: there are no files, one cannot be read, or its photo is missing.
+        DataError: there are no files, one cannot be read, all photos are missing, or a file matches several photos.
     """
     files = files_below(root, [".xml"])
     if not files:
@@ -97,7 +101,12 @@ def read_voc(root: Path) -> list[AnnotatedPhoto]:
     photos: dict[str, list[Path]] = defaultdict(list)
     for path in files_below(root, PHOTOS):
         photos[path.stem].append(path)
-    return [_read_file(file, photos[file.stem]) for file in files]
+    read = [_read_file(file, photos[file.stem]) for file in files]
+    if not any(photos[file.stem] for file in files):
+        raise DataError(
+            f"{files[0]} has no photo of the same name, nor has any other .xml file below {root}; add the photos."
+        )
+    return read
 
 
 def _read_file(file: Path, photos: Sequence[Path]) -> AnnotatedPhoto:
@@ -108,9 +117,11 @@ def _read_file(file: Path, photos: Sequence[Path]) -> AnnotatedPhoto:
         boxes = [[float(str(box.findtext(side))) for side in sides] for _, box in objects if box is not None]
     except (ET.ParseError, ValueError, LookupError, OSError) as error:  # LookupError: an unknown encoding
         raise DataError(f"{file} cannot be read as a Pascal VOC file: {first_line(error)}.") from error
+    told = str(annotation.findtext("filename") or "").replace("\\", "/").rpartition("/")[2]
     photos = [photo for photo in photos if photo.parent == file.parent] or photos
+    photos = [photo for photo in photos if photo.name == told] or photos
     if not photos:
-        raise DataError(f"{file} has no photo of the same name; add {file.stem}.jpg or .png, or remove the file.")
+        photos = [file.with_name(told if Path(told).stem == file.stem else f"{file.stem}.jpg")]
     if len(photos) > 1:
         raise DataError(f"{file} matches both {photos[0]} and {photos[1]}; put it beside its photo.")
     names = [name for name, box in objects if box is not None]
@@ -125,7 +136,7 @@ class _CocoImage(BaseModel):
 class _CocoBox(BaseModel):
     image_id: int | str
     category_id: int | str
-    bbox: tuple[float, float, float, float]  # left, top, width, height
+    bbox: tuple[float, float, float, float] | tuple[()]  # left, top, width, height; some tools write an empty list
     iscrowd: bool = False
 
 
@@ -141,7 +152,9 @@ class _Coco(BaseModel):
 
 
 def read_coco(file: Path, root: Path) -> list[AnnotatedPhoto]:
-    """Read a COCO file; crowd boxes are left out.
+    """Read a COCO file; crowd boxes are left out, and empty boxes are NaN.
+
+    A photo that is not where its name says is searched by its bare name, which must then be unique below ``root``.
 
     Args:
         file: the ``.json`` file.
@@ -151,10 +164,11 @@ def read_coco(file: Path, root: Path) -> list[AnnotatedPhoto]:
         DataError: it cannot be read, is inconsistent, or a photo is missing.
     """
     try:
-        coco = _Coco.model_validate_json(read_bytes(file, MAX_COCO))
+        coco = _Coco.model_validate_json(read_bytes(file, MAX_COCO).removeprefix(codecs.BOM_UTF8))
     except (OSError, ValueError) as error:
         raise DataError(f"{file} cannot be read as a COCO file: {_first_problem(error)}.") from error
-    photos = {image.id: image.file_name for image in coco.images}
+    where = _Finder(root)
+    photos = {image.id: where.find(image.file_name) for image in coco.images}
     names = {category.id: category.name for category in coco.categories}
     missing = [name for name in photos.values() if not _is_below(name, root)]
     if missing:
@@ -174,10 +188,35 @@ def read_coco(file: Path, root: Path) -> list[AnnotatedPhoto]:
         AnnotatedPhoto(
             root / name,
             [names[box.category_id] for box in boxes],
-            np.array([_corners(*box.bbox) for box in boxes], np.float32).reshape(-1, 4),
+            np.array([_corners(box.bbox) for box in boxes], np.float32).reshape(-1, 4),
         )
         for name, boxes in faces.items()
     ]
+
+
+class _Finder:
+    """Finds photos by the names in an annotation file."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @cached_property
+    def by_name(self) -> dict[str, list[str]]:
+        """Paths below root of all photos, by their bare name."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for file in files_below(self.root, PHOTOS):
+            found[file.name].append(file.relative_to(self.root).as_posix())
+        return found
+
+    def find(self, name: str) -> str:
+        """Return the path of a photo below root; the name itself if there is no such photo, or several."""
+        if _is_below(name, self.root):
+            return name
+        name = name.replace("\\", "/")
+        if _is_below(name, self.root):
+            return name
+        found = self.by_name.get(name.rpartition("/")[2], [])
+        return found[0] if len(found) == 1 else name
 
 
 def _is_below(name: str, root: Path) -> bool:
@@ -194,7 +233,10 @@ def _first_problem(error: OSError | ValueError) -> str:
     return ": ".join([*filter(None, [".".join(map(str, problem["loc"]))]), problem["msg"]])
 
 
-def _corners(left: float, top: float, width: float, height: float) -> tuple[float, float, float, float]:
+def _corners(numbers: Sequence[float]) -> tuple[float, float, float, float]:
+    if not numbers:
+        return (np.nan,) * 4
+    left, top, width, height = numbers
     return left, top, left + width, top + height
 
 

@@ -1,5 +1,7 @@
 """List photos, and derive their names, splits and classes from their paths."""
 
+import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -7,6 +9,8 @@ from pathlib import Path, PurePosixPath
 from facemask.data.index import SPLIT_OF_FOLDER, images_below
 from facemask.errors import DataError
 
+LONGEST = 200  # bytes of a stem; file systems allow 255 for a name
+UNDECODED = "".join(map(chr, range(0xDC80, 0xDD00)))  # parts of a letter that the shortening has cut
 IMAGES = "images"  # first folder of the photos in YOLO's layout
 
 
@@ -30,7 +34,11 @@ class Photo:
     @property
     def stem(self) -> str:
         """File name of its crops without their number; unique, so that crops can be sorted by hand."""
-        return self.name.replace("/", "__")
+        stem = self.name.replace("/", "__")
+        if len(encoded := os.fsencode(stem)) <= LONGEST:
+            return stem
+        digest = hashlib.sha256(encoded).hexdigest()[:12]  # keeps shortened names unique
+        return f"{os.fsdecode(encoded[-LONGEST + 16 :]).lstrip(UNDECODED)}_{digest}"
 
     @property
     def stamp(self) -> str:

@@ -47,7 +47,7 @@ def test_voc_files_are_read_beside_their_photos_or_apart(root: Path) -> None:
     [
         ("1.xml", "<annotation>", "cannot be read as a Pascal VOC file"),
         ("1.xml", VOC.format(name="x").replace("22", "high"), "cannot be read as a Pascal VOC file"),
-        ("3.xml", VOC.format(name="x"), "has no photo of the same name"),
+        ("3.xml", VOC.format(name="x"), "has no photo of the same name, nor has any other"),
         ("boxes.xml", "", "cannot be read"),
     ],
 )
@@ -80,7 +80,7 @@ def test_coco_boxes_become_corners_and_crowds_are_left_out(root: Path) -> None:
         ({"categories": []}, "a box with image 1 and category 5, but does not define both"),
         ({"images": [], "annotations": COCO["annotations"][:1]}, "a box with image 1"),
         ({"images": [{"id": 1, "file_name": "3.png"}]}, "1 of 1 photos .* the first is 3.png"),
-        ({"images": [{"id": 1, "file_name": "../x/2.png"}]}, "not below"),
+        ({"images": [{"id": 1, "file_name": "../x/9.png"}]}, "not below"),
         ({"images": [{"id": 1, "file_name": "/etc/hostname"}]}, "not below"),
     ],
 )
@@ -109,3 +109,42 @@ def test_names_become_classes_and_unknown_ones_are_listed() -> None:
         DataError, match=r"unknown names of faces: hat \(2 faces\), no_mask \(1 faces\);.*\+classes.hat=mask"
     ):
         to_classes(photos, {"with_mask": "mask"})
+
+
+def test_a_missing_photo_is_left_to_whoever_reads_it(root: Path) -> None:
+    for name in ("2", "3"):
+        (root / f"{name}.xml").write_text(VOC.format(name="mask"))
+    first, second = read_voc(root)
+    assert (first.photo.name, second.photo.name) == ("2.png", "3.jpg")
+    assert not second.photo.exists()
+
+
+def test_the_file_name_decides_between_two_suffixes(root: Path) -> None:
+    Image.new("RGB", (9, 9)).save(root / "2.jpg")
+    content = VOC.format(name="mask").replace("<object>", "<filename>C:\\x\\2.jpg</filename><object>", 1)
+    (root / "2.XML").write_text(content)
+    (photo,) = read_voc(root)
+    assert photo.photo.name == "2.jpg"
+
+
+@pytest.mark.parametrize("name", ["a\\1.png", "1.png", "/home/ann/set/1.png", "../other/1.png"])
+def test_photos_of_coco_files_are_found_by_their_bare_name(root: Path, name: str) -> None:
+    content = COCO | {"images": [{"id": 1, "file_name": name}]}
+    (root / "coco.json").write_text(json.dumps(content), encoding="utf-8-sig")  # with a byte order mark
+    (photo,) = read_coco(root / "coco.json", root)
+    assert photo.photo == root / "a/1.png"
+    Image.new("RGB", (9, 9)).save(root / "1.png")  # now the bare name is not unique
+    if name != "1.png":
+        (root / "b").mkdir()
+        (root / "1.png").rename(root / "b/1.png")
+        if name != "a\\1.png":
+            with pytest.raises(DataError, match="1 of 1 photos"):
+                read_coco(root / "coco.json", root)
+
+
+def test_an_empty_coco_box_is_nan(root: Path) -> None:
+    box = {"image_id": 1, "category_id": 5, "bbox": []}
+    (root / "coco.json").write_text(json.dumps(COCO | {"annotations": [box]}))
+    first, _ = read_coco(root / "coco.json", root)
+    assert first.names == ["With Mask"]
+    assert np.isnan(first.boxes).all()

@@ -55,3 +55,12 @@ def test_an_unlistable_folder_is_reported(tmp_path: Path) -> None:
         list_photos([str(tmp_path / "z")])
     twice = list_photos([str(tmp_path / "x/a"), str(tmp_path / "x/a")])
     assert len(twice) == 1
+
+
+def test_long_names_are_shortened_and_stay_unique() -> None:
+    folder = "ä" * 70 + "/" + "b" * 90
+    one, two = (photo.stem for photo in name_photos([(f"{folder}/{n}.jpg", Path(n)) for n in ("x", "y")]))
+    assert one != two
+    assert max(len(stem.encode()) for stem in (one, two)) <= 200
+    (short,) = name_photos([("a/b.jpg", Path("b"))])
+    assert short.stem == "a__b.jpg"
