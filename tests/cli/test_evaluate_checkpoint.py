@@ -87,7 +87,7 @@ def test_a_checkpoint_and_the_run_of_the_same_model_have_equal_scores(place: Pat
     assert best is not None
     assert facts["best epoch"] == f"not recorded; epoch {best.best_epoch}"
     assert facts["trained on"] == f"faces, fingerprint {best.facts.fingerprint}"
-    assert facts["first weights"] == facts["trained with"] == "not recorded"
+    assert facts["initial weights"] == facts["trained with"] == "not recorded"
 
 
 def test_a_checkpoint_is_compared_with_a_run(place: Path) -> None:

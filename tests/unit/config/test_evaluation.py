@@ -18,6 +18,7 @@ USED_BY_BOTH = {
     "photos",
     "data.store_dir",
     "report.faces",
+    "report.pictures",
     "report.title",
     "private",
     "merge",
@@ -34,7 +35,6 @@ REJECTED_BY_OTHER_CHECKS = {"sweep_folder", "top", "split", "data.root"}  # with
         ("costs.missed=2", "costs.missed=2 only applies to face crops"),
         ("costs.false_alarm=2", "costs.false_alarm=2 only applies to face crops"),
         ("batch_size=64", "batch_size=64 only applies to face crops"),
-        ("report.pictures=3", "report.pictures=3 only applies to face crops"),
         ("logger=wandb", "logger= only applies to face crops"),
         ("data.max_unreadable=0.5", "data.max_unreadable=0.5 only applies to face crops"),
         ("data.labels={compliant: mask}", "data.labels= only applies to face crops"),
@@ -79,9 +79,10 @@ def test_used_keys_pass_the_checks() -> None:
         "report.faces=true",
         "report.title=T",
     ]
-    faces = ["positive=b", "recalls=[0.5]", "costs.missed=2", "batch_size=8", "report.pictures=3", "logger=wandb"]
+    faces = ["positive=b", "recalls=[0.5]", "costs.missed=2", "batch_size=8", "logger=wandb"]
     faces += ["data.root=x", "split=all", "data.labels={compliant: mask}", "data.max_unreadable=0.5"]
     photos = ["boxes=b.json", "classes=binary", "detector=haar", "crop.margin=[0,0.1,0,0]", "crop.min_side=9"]
+    photos += ["unsure.min_side=24", "unsure.min_probability=0.8", "report.pictures=3"]
     config = resolve_evaluation(compose("evaluate", ["run=a", *words, *faces]))
     assert (config.run, config.fold, config.costs.missed, config.report.title) == (["a"], 1, 2.0, "T")
     assert config.data.labels == {"compliant": "mask"}
