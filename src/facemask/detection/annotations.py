@@ -5,7 +5,7 @@ import os
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -75,7 +75,7 @@ def read_yolo(root: Path) -> list[AnnotatedPhoto]:
         DataError: a file cannot be read, or a class has no name.
     """
     lists = sorted(files_below(root, [".yaml", ".yml", ".txt", ".names", ".labels"]), key=lambda file: len(file.parts))
-    pairs = [(photo, label_file(photo)) for photo in files_below(root, PHOTOS)]
+    pairs = [(photo, label_file(photo, root)) for photo in files_below(root, PHOTOS)]
     if not any(labels for _, labels in pairs):
         return []
     names, origin = read_names(lists)
@@ -117,7 +117,7 @@ def _read_file(file: Path, photos: Sequence[Path]) -> AnnotatedPhoto:
         boxes = [[float(str(box.findtext(side))) for side in sides] for _, box in objects if box is not None]
     except (ET.ParseError, ValueError, LookupError, OSError) as error:  # LookupError: an unknown encoding
         raise DataError(f"{file} cannot be read as a Pascal VOC file: {first_line(error)}.") from error
-    told = str(annotation.findtext("filename") or "").replace("\\", "/").rpartition("/")[2]
+    told = _bare(str(annotation.findtext("filename") or ""))
     photos = [photo for photo in photos if photo.parent == file.parent] or photos
     photos = [photo for photo in photos if photo.name == told] or photos
     if not photos:
@@ -167,7 +167,7 @@ def read_coco(file: Path, root: Path) -> list[AnnotatedPhoto]:
         coco = _Coco.model_validate_json(read_bytes(file, MAX_COCO).removeprefix(codecs.BOM_UTF8))
     except (OSError, ValueError) as error:
         raise DataError(f"{file} cannot be read as a COCO file: {_first_problem(error)}.") from error
-    where = _Finder(root)
+    where = _Finder(root, [image.file_name for image in coco.images])
     photos = {image.id: where.find(image.file_name) for image in coco.images}
     names = {category.id: category.name for category in coco.categories}
     missing = [name for name in photos.values() if not _is_below(name, root)]
@@ -195,10 +195,16 @@ def read_coco(file: Path, root: Path) -> list[AnnotatedPhoto]:
 
 
 class _Finder:
-    """Finds photos by the names in an annotation file."""
+    """Finds photos by the names in an annotation file.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        root: folder of the photos.
+        names: all names in the file.
+    """
+
+    def __init__(self, root: Path, names: Iterable[str]) -> None:
         self.root = root
+        self.times = Counter(_bare(name) for name in set(names))
 
     @cached_property
     def by_name(self) -> dict[str, list[str]]:
@@ -215,8 +221,12 @@ class _Finder:
         name = name.replace("\\", "/")
         if _is_below(name, self.root):
             return name
-        found = self.by_name.get(name.rpartition("/")[2], [])
-        return found[0] if len(found) == 1 else name
+        found = self.by_name.get(_bare(name), [])
+        return found[0] if len(found) == 1 == self.times[_bare(name)] else name
+
+
+def _bare(name: str) -> str:
+    return name.replace("\\", "/").rpartition("/")[2]
 
 
 def _is_below(name: str, root: Path) -> bool:

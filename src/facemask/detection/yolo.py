@@ -20,12 +20,13 @@ IMAGES, LABELS = ("images", "jpegimages"), "labels"
 LARGEST = 1.1  # largest coordinate that is taken for a rounding error, as a fraction of the photo
 
 
-def label_file(photo: Path) -> Path | None:
-    """Return the label file of a photo: beside it, or in ``labels`` instead of ``images``; None if there is none."""
+def label_file(photo: Path, root: Path) -> Path | None:
+    """Return the label file of a photo below root: beside it, or in ``labels`` instead of ``images``; None without."""
+    parts = photo.relative_to(root).parts
     places = [photo.with_suffix(".txt")]
-    for i, part in enumerate(photo.parts):
+    for i, part in enumerate(parts):
         if part.lower() in IMAGES:
-            places.append(Path(*photo.parts[:i], LABELS, *photo.parts[i + 1 :]).with_suffix(".txt"))
+            places.append(Path(root, *parts[:i], LABELS, *parts[i + 1 :]).with_suffix(".txt"))
     return next((place for place in places if place.is_file()), None)
 
 
@@ -61,7 +62,7 @@ def read_labels(photo: Path, file: Path, names: Mapping[int, str], origin: str) 
         where = f"{file}, line {number}"
         try:
             label, values = int(float(words[0])), np.array(words[1:], np.float64)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:  # OverflowError: an infinite class
             raise DataError(f"{where} is not CLASS X Y WIDTH HEIGHT in numbers; correct or remove it.") from error
         is_polygon = len(values) >= 6 and len(values) % 2 == 0
         if len(values) not in (4, 5) and not is_polygon:

@@ -142,6 +142,13 @@ def test_photos_of_coco_files_are_found_by_their_bare_name(root: Path, name: str
                 read_coco(root / "coco.json", root)
 
 
+def test_two_photos_of_one_bare_name_are_not_taken_for_the_same(root: Path) -> None:
+    images = [{"id": 1, "file_name": "x/2.png"}, {"id": 2, "file_name": "y/2.png"}]
+    (root / "coco.json").write_text(json.dumps(COCO | {"images": images}))
+    with pytest.raises(DataError, match="2 of 2 photos"):
+        read_coco(root / "coco.json", root)
+
+
 def test_an_empty_coco_box_is_nan(root: Path) -> None:
     box = {"image_id": 1, "category_id": 5, "bbox": []}
     (root / "coco.json").write_text(json.dumps(COCO | {"annotations": [box]}))

@@ -95,6 +95,7 @@ def test_hidden_files_are_left_out_and_damaged_photos_have_no_faces(tmp_path: Pa
     [
         ("1 0.5 0.5 0.2\n", "a.txt, line 1 has 4 numbers; expected CLASS X Y WIDTH HEIGHT, or a polygon."),
         ("mask 0.5 0.5 0.2 0.2\n", "line 1 is not CLASS X Y WIDTH HEIGHT in numbers"),
+        ("inf 0.5 0.5 0.2 0.2\n", "line 1 is not CLASS X Y WIDTH HEIGHT in numbers"),
         ("0 50 20 10 10\n", "line 1 has coordinates that are not fractions of the photo"),
         ("0 nan 0.5 0.2 0.2\n", "line 1 has coordinates that are not fractions of the photo"),
         (
