@@ -87,7 +87,7 @@ def photo_sections(findings: PhotoFindings, provenance: Mapping[str, str]) -> li
         findings: results.
         provenance: what they were made from, in words.
     """
-    faces = Table("faces", "", findings.faces, {"photo"}, is_collapsed=True, at_most=200)
+    faces = Table("faces", "Every face", findings.faces, {"photo"}, is_collapsed=True, at_most=200)
     made_from = pd.DataFrame(provenance.items(), columns=["what", "value"])
     return [
         outcome_section(findings),
