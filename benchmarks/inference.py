@@ -155,7 +155,7 @@ def measure(ways: Sequence[Way], threads: int, faces: Path, seconds: float, roun
     """Let the ways take turns; keep the times of their calls, and at first what they predict."""
     workers = [Worker(way, threads, faces) for way in ways]
     for worker in workers:
-        if worker.way.probabilities is None and worker.way.kind != "gemm":
+        if not worker.way.probabilities.size and worker.way.kind != "gemm":
             worker.way.probabilities = np.array(worker.ask(what="probabilities")["probabilities"])
     for batch in BATCHES:
         for worker in workers:

@@ -77,7 +77,7 @@ def test_boxes_become_faces_that_can_be_trained_on(photos: Path, tmp_path: Path)
         ("photos={} classes=four", "classes=four: there is no such classes; choose from: binary, three."),
         ("photos={} boxes=none.json", "none.json cannot be read as a COCO file: No such file or directory."),
         ("photos={}/..", "is inside photos="),
-        ("photos=nowhere", "nowhere contains no Pascal VOC files (.xml); give the folder of the annotated photos."),
+        ("photos=nowhere", "nowhere is not a folder; give the folder of the annotated photos."),
         ("photos={} photos={}", "task=import takes one folder of photos"),
         ("photos={} detector=haar", "detector is not a config group of this command or task; remove it."),
         ("photos={} labels=folder", "labels is not a key"),

@@ -44,6 +44,8 @@ def read_annotated(root: Path, coco: Path | None = None) -> list[AnnotatedPhoto]
     Raises:
         DataError: there are no annotations, or as :func:`read_voc`, :func:`read_yolo` and :func:`read_coco`.
     """
+    if not root.is_dir():
+        raise DataError(f"{root} is not a folder; give the folder of the annotated photos.")
     if coco:
         return read_coco(coco, root)
     if files_below(root, [".xml"]):
