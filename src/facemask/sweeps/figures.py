@@ -129,9 +129,7 @@ def draw_curves(summary: Summary) -> Figure | None:
             if summary.monitor in history:
                 color = ORANGE if c.rank == 1 else BLUE
                 marker = "o" if len(history) == 1 else ""  # a line of one point is invisible
-                axes.plot(
-                    history["epoch"], history[summary.monitor], marker, ls="-", ms=3, color=color, lw=1, alpha=0.8
-                )
+                axes.plot(history["epoch"], history[summary.monitor], marker=marker, ms=3, color=color, lw=1, alpha=0.8)
         axes.set_title(c.label, fontsize=7)
         axes.tick_params(labelsize=7)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5, min_n_ticks=1))
