@@ -17,7 +17,7 @@ from filelock import FileLock
 from PIL import Image
 from skimage.data import lfw_subset
 
-from facemask.data.duplicates import CORRELATION, correlation, near_duplicates
+from facemask.data.duplicates import CORRELATION, SIDE, correlation, near_duplicates
 from facemask.data.index import MANIFEST
 from facemask.data.preprocessing import Pixels, square
 from facemask.errors import DataError
@@ -27,7 +27,6 @@ MARK = "demo-version"
 SEED = 20200311  # fixed, so that everybody has the same images
 N_FACES = 100
 LABELS = ["mask"] * 4 + ["no_mask"] * 4 + ["wrong_mask"] * 2  # labels of the ten images of one face
-AUDITED = 64  # side at which images are compared, pixels
 CANVAS = 100  # side of the drawing, pixels, before it is reduced to its final size
 
 Random = np.random.Generator
@@ -99,7 +98,7 @@ def draw_face(grey: npt.NDArray[np.float64], face: int) -> list[Pixels]:
 
 def _is_repeated(image: Pixels, others: list[Pixels]) -> bool:
     """Return whether an audit would find an image among others."""
-    one, *rest = (square(each, AUDITED) for each in (image, *others))
+    one, *rest = (square(each, SIDE) for each in (image, *others))
     alike = [other for other in rest if correlation(one, other) >= CORRELATION]  # the hashes take longer
     return bool(alike) and not near_duplicates(one[None], np.stack(alike)).empty
 

@@ -11,6 +11,7 @@ from facemask.data.preprocessing import Pixels
 Hashes = npt.NDArray[np.uint64]
 BITS = 12  # maximum Hamming distance of the 64-bit perceptual hashes of near-duplicates
 CORRELATION = 0.95  # minimum correlation of grey values, because small faces can have similar hashes by chance
+SIDE = 64  # side at which an audit compares images, pixels
 CHUNK_SIZE = 512  # images compared at a time; bounds memory
 
 

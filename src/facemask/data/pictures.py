@@ -66,14 +66,9 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         DataError: as :func:`read_image`.
     """
-    try:
-        with open_image(path) as opened:
-            is_turned = opened.getexif().get(ORIENTATION) in (5, 6, 7, 8)
-            return (opened.height, opened.width) if is_turned else (opened.width, opened.height)
-    except DataError:
-        raise
-    except Exception as error:  # Pillow's plugins raise many types of errors for damaged files
-        raise DataError(f"{path} cannot be read as an image: {error}") from error
+    with _opened(path) as image:
+        is_turned = image.getexif().get(ORIENTATION) in (5, 6, 7, 8)
+        return (image.height, image.width) if is_turned else (image.width, image.height)
 
 
 def read_image(path: Path) -> Pixels:
@@ -85,10 +80,17 @@ def read_image(path: Path) -> Pixels:
     Raises:
         DataError: the file is not an image, is too large, or damaged.
     """
+    with _opened(path) as image:
+        ImageOps.exif_transpose(image, in_place=True)  # which does not copy the image
+        return np.asarray(_to_rgb(image))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open an image, and raise what goes wrong until it is closed as a DataError."""
     try:
-        with open_image(path) as opened:
-            ImageOps.exif_transpose(opened, in_place=True)  # which does not copy the image
-            return np.asarray(_to_rgb(opened))
+        with open_image(path) as image:
+            yield image
     except DataError:
         raise
     except Exception as error:  # Pillow's plugins raise many types of errors for damaged files

@@ -154,6 +154,16 @@ def square(crop: Pixels, size: int) -> Pixels:
     return canvas
 
 
+def shrink(image: Pixels, longest_side: float) -> Pixels:
+    """Reduce an image, uint8[h, w, 3], to a longest side in pixels; a smaller image is returned unchanged."""
+    height, width = image.shape[:2]
+    scale = longest_side / max(height, width)
+    if scale >= 1:
+        return image
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
 def bilinear_weights(before: int, after: int) -> npt.NDArray[np.float32]:
     """Return the weights of bilinear resizing along one axis, float32[after, before].
 

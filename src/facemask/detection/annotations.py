@@ -92,7 +92,7 @@ def read_yolo(root: Path) -> list[AnnotatedPhoto]:
 def read_voc(root: Path) -> list[AnnotatedPhoto]:
     """Read every ``.xml`` file below a folder, beside its photo or in a separate folder.
 
-    A missing photo is listed under the name that it should have; whoever reads it reports it.
+    A missing photo is listed under its expected name, and reading it raises an error.
 
     Raises:
         DataError: there are no files, one cannot be read, all photos are missing, or a file matches several photos.

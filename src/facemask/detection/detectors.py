@@ -5,7 +5,6 @@ score threshold, the minimum face size, the maximum image side, and boxes clippe
 """
 
 import os
-import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -17,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from facemask.data.preprocessing import Pixels
+from facemask.data.preprocessing import Pixels, shrink
 from facemask.errors import WeightsError
 
 Boxes = npt.NDArray[np.float32]
@@ -71,10 +70,7 @@ class Detector(ABC):
     def detect(self, image: Pixels) -> Faces:
         """Find the faces of an image, uint8[H, W, 3], RGB."""
         height, width = image.shape[:2]
-        scale = min(1.0, (self.longest_side or sys.maxsize) / max(height, width))
-        if scale < 1:
-            size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        image = shrink(image, self.longest_side or np.inf)
         found = self._find(np.ascontiguousarray(image))
         factors = np.array([width / image.shape[1], height / image.shape[0]], np.float32)
         boxes = (found.boxes * np.tile(factors, 2)).clip(0, np.array([width, height] * 2, np.float32))

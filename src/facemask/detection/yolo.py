@@ -40,8 +40,7 @@ def read_labels(photo: Path, file: Path, names: Mapping[int, str], origin: str) 
         origin: where the names are from, for errors.
 
     Returns:
-        The name and the box (left, top, right, bottom in pixels) of each face. A photo that cannot be read has none;
-        whoever crops it reports it.
+        The name and the box (left, top, right, bottom in pixels) of each face; none for a photo that cannot be read.
 
     Raises:
         DataError: a line is no label, or its class has no name.

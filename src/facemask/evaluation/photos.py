@@ -77,10 +77,7 @@ def evaluate_photos(config: EvaluateConfig, folder: Path, command: str = "") -> 
     provenance = {
         "photos": f"{root}, {about.partition(': ')[2]}",
         "model": f"{name}, {run}",
-        "input": f"{classifier.preprocessing.input_size} px; classes {', '.join(classifier.class_names)}",
-        "detector": ", ".join([detector_name, *(f"{key} {value}" for key, value in config.detector.arguments.items())]),
-        "crops": f"boxes widened by {config.crop.margin} of their sides{', square' * config.crop.square}",
-        "unsure": f"crops below {answers.min_side} px, probabilities below {answers.min_probability:g}",
+        **_settings(config, classifier, answers),
         "evaluated where": f"{where.processor or '?'}, {where.device or '?'}",
         "evaluated with": ", ".join(f"{library} {version}" for library, version in where.libraries.items()),
         "command": command or "Python",
@@ -89,10 +86,23 @@ def evaluate_photos(config: EvaluateConfig, folder: Path, command: str = "") -> 
     if config.report.faces:
         files = {_name(photo, root): photo.photo for photo in photos}
         write_overlays(files, faces, classifier.class_names, folder / "photos")
-        sections[-1:-1] = [picture_section(findings, folder / "photos", classifier.class_names, config.report.pictures)]
+        pictures = picture_section(findings, folder / "photos", classifier.class_names, config.report.pictures)
+        sections.insert(-1, pictures)
     title = config.report.title or f"{name} and {detector_name} on {root.name}"
     write_report(folder, title, [f"{about}.", in_one_sentence(findings)], sections, facts)
     return PhotoEvaluation(folder, findings)
+
+
+def _settings(config: EvaluateConfig, classifier: Predictor, answers: Answers) -> dict[str, str]:
+    """Return input, detector, crops and the rule for unsure faces in words."""
+    detector = config.detector
+    arguments = (f"{key} {value}" for key, value in detector.arguments.items())
+    return {
+        "input": f"{classifier.preprocessing.input_size} px; classes {', '.join(classifier.class_names)}",
+        "detector": ", ".join([detector.class_name, *arguments]),
+        "crops": f"boxes widened by {config.crop.margin} of their sides{', square' * config.crop.square}",
+        "unsure": f"crops below {answers.min_side} px, probabilities below {answers.min_probability:g}",
+    }
 
 
 def _name_of(run: Path) -> str:

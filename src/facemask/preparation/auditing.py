@@ -13,7 +13,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from facemask.config.schemas import AuditConfig
-from facemask.data.duplicates import near_duplicates
+from facemask.data.duplicates import SIDE, near_duplicates
 from facemask.data.index import MANIFEST, index, manifest_with
 from facemask.data.store import open_store
 from facemask.files import read_bytes, relative_to_cwd, to_csv, write_atomically
@@ -22,7 +22,6 @@ from facemask.preparation.result import TaskResult
 from facemask.reports.terminal import print_table
 
 FINDINGS, JSON = "findings.csv", "audit.json"
-SIDE = 64  # side of the images that are compared, pixels
 MAX_FILE = 1_000_000_000  # bytes, of an image
 
 

@@ -140,31 +140,37 @@ def draw_sizes(table: pd.DataFrame) -> Figure:
 
 def draw_gallery(images: Sequence[Pixels], captions: Sequence[str], columns: int = 6) -> Figure:
     """Draw images side by side with captions."""
-    columns = min(columns, len(images))
-    rows = math.ceil(len(images) / columns)
-    figure = Figure(figsize=(1.65 * columns, 2.05 * rows), layout="constrained")
-    for axes in (panels := figure.subplots(rows, columns, squeeze=False).ravel()):
-        axes.set_axis_off()
-    for axes, image, caption in zip(panels, images, captions, strict=False):
-        axes.imshow(image, interpolation="nearest")
-        axes.set_title(caption, fontsize=6)
-    return figure
+    return _draw_grid(images, captions, columns, (1.65, 2.05), 6, interpolation="nearest")
 
 
 def draw_photos(
     images: Sequence[Pixels], captions: Sequence[str], colors: Mapping[str, tuple[int, int, int]], columns: int = 2
 ) -> Figure:
     """Draw photos side by side with captions, and a legend of colours, RGB, below."""
+    figure = _draw_grid(images, captions, columns, (5.2, 3.9), 7)
+    figure.set_figheight(figure.get_figheight() + 0.4)
+    patches = [Patch(color="#{:02x}{:02x}{:02x}".format(*color), label=name) for name, color in colors.items()]
+    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), fontsize=9, frameon=False)
+    return figure
+
+
+def _draw_grid(
+    images: Sequence[Pixels],
+    captions: Sequence[str],
+    columns: int,
+    size: tuple[float, float],
+    fontsize: int,
+    interpolation: str | None = None,
+) -> Figure:
+    """Draw images in rows of ``columns``, each with its caption in a panel of ``size`` (width, height), inches."""
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
-    figure = Figure(figsize=(5.2 * columns, 3.9 * rows + 0.4), layout="constrained")
+    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
     for axes in (panels := figure.subplots(rows, columns, squeeze=False).ravel()):
         axes.set_axis_off()
     for axes, image, caption in zip(panels, images, captions, strict=False):
-        axes.imshow(image)
-        axes.set_title(caption, fontsize=7)
-    patches = [Patch(color="#{:02x}{:02x}{:02x}".format(*color), label=name) for name, color in colors.items()]
-    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), fontsize=9, frameon=False)
+        axes.imshow(image, interpolation=interpolation)
+        axes.set_title(caption, fontsize=fontsize)
     return figure
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from facemask.data.pictures import read_image
-from facemask.data.preprocessing import Pixels
+from facemask.data.preprocessing import shrink
 from facemask.detection.detectors import SIDES
 from facemask.detection.drawing import Color, LabelledBox, color_of, draw_boxes
 from facemask.inference.answers import UNSURE
@@ -160,16 +160,10 @@ def picture_section(findings: PhotoFindings, folder: Path, class_names: Sequence
     )
     if not names:
         return Section("pictures", "Photos", ["No photo has faces."])
-    images = [_reduced(read_image(folder / name)) for name in names]
+    images = [shrink(read_image(folder / name), PICTURE_SIDE) for name in names]
     captions = [f"{name}: {errors[name]} error{'' if errors[name] == 1 else 's'}" for name in names]
     figure = draw_photos(images, captions, colors | {"missed": MISSED})
     return Section("pictures", "Photos", [note], drawings=[Drawing("photos", findings.about, figure, is_photo=True)])
-
-
-def _reduced(image: Pixels) -> Pixels:
-    scale = min(1.0, PICTURE_SIDE / max(image.shape[:2]))
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def in_one_sentence(findings: PhotoFindings) -> str:
