@@ -20,12 +20,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from facemask.annotations.read import AnnotatedPhoto, read_voc
 from facemask.cli.messages import fail
 from facemask.config.checks.configuration import resolve_typed
 from facemask.config.compose import compose
 from facemask.config.schemas import EvaluateConfig
 from facemask.data.pictures import read_image
-from facemask.detection.annotations import AnnotatedPhoto, read_voc
 from facemask.detection.detectors import Detector
 from facemask.detection.matching import average_precision, match
 from facemask.errors import FaceMaskError

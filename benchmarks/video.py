@@ -30,12 +30,12 @@ from rich.console import Console
 from rich.table import Table
 from torchvision.transforms import v2
 
+from facemask.annotations.read import read_voc, to_classes
 from facemask.cli.messages import fail
 from facemask.config.checks.configuration import resolve_typed
 from facemask.config.compose import compose
 from facemask.config.schemas import EvaluateConfig, InferVideoConfig
 from facemask.data.preprocessing import Pixels
-from facemask.detection.annotations import read_voc, to_classes
 from facemask.detection.crop import cut, widen
 from facemask.detection.detectors import Detector
 from facemask.detection.matching import match

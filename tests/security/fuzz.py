@@ -22,10 +22,10 @@ import numpy as np
 from PIL import Image
 
 from conftest import write_faces
+from facemask.annotations.read import read_annotated, to_classes
 from facemask.data.index import index
 from facemask.data.pictures import read_image
 from facemask.data.store import open_store
-from facemask.detection.annotations import read_annotated, to_classes
 from facemask.errors import FaceMaskError
 from facemask.inference.predictor import Predictor
 from facemask.inference.run import load_run

@@ -1,1 +1,1 @@
-"""Face detection, annotations, matching and tracking."""
+"""Face detection, matching and tracking."""

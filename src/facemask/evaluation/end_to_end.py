@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from facemask.annotations.read import AnnotatedPhoto
 from facemask.data.pictures import read_image
-from facemask.detection.annotations import AnnotatedPhoto
 from facemask.detection.crop import cut, widen
 from facemask.detection.detectors import SIDES, Detector
 from facemask.detection.matching import match, weighted_average_precision

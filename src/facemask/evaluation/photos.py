@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from rich.progress import track
 
+from facemask.annotations.read import AnnotatedPhoto, read_annotated, to_classes
 from facemask.config.component import network_name
 from facemask.config.schemas import EvaluateConfig
 from facemask.config.typed import to_plain
 from facemask.data.classes import read_merge
-from facemask.detection.annotations import AnnotatedPhoto, read_annotated, to_classes
 from facemask.errors import DataError, did_you_mean
 from facemask.evaluation.end_to_end import (
     COLUMNS,

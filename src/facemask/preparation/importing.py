@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from facemask.annotations.read import AnnotatedPhoto, read_annotated, to_classes
 from facemask.config.schemas import ImportConfig
 from facemask.data.index import SPLIT_OF_FOLDER
 from facemask.data.preprocessing import Pixels
-from facemask.detection.annotations import AnnotatedPhoto, read_annotated, to_classes
 from facemask.errors import ConfigError
 from facemask.preparation.crops import Found, crop_photos, made_with
 from facemask.preparation.journal import open_journal

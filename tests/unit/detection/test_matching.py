@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facemask.detection.annotations import read_voc
+from facemask.annotations.read import read_voc
 from facemask.detection.matching import average_precision, box_iou, match
 from facemask.errors import DataError
 

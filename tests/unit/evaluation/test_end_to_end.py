@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from facemask.annotations.read import AnnotatedPhoto
 from facemask.data.preprocessing import Pixels
-from facemask.detection.annotations import AnnotatedPhoto
 from facemask.detection.detectors import Detector, Faces, as_faces
 from facemask.detection.matching import average_precision
 from facemask.evaluation.end_to_end import (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facemask.detection.annotations import AnnotatedPhoto, read_coco, read_voc, to_classes
+from facemask.annotations.read import AnnotatedPhoto, read_coco, read_voc, to_classes
 from facemask.errors import DataError
 
 VOC = """<annotation><object><name>{name}</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>11</xmax><ymax>22</ymax>

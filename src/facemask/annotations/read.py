@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from facemask.annotations.yolo import label_file, read_labels, read_names
 from facemask.data.index import is_hidden
 from facemask.data.pictures import PHOTOS
 from facemask.detection.detectors import Boxes
-from facemask.detection.yolo import label_file, read_labels, read_names
 from facemask.errors import DataError, first_line
 from facemask.files import read_bytes
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facemask.detection.annotations import AnnotatedPhoto, read_annotated, read_yolo
+from facemask.annotations.read import AnnotatedPhoto, read_annotated, read_yolo
 from facemask.errors import DataError
 
 LINE = "1 0.5 0.5 0.2 0.4\n"  # in a photo of 100 x 50: 40, 15, 60, 35

@@ -1,0 +1,1 @@
+"""Annotated photos in the formats of the usual tools."""
