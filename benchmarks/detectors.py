@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from facemask.annotations.read import AnnotatedPhoto, read_voc
+from facemask.annotations.read import read_annotated
+from facemask.annotations.table import AnnotatedPhoto
 from facemask.cli.messages import fail
 from facemask.config.checks.configuration import resolve_typed
 from facemask.config.compose import compose
@@ -100,7 +101,7 @@ def main() -> None:
     overlays = Path(sys.argv[2]) if len(sys.argv) == 3 else None
     console = Console()
     try:
-        photos = read_voc(Path(sys.argv[1]))
+        photos = read_annotated(Path(sys.argv[1])).photos
     except FaceMaskError as error:
         fail(str(error), 2)
     table, n_true, kinds_shown = Table(title_justify="left"), 0, ""

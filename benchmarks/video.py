@@ -30,7 +30,8 @@ from rich.console import Console
 from rich.table import Table
 from torchvision.transforms import v2
 
-from facemask.annotations.read import read_voc, to_classes
+from facemask.annotations.naming import to_classes
+from facemask.annotations.read import read_annotated
 from facemask.cli.messages import fail
 from facemask.config.checks.configuration import resolve_typed
 from facemask.config.compose import compose
@@ -147,7 +148,7 @@ def accuracy(
     """Return the last line of the outcome on annotated photos."""
     rows = [
         row
-        for photo in to_classes(read_voc(photos), classes)
+        for photo in to_classes(read_annotated(photos).photos, classes)
         for row in evaluate_photo(photo, photo.photo.name, detector, classifier, margin, False, MIN_SIDE)
     ]
     faces = pd.DataFrame(rows, columns=COLUMNS)

@@ -104,7 +104,7 @@ def test_the_report_says_what_it_was_made_from(place: Path) -> None:
         ("run=run photos=photos unsure.min_probability=80", "unsure.min_probability must be between 0 and 1, got 80."),
         ("run=run unsure.min_side=9", "only applies to annotated photos"),
         ("run=run photos=photos crop.margin=-1", "crop.margin must be a fraction of the box"),
-        ("run=run photos=photos boxes=photos/new_1.xml", "cannot be read as a COCO file"),
+        ("run=run photos=photos boxes=photos/new_1.png", "contains no annotations that can be read"),
         ("run=run photos=photos classes=binary", "faces of class compliant, which the model does not have"),
         ("run=run photos=photos detector=none", "there is no such detector"),
     ],

@@ -75,10 +75,16 @@ def test_boxes_become_faces_that_can_be_trained_on(photos: Path, tmp_path: Path)
         ("photos={} +classes.hat=train", "classes.hat=train: train, val and test are reserved"),
         ("photos={} +classes.hat=../x", "classes.hat=../x is not a valid class name"),
         ("photos={} classes=four", "classes=four: there is no such classes; choose from: binary, three."),
-        ("photos={} boxes=none.json", "none.json cannot be read as a COCO file: No such file or directory."),
+        (
+            "photos={} boxes=none.json",
+            "boxes=none.json does not exist; give an annotation file, the folder",
+        ),
         ("photos={}/..", "is inside photos="),
         ("photos=nowhere", "nowhere is not a folder; give the folder of the annotated photos."),
-        ("photos={} photos={}", "task=import takes one folder of photos"),
+        ("photos={} photos={}", "two folders of photos= have the same name; give the sets names: +sources.A.photos"),
+        ("photos={} boxes=yolo", "contains no annotations that can be read: YOLO;"),
+        ("photos={} +sources.other.boxes=voc", "sources.other has no photos; give it a folder: +sources.other.photos"),
+        ("photos={} +sources.photos.labels=x", "sources.photos takes the keys photos, boxes, classes, not labels."),
         ("photos={} detector=haar", "detector is not a config group of this command or task; remove it."),
         ("photos={} labels=folder", "labels is not a key"),
     ],
@@ -90,6 +96,42 @@ def test_invalid_arguments_raise_one_sentence(photos: Path, tmp_path: Path, word
     done = prepare(place, f"out={out}", *words.replace("{}", str(photos)).split())
     assert_refused(done, expected_error)
     assert not list(place.iterdir())
+
+
+def test_names_in_any_script_can_be_typed_as_the_message_says(photos: Path, tmp_path: Path) -> None:
+    place = tmp_path / "photos"
+    place.mkdir()
+    for i, name in enumerate(("\u043c\u0430\u0441\u043a\u0430", "0_mask", "\u6234\u53e3\u7f69")):
+        Image.open(photos / f"{i}.png").save(place / f"{i}.png")
+        (place / f"{i}.xml").write_text(f"<annotation>{BOX.format(name, 2, 3, 20, 30)}</annotation>", encoding="utf-8")
+    done = prepare(tmp_path, f"photos={place}", "out=faces")
+    assert_refused(done, "for example +classes.0_mask=mask, or leave its faces out: +classes.0_mask=null")
+    words = [
+        "+classes.0_mask=mask",
+        "+classes.\u043c\u0430\u0441\u043a\u0430=no_mask",
+        "classes.\u6234\u53e3\u7f69=null",
+    ]
+    done = prepare(tmp_path, f"photos={place}", "out=faces", *words)
+    assert done.code == 0, done.err
+    assert sorted(pd.read_csv(tmp_path / "faces/manifest.csv")["label"]) == ["mask", "no_mask"]
+
+
+def test_several_sets_have_their_own_names_and_a_source(photos: Path, tmp_path: Path) -> None:
+    street = tmp_path / "street/train"
+    street.mkdir(parents=True)
+    Image.open(photos / "0.png").save(street / "0.png")
+    (street / "0.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    words = [f"photos={photos}", f"photos={tmp_path}/street", "out=faces", "+classes.hat=null"]
+    done = prepare(tmp_path, *words, "+sources.street.classes.0=wrong_mask", "+sources.photos.boxes=voc")
+    assert done.code == 0, done.err
+    assert "photos: Pascal VOC, 12 photos, 36 boxes (Without Mask 12, hat 12, with_mask 12)." in done.out
+    assert "street: YOLO, 1 photo, 1 box (0 1)." in done.out
+    manifest = pd.read_csv(tmp_path / "faces/manifest.csv", keep_default_na=False)
+    assert manifest["source"].value_counts().to_dict() == {"photos": 24, "street": 1}
+    (row,) = manifest[manifest["source"] == "street"].to_dict(orient="records")
+    assert (row["photo"], row["label"], row["split"]) == ("street/train/0.png", "wrong_mask", "train")
+    done = prepare(tmp_path, *words)
+    assert_refused(done, "unknown names of faces: 0 (1 faces)")
 
 
 def test_real_photos(real_data: Path, tmp_path: Path) -> None:

@@ -22,11 +22,12 @@ import numpy as np
 from PIL import Image
 
 from conftest import write_faces
-from facemask.annotations.read import read_annotated, to_classes
+from facemask.annotations.naming import to_classes
+from facemask.annotations.read import read_annotated
 from facemask.data.index import index
 from facemask.data.pictures import read_image
 from facemask.data.store import open_store
-from facemask.errors import FaceMaskError
+from facemask.errors import DataError, FaceMaskError
 from facemask.inference.predictor import Predictor
 from facemask.inference.run import load_run
 from facemask.preparation.journal import open_journal
@@ -37,11 +38,16 @@ from facemask.video.sources.source import Opening
 from facemask.video.sources.video_file import VideoFile
 
 TIME_LIMIT, MEMORY_LIMIT = 60, 2_000_000_000  # seconds, bytes
-CLASSES: dict[str, str | None] = {"with_mask": "mask", "without_mask": "no_mask"}
+CLASSES: dict[str, str | None] = {"with_mask": "mask", "without_mask": "no_mask", "mask": "mask"}
 VOC = """<annotation><filename>a.png</filename><object><name>with_mask</name><bndbox><xmin>2</xmin><ymin>3</ymin>
 <xmax>20</xmax><ymax>24</ymax></bndbox></object></annotation>"""
 COCO = """{"images": [{"id": 1, "file_name": "a.png"}], "categories": [{"id": 1, "name": "with_mask"}],
 "annotations": [{"image_id": 1, "category_id": 1, "bbox": [2, 3, 18, 21]}]}"""
+LABELME = """{"version": "5", "shapes": [{"label": "with_mask", "points": [[2, 3], [20, 24]],
+"shape_type": "rectangle"}], "imagePath": "a.png", "imageWidth": 50, "imageHeight": 40}"""
+CVAT = """<annotations><version>1.1</version><image id="0" name="a.png" width="50" height="40" subset="train">
+<box label="with_mask" xtl="2" ytl="3" xbr="20" ybr="24" rotation="9"/><polygon label="with_mask" points="1,2;9,2;9,8"/>
+</image></annotations>"""
 
 
 def read_run(folder: Path) -> None:
@@ -112,8 +118,23 @@ def make_originals(place: Path) -> dict[str, tuple[Path, str, Callable[[Path], N
     Image.fromarray(pixels).save(photos / "a.png")
     (photos / "a.xml").write_text(VOC)
     (photos / "coco.json").write_text(COCO)
-    kinds["VOC"] = photos, "a.xml", lambda folder: _annotated(folder, None)
-    kinds["COCO"] = photos, "coco.json", lambda folder: _annotated(folder, folder / "coco.json")
+    (photos / "a.json").write_text(LABELME)
+    (photos / "a.txt").write_text("0 0.5 0.5 0.4 0.4\n0 0.1 0.1 0.2 0.1 0.2 0.3\n")
+    (photos / "data.yaml").write_text("names: [mask]\ntrain: a.png\n")
+    (photos / "boxes.csv").write_text("file,class,xmin,ymin,xmax,ymax,width,height\na.png,mask,1,2,21,32,50,40\n")
+    (place / "cvat").mkdir()
+    Image.fromarray(pixels).save(place / "cvat/a.png")
+    (place / "cvat/annotations.xml").write_text(CVAT)
+    for name, file, key in (
+        ("VOC", "a.xml", "voc"),
+        ("COCO", "coco.json", "coco"),
+        ("LabelMe", "a.json", "labelme"),
+        ("YOLO", "a.txt", "yolo"),
+        ("names of YOLO", "data.yaml", "yolo"),
+        ("boxes", "boxes.csv", "csv"),
+    ):
+        kinds[name] = photos, file, lambda folder, key=key: _annotated(folder, key)  # type: ignore[misc]
+    kinds["CVAT"] = place / "cvat", "annotations.xml", lambda folder: _annotated(folder, "cvat")
     with open_journal(place / "crops", {"crop": 1}):
         pass
     face = '{"file": "mask/a.png", "photo": "a", "label": "mask", "split": "", "score": null, '
@@ -126,8 +147,10 @@ def make_originals(place: Path) -> dict[str, tuple[Path, str, Callable[[Path], N
     return kinds
 
 
-def _annotated(folder: Path, coco: Path | None) -> None:
-    for photo in to_classes(read_annotated(folder, coco), CLASSES):
+def _annotated(folder: Path, boxes: str) -> None:
+    for photo in to_classes(read_annotated(folder, boxes).photos, CLASSES):
+        if photo.error:
+            raise DataError(photo.error)
         read_image(photo.photo)
 
 

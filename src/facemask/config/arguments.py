@@ -17,6 +17,10 @@ FUNCTION = re.compile(r"\w+\(.*\)")  # a Hydra function, such as range(start=0,s
 SPECIAL = frozenset(",()[]{}\\")  # characters of Hydra's grammar, unless quoted
 QUOTED = "'\"[{("  # a value that starts with one of these is already quoted, or is a list, mapping or sweep
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
+# The class of a name in annotation files, of all sets or of one.
+CLASS_KEY = re.compile(r"\+*(?P<key>(sources\.[A-Za-z_]\w*\.)?classes)\.(?P<name>[^=]*)=(?P<label>.*)", re.ASCII)
+HYDRA_KEY = re.compile(r"[A-Za-z_][\w.-]*|\d+", re.ASCII)
+TYPED_NAMES = "_typed_"  # key of the pairs NAME=CLASS whose names are not keys for Hydra
 # Config groups that accept a user's class, and the node of custom.yaml that holds its _target_.
 CUSTOM = {"model": "model", "detector": "detector", "sink": "sink.custom"}
 # Subcommands of the installed ``facemask`` that differ from the name of the script.
@@ -38,7 +42,7 @@ def normalise_arguments(arguments: list[str], repeated: str = "", renamed: Mappi
     Returns:
         The flags, followed by the overrides.
     """
-    words = [word.partition("=") for word in arguments]
+    words = [word.partition("=") for word in _with_foreign_names(arguments)]
     arguments = [f"{renamed.get(key, key)}{sign}{value}" for key, sign, value in words]
     # Hydra wants a plus for groups that are not in the defaults list, as in other projects' experiments; ours all are.
     arguments = [word[1:] if word[:1] == "+" and _is_group(word[1:].partition("=")[0]) else word for word in arguments]
@@ -51,6 +55,19 @@ def normalise_arguments(arguments: list[str], repeated: str = "", renamed: Mappi
     flags = [word for word in arguments if word not in overrides]
     is_sweep = any(word in MULTIRUN for word in flags)
     return flags + [_quote(word, is_sweep) for word in overrides]
+
+
+def _with_foreign_names(arguments: Sequence[str]) -> list[str]:
+    """Collect ``+classes.маска=mask`` and the like, whose keys Hydra cannot parse, as values of one key."""
+    kept: list[str] = []
+    foreign: dict[str, list[str]] = {}
+    for word in arguments:
+        found = CLASS_KEY.fullmatch(word)
+        if found and not HYDRA_KEY.fullmatch(found["name"]):
+            foreign.setdefault(found["key"], []).append(_in_quotes(f"{found['name']}={found['label']}"))
+        else:
+            kept.append(word)
+    return kept + [f"+{key}.{TYPED_NAMES}=[{','.join(pairs)}]" for key, pairs in foreign.items()]
 
 
 def _is_group(key: str) -> bool:

@@ -127,7 +127,8 @@ class EvaluateConfig:
     batch_size: int = 32  # larger is faster on a GPU
     data: EvaluationData = field(default_factory=EvaluationData)
     photos: str | None = None  # folder of annotated photos, to evaluate face detection and classification end to end
-    boxes: str | None = None  # COCO file of the photos; null = the Pascal VOC or YOLO files of the photos
+    boxes: str = "auto"  # format of the annotations (auto, coco, voc, cvat, labelme, csv, yolo), or their place
+    difficult: bool = False  # count faces that are marked as difficult, and crowds; else they are ignored
     classes: Names = field(default_factory=dict)  # {name in the annotations: class}; null excludes the faces of a name
     detector: Node = MISSING  # face detector
     crop: Crop = field(default_factory=lambda: Crop(min_side=24))
@@ -198,12 +199,24 @@ class CropConfig:
 
 
 @dataclass
+class Source:
+    """One of several sets of annotated photos."""
+
+    photos: str  # folder of the photos
+    boxes: str = "auto"  # as in ImportConfig
+    classes: Names = field(default_factory=dict)  # classes of its own names, which win over those of all sets
+
+
+@dataclass
 class ImportConfig:
     """Keys of ``prepare_data.py task=import``."""
 
     task: str = "import"
-    photos: Strings = MISSING  # folder of the photos
-    boxes: str | None = None  # COCO file; null = the Pascal VOC or YOLO files of the photos
+    photos: Strings = field(default_factory=list)  # folder of the photos; several: photos=A photos=B
+    boxes: str = "auto"  # format of the annotations (auto, coco, voc, cvat, labelme, csv, yolo), or their place
+    difficult: bool = False  # also crop faces that are marked as difficult, and crowds
+    # Own photos, boxes and classes of each of several sets, by name; a set of photos= is named like its folder.
+    sources: Nodes = field(default_factory=dict)
     classes: Names = MISSING  # {name in the annotations: class}; null excludes the faces of a name
     out: str = MISSING  # output folder of the crops
     crop: Crop = field(default_factory=Crop)

@@ -3,14 +3,12 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
 from itertools import islice
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image
 
-from facemask.data.pictures import FORMATS, open_image
+from facemask.data.pictures import is_picture_name, open_image
 from facemask.errors import DataError
 from facemask.files import from_cell, relative_to_cwd
 
@@ -19,9 +17,14 @@ MANIFEST = "manifest.csv"
 NAMED = ("file", "photo", "group", "split", "label", "source")  # columns of a manifest, in any case of letters
 CLASS_WORDS = re.compile("mask|complian", re.IGNORECASE)  # words in the names of the usual classes
 UNLABELLED = "unlabelled"  # folder of faces without a class
+PARTS = {
+    "train": ["train", "training"],
+    "val": ["val", "valid", "validation", "dev"],
+    "test": ["test", "testing"],
+}
+PART_OF_FOLDER = {folder: part for part, folders in PARTS.items() for folder in folders}
 # Folds provide the validation images, so an existing validation folder joins the training part.
-SPLITS = {"train": ["train", "training", "val", "valid", "validation", "dev"], "test": ["test", "testing"]}
-SPLIT_OF_FOLDER = {folder: split for split, folders in SPLITS.items() for folder in folders}
+SPLIT_OF_FOLDER = {folder: "train" if part == "val" else part for folder, part in PART_OF_FOLDER.items()}
 
 
 def index(root: Path, hint: str = "", for_training: bool = True) -> pd.DataFrame:
@@ -78,6 +81,16 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(child for child in folder.iterdir() if child.is_dir() and not is_hidden(child.name))
 
 
+def part_of_folder(name: str) -> str:
+    """Return the part of a data set that a folder is: ``train``, ``val2017``, ``Testing``; empty for other folders.
+
+    Example:
+        >>> part_of_folder("val2017")
+        'val'
+    """
+    return PART_OF_FOLDER.get(name.lower().rstrip("0123456789_- "), "")
+
+
 def is_hidden(name: str) -> bool:
     """Return whether a file or folder is hidden, or a copy that macOS adds to archives."""
     return name.startswith(".") or name == "__MACOSX"
@@ -101,18 +114,13 @@ def images_below(folder: Path, root: Path) -> Iterator[str]:
 
 def _is_image(directory: str, name: str) -> bool:
     """Return whether a file is an image: by its suffix if that is known, else by its content."""
-    if os.path.splitext(name)[1].lower() in _readable_suffixes():
+    if is_picture_name(name):
         return True
     try:
         with open_image(os.path.join(directory, name)):
             return True
     except Exception:  # Pillow's plugins raise many types of errors for other files
         return False
-
-
-@cache
-def _readable_suffixes() -> frozenset[str]:
-    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS)
 
 
 def _check_classes(table: pd.DataFrame, folders: list[tuple[Path, str, str]], root: Path, at_least: int) -> None:

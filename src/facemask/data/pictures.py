@@ -5,6 +5,7 @@ import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,10 @@ from PIL import Image, ImageOps
 from facemask.data.preprocessing import Pixels
 from facemask.errors import DataError
 
-PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")  # suffixes of photos
 # The only formats that are decoded. Pillow knows others that start programs (PostScript) or open further files.
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "AVIF", "JPEG2000", "TGA", "ICO")
 ORIENTATION = 0x0112  # EXIF tag
+UPRIGHT = 1  # its value for a picture that is stored as it is shown
 MAX_PIXELS = 120_000_000  # the largest photos of phones have 108 million
 MAX_PIXELS_VARIABLE = "FACEMASK_MAX_PIXELS"
 
@@ -36,6 +37,17 @@ def max_pixels() -> int:
     if not (value.isdecimal() and int(value)):
         raise DataError(f"{MAX_PIXELS_VARIABLE} must be a number of pixels greater than 0, got {value!r}.")
     return int(value)
+
+
+@cache
+def picture_suffixes() -> frozenset[str]:
+    """Return the suffixes of image files, such as ``.jpg``."""
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS)
+
+
+def is_picture_name(name: str) -> bool:
+    """Return whether a file name has the suffix of an image, in any case of letters."""
+    return os.path.splitext(name)[1].lower() in picture_suffixes()
 
 
 @contextmanager
@@ -60,15 +72,15 @@ def open_image(path: str | Path) -> Iterator[Image.Image]:
         yield image
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Return width and height of an image as :func:`read_image` would, without decoding it.
+def stored_size(path: Path) -> tuple[int, int, int]:
+    """Return width, height and EXIF orientation (1 to 8) of an image as it is stored, without decoding it.
 
     Raises:
         DataError: as :func:`read_image`.
     """
     with _opened(path) as image:
-        is_turned = image.getexif().get(ORIENTATION) in (5, 6, 7, 8)
-        return (image.height, image.width) if is_turned else (image.width, image.height)
+        orientation = image.getexif().get(ORIENTATION, UPRIGHT)
+        return image.width, image.height, orientation if orientation in range(1, 9) else UPRIGHT
 
 
 def read_image(path: Path) -> Pixels:

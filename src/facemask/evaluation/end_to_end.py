@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from facemask.annotations.read import AnnotatedPhoto
+from facemask.annotations.table import AnnotatedPhoto
 from facemask.data.pictures import read_image
 from facemask.detection.crop import cut, widen
 from facemask.detection.detectors import SIDES, Detector

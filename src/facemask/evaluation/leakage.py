@@ -8,7 +8,7 @@ import pandas as pd
 
 from facemask.data.duplicates import near_duplicates
 from facemask.data.index import MANIFEST, read_manifest
-from facemask.data.pictures import PHOTOS
+from facemask.data.pictures import is_picture_name
 from facemask.errors import FaceMaskError
 from facemask.reports.findings import Leakage
 from facemask.runs.checkpoint import SUFFIX
@@ -68,7 +68,7 @@ class PhotoNames:
 
 def _parts(name: str) -> tuple[str, ...]:
     path = PurePosixPath(name)
-    return (path.with_suffix("") if path.suffix.lower() in PHOTOS else path).parts
+    return (path.with_suffix("") if is_picture_name(path.name) else path).parts
 
 
 def photos_trained_on(run: Path, fold: int | None = None, store_dir: str | None = None) -> tuple[PhotoNames, str]:

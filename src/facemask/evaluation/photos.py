@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 from rich.progress import track
 
-from facemask.annotations.read import AnnotatedPhoto, read_annotated, to_classes
+from facemask.annotations.naming import to_classes
+from facemask.annotations.read import read_annotated
+from facemask.annotations.table import AnnotatedPhoto
 from facemask.config.component import network_name
 from facemask.config.schemas import EvaluateConfig
 from facemask.config.typed import to_plain
@@ -52,7 +54,8 @@ def evaluate_photos(config: EvaluateConfig, folder: Path, command: str = "") -> 
     classifier, device = _open(config, run)
     merge = read_merge(config.merge)
     classifier = classifier.merged(merge)
-    photos, detector = _read_photos(config, root, classifier.class_names, merge), config.detector.build()
+    photos, read = _read_photos(config, root, classifier.class_names, merge)
+    detector = config.detector.build()
     answers = Answers.of(classifier.preprocessing, config.unsure)
     rules = (config.crop.margin, config.crop.square, config.crop.min_side, answers)
     looked = track(photos, "Evaluating photos", console=SafeConsole(stderr=True), transient=True)
@@ -76,6 +79,7 @@ def evaluate_photos(config: EvaluateConfig, folder: Path, command: str = "") -> 
     name, detector_name = _name_of(run), config.detector.class_name
     provenance = {
         "photos": f"{root}, {about.partition(': ')[2]}",
+        "annotations": " ".join(read),
         "model": f"{name}, {run}",
         **_settings(config, classifier, answers),
         "evaluated where": f"{where.processor or '?'}, {where.device or '?'}",
@@ -128,17 +132,22 @@ def _number(fold: int | str | None) -> int | None:
 
 def _read_photos(
     config: EvaluateConfig, root: Path, class_names: tuple[str, ...], merge: Mapping[str, str]
-) -> list[AnnotatedPhoto]:
-    """Read the photos and map their names to the model's classes."""
-    boxes = Path(config.boxes).expanduser() if config.boxes else None
+) -> tuple[list[AnnotatedPhoto], list[str]]:
+    """Read the photos and map their names to the model's classes; also return what was found, a line each."""
+    annotations = read_annotated(root, config.boxes, config.difficult)
+    if bad := [photo for photo in annotations.photos if photo.error]:
+        raise DataError(
+            f"{len(bad):,} of {len(annotations.photos):,} annotated photos cannot be used, the first is "
+            f"{bad[0].photo} ({bad[0].error}); correct or remove them."
+        )
     classes = {name: IGNORED if label is None else merge.get(label, label) for name, label in config.classes.items()}
-    photos = to_classes(read_annotated(root, boxes), classes)
+    photos = to_classes(annotations.photos, classes, flagged=IGNORED)
     for name in sorted({name for photo in photos for name in photo.names} - {*class_names, IGNORED}):
         raise DataError(
             f"the photos have faces of class {name}, which the model does not have{did_you_mean(name, class_names)} "
             "classes=binary and classes=three map the annotated names to classes; or set classes.NAME=CLASS."
         )
-    return photos
+    return photos, annotations.describe()
 
 
 def _name(photo: AnnotatedPhoto, root: Path) -> str:

@@ -109,6 +109,8 @@ def _in_parallel(do: Callable[[Job], Cropped], jobs: Sequence[Job], n: int) -> G
 
 def _crop(job: Job, find: Find, shape: Crop, max_faces: int, out: Path) -> Cropped:
     photo, stamp = job
+    if photo.error:
+        return Cropped(photo.name, stamp, [], error=photo.error)
     try:
         image = read_image(photo.file)
     except DataError as error:
@@ -129,7 +131,8 @@ def _crop(job: Job, find: Find, shape: Crop, max_faces: int, out: Path) -> Cropp
         with open_atomically(out / file) as stream:
             Image.fromarray(pixels).save(stream, "png")
         left, top, right, bottom = (round(float(side), 1) for side in found.boxes[i])
-        faces.append(Face(file, photo.name, found.labels[i], photo.split, left, top, right, bottom, found.scores[i]))
+        box, score = (left, top, right, bottom), found.scores[i]
+        faces.append(Face(file, photo.name, found.labels[i], photo.split, *box, score, photo.source))
     return Cropped(photo.name, stamp, faces, left_out=len(found.boxes) - len(kept))
 
 
@@ -138,8 +141,8 @@ def _check_readable(done: Sequence[Cropped], allowed: float) -> None:
     if len(bad) > allowed * len(done):
         raise DataError(
             f"{len(bad)} of {len(done)} photos ({len(bad) / len(done):.1%}) cannot be read, more than "
-            f"max_unreadable={allowed:g} allows; the first is {bad[0].photo}: replace or delete them, or raise "
-            "max_unreadable."
+            f"max_unreadable={allowed:g} allows; the first is {bad[0].photo} ({bad[0].error}): replace or delete "
+            "them, or raise max_unreadable."
         )
 
 
@@ -152,14 +155,15 @@ def _write_manifest(out: Path, done: Sequence[Cropped]) -> None:
         for face, file in zip(made, places, strict=True)
         if file
     ]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    has_sources = any(face.source for face in made)
+    table = pd.DataFrame(rows, columns=[*COLUMNS, "source"] if has_sources else COLUMNS)
     if (file := out / MANIFEST).exists():
         before = read_manifest(file)
         # The user may have moved the file to another class folder.
         before.index = pd.Index([PurePosixPath(name).name for name in before["file"]])
         before = before[~before.index.duplicated()]
         known = [PurePosixPath(now).name for now in places if now]
-        for name in [name for name in before if name == "split" or name not in COLUMNS]:
+        for name in [name for name in before if name == "split" or name not in table]:
             kept = before[name].reindex(known).reset_index(drop=True)
             table[name] = kept.fillna(table.get(name, ""))
     write_atomically(file, to_csv(table))

@@ -32,6 +32,7 @@ class Face:
         split: part of the data set, from the photo's folder; empty if unknown.
         left, top, right, bottom: box in pixels of the photo.
         score: detection score; None for annotated boxes.
+        source: name of the photo's data set; empty if there is only one.
     """
 
     file: str
@@ -43,6 +44,7 @@ class Face:
     right: float
     bottom: float
     score: float | None
+    source: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
-from facemask.data.index import SPLIT_OF_FOLDER, images_below
+from facemask.data.index import images_below, part_of_folder
 from facemask.errors import DataError
 
 LONGEST = 200  # bytes of a stem; file systems allow 255 for a name
 UNDECODED = "".join(map(chr, range(0xDC80, 0xDD00)))  # parts of a letter that the shortening has cut
+INVALID = re.compile(r'[<>:"|?*\\\x00-\x1f\udc80-\udcff]')  # on Windows, or in UTF-8
 IMAGES = "images"  # first folder of the photos in YOLO's layout
 
 
@@ -22,22 +25,27 @@ class Photo:
         name: path below the given folder, with forward slashes; starts with the folder's name if several folders are
             given.
         file: path of the file.
-        split: ``train`` or ``test`` if that is the first folder of the name, else empty.
+        split: ``train``, ``val`` or ``test``, from its annotations or the first folder of its name; else empty.
         label: class, from the next folder of the name; empty if folders are not classes.
+        source: name of its data set; empty if there is only one.
+        error: why it cannot be used; empty if it can.
     """
 
     name: str
     file: Path
     split: str
     label: str
+    source: str = ""
+    error: str = ""
 
     @property
     def stem(self) -> str:
-        """File name of its crops without their number; unique, so that crops can be sorted by hand."""
+        """File name of its crops without their number; valid on every system, and unique, so they can be sorted."""
         stem = self.name.replace("/", "__")
-        if len(encoded := os.fsencode(stem)) <= LONGEST:
+        safe = INVALID.sub("_", stem)
+        if len(encoded := os.fsencode(safe)) <= LONGEST and safe == stem:
             return stem
-        digest = hashlib.sha256(encoded).hexdigest()[:12]  # keeps shortened names unique
+        digest = hashlib.sha256(os.fsencode(stem)).hexdigest()[:12]  # keeps changed names unique
         return f"{os.fsdecode(encoded[-LONGEST + 16 :]).lstrip(UNDECODED)}_{digest}"
 
     @property
@@ -50,12 +58,19 @@ class Photo:
         return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def name_photos(files: Iterable[tuple[str, Path]], have_labels: bool = False) -> list[Photo]:
+def name_photos(
+    files: Iterable[tuple[str, str, Path]],
+    have_labels: bool = False,
+    parts: Mapping[Path, str] = MappingProxyType({}),
+    errors: Mapping[Path, str] = MappingProxyType({}),
+) -> list[Photo]:
     """Read split and class of photos from names like ``train/mask/street/1.jpg`` or ``images/train/1.jpg``.
 
     Args:
-        files: name and path of each photo.
+        files: source, name below it and path of each photo; the source is empty if there is only one.
         have_labels: whether folders are classes.
+        parts: the split of photos that annotation files give, which wins over their folders.
+        errors: why photos cannot be used.
 
     Returns:
         The photos, sorted by name.
@@ -64,20 +79,28 @@ def name_photos(files: Iterable[tuple[str, Path]], have_labels: bool = False) ->
         DataError: crops of two photos would have the same name.
     """
     photos: dict[str, Photo] = {}
-    for name, file in files:
-        folders = PurePosixPath(name).parts[:-1]
-        if len(folders) > 1 and folders[0].lower() == IMAGES:
-            folders = folders[1:]
-        split = SPLIT_OF_FOLDER.get(folders[0].lower(), "") if folders else ""
-        folders = folders[1 if split else 0 :]
-        photo = Photo(name, file, split, folders[0] if have_labels and folders else "")
+    for source, name, file in files:
+        full = f"{source}/{name}" if source else name
+        split, label = _split_and_label(PurePosixPath(name).parts[:-1], source)
+        label = label if have_labels else ""
+        photo = Photo(full, file, parts.get(file) or split, label, source, errors.get(file, ""))
         other = photos.setdefault(photo.stem, photo)
-        if other is not photo and not other.file.samefile(file):
+        if other is not photo and not (other.file.exists() and file.exists() and other.file.samefile(file)):
             raise DataError(
                 f"the crops of {other.file} and {file} would have the same names; rename one of the photos, or their "
                 "folders."
             )
     return sorted(photos.values(), key=lambda photo: photo.name)
+
+
+def _split_and_label(folders: Sequence[str], source: str) -> tuple[str, str]:
+    """Return the split and the class that folders tell; the source may itself be a split or a class."""
+    if len(folders) > 1 and folders[0].lower() == IMAGES:
+        folders = folders[1:]
+    for found in ([source, *folders], folders) if source else (folders,):
+        if found and (split := part_of_folder(found[0])):
+            return split, "".join(found[1:2])
+    return "", source or "".join(folders[:1])
 
 
 def list_photos(places: Sequence[str], have_labels: bool = False) -> list[Photo]:
@@ -96,9 +119,9 @@ def list_photos(places: Sequence[str], have_labels: bool = False) -> list[Photo]
     return name_photos(pictures, have_labels)
 
 
-def _pictures(path: Path, has_several: bool) -> list[tuple[str, Path]]:
+def _pictures(path: Path, has_several: bool) -> list[tuple[str, str, Path]]:
     if path.is_file():
-        return [(path.name, path)]
-    prefix = f"{path.resolve().name}/" if has_several else ""
+        return [("", path.name, path)]
+    source = path.resolve().name if has_several else ""
     names = [name.removeprefix("./") for name in images_below(path, path)]
-    return [(prefix + name, path / name) for name in names]
+    return [(source, name, path / name) for name in names]

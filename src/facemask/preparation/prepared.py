@@ -1,7 +1,7 @@
 """The finished folder of crops, and a contact sheet."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,7 @@ class Prepared(TaskResult):
             (empty for readable photos).
         min_side: minimum side of a face, pixels.
         sheet: path of the contact sheet, if requested.
+        found: what the annotations contain, a line each.
     """
 
     folder: Path
@@ -42,11 +43,17 @@ class Prepared(TaskResult):
     photos: pd.DataFrame
     min_side: int
     sheet: Path | None
+    found: Sequence[str] = ()
 
     @property
     def unreadable(self) -> list[str]:
         """Unreadable photos."""
         return list(self.photos.loc[self.photos["error"] != "", "photo"])
+
+    @property
+    def _first_unreadable(self) -> str:
+        first = self.photos[self.photos["error"] != ""].iloc[0]
+        return f"{first['photo']} ({first['error']})"
 
     @property
     def n_left_out(self) -> int:
@@ -60,6 +67,8 @@ class Prepared(TaskResult):
 
     def show(self, console: Console) -> None:
         """Print the faces per class, and notes about the photos."""
+        for line in self.found:
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
         where = relative_to_cwd(self.folder)
         title = f"{where}: {len(self.faces):,} faces of {self.faces['photo'].nunique():,} photos"
         print_table(face_counts(self.faces), title, console)
@@ -70,7 +79,7 @@ class Prepared(TaskResult):
         if self.n_without_face:
             yield f"{self.n_without_face:,} of {n:,} photos have no face."
         if self.unreadable:
-            yield f"{len(self.unreadable):,} of {n:,} cannot be read; the first is {self.unreadable[0]}."
+            yield f"{len(self.unreadable):,} of {n:,} cannot be used; the first is {self._first_unreadable}."
         if self.n_left_out:
             yield (
                 f"{self.n_left_out:,} faces were left out: smaller than crop.min_side={self.min_side} pixels, or "
@@ -87,19 +96,22 @@ class Prepared(TaskResult):
             yield f"To train on them: {program('train')} data=folder {shlex.quote(f'data.root={where}')}"
 
 
-def finish(folder: Path, photos: pd.DataFrame, config: CropConfig | ImportConfig) -> Prepared:
+def finish(
+    folder: Path, photos: pd.DataFrame, config: CropConfig | ImportConfig, found: Sequence[str] = ()
+) -> Prepared:
     """Return the result, and draw a contact sheet if requested.
 
     Args:
         folder: folder of crops.
         photos: table from :func:`facemask.preparation.crops.crop_photos`.
         config: configuration of the task.
+        found: what the annotations contain, a line each.
     """
     faces = read_manifest(folder / MANIFEST)
     has_sheet = config.sheet and len(faces) > 0
     if has_sheet:
         _draw_sheet(faces, folder, config.seed)
-    return Prepared(folder, faces, photos, config.crop.min_side, folder / SHEET if has_sheet else None)
+    return Prepared(folder, faces, photos, config.crop.min_side, folder / SHEET if has_sheet else None, found)
 
 
 def face_counts(faces: pd.DataFrame) -> pd.DataFrame:

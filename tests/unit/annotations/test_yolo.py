@@ -1,18 +1,21 @@
 """YOLO label files in the layouts of the usual tools."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from facemask.annotations.read import AnnotatedPhoto, read_annotated, read_yolo
+from facemask.annotations.read import read_annotated
+from facemask.annotations.table import AnnotatedPhoto
 from facemask.errors import DataError
 
 LINE = "1 0.5 0.5 0.2 0.4\n"  # in a photo of 100 x 50: 40, 15, 60, 35
 
 
-def photo(file: Path, width: int = 100, height: int = 50, **save: object) -> Path:
+def photo(file: Path, width: int = 100, height: int = 50, **save: Any) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (width, height), (90, 120, 150)).save(file, **save)
     return file
@@ -24,7 +27,7 @@ def write(file: Path, content: str) -> None:
 
 
 def only(root: Path) -> AnnotatedPhoto:
-    (read,) = read_annotated(root)
+    (read,) = read_annotated(root).photos
     return read
 
 
@@ -62,11 +65,13 @@ def test_polygons_confidences_and_empty_files(tmp_path: Path) -> None:
     photo(tmp_path / "c.png")  # has no label file
     write(tmp_path / "a.txt", "0 0.1 0.2 0.3 0.2 0.3 0.6 0.1 0.6\n\n1 0.5 0.5 0.2 0.4 0.93\n")
     write(tmp_path / "b.txt", "")
-    first, second = read_yolo(tmp_path)
+    annotations = read_annotated(tmp_path)
+    first, second = annotations.photos
     assert first.names == ["0", "1"]  # without names, the numbers
     np.testing.assert_allclose(first.boxes, [[10, 10, 30, 30], [40, 15, 60, 35]], atol=1e-4)
     assert second.names == []
     assert second.boxes.shape == (0, 4)
+    assert annotations.describe()[1:] == ["1 photo without annotations: not used."]
 
 
 def test_boxes_are_those_of_the_turned_photo(tmp_path: Path) -> None:
@@ -77,7 +82,7 @@ def test_boxes_are_those_of_the_turned_photo(tmp_path: Path) -> None:
     np.testing.assert_allclose(only(tmp_path).boxes, [[20, 30, 30, 70]], atol=1e-4)
 
 
-def test_hidden_files_are_left_out_and_damaged_photos_have_no_faces(tmp_path: Path) -> None:
+def test_hidden_files_are_left_out_and_damaged_photos_are_named(tmp_path: Path) -> None:
     photo(tmp_path / "a.png")
     write(tmp_path / "a.txt", LINE)
     for name in ("._a", "__MACOSX/a", ".cache/a"):
@@ -85,15 +90,16 @@ def test_hidden_files_are_left_out_and_damaged_photos_have_no_faces(tmp_path: Pa
         write(tmp_path / f"{name}.txt", "no label")
     write(tmp_path / "b.png", "no picture")
     write(tmp_path / "b.txt", LINE)
-    first, second = read_annotated(tmp_path)
-    assert first.names == ["1"]
-    assert (second.photo.name, second.names) == ("b.png", [])
+    first, second = read_annotated(tmp_path).photos
+    assert (first.names, first.error) == (["1"], "")
+    assert second.photo.name == "b.png"
+    assert second.error.startswith("cannot identify image file")
 
 
 @pytest.mark.parametrize(
     ("content", "expected_error"),
     [
-        ("1 0.5 0.5 0.2\n", "a.txt, line 1 has 4 numbers; expected CLASS X Y WIDTH HEIGHT, or a polygon."),
+        ("1 0.5 0.5 0.2\n", "a.txt, line 1 has 4 numbers; expected CLASS X Y WIDTH HEIGHT, or a polygon"),
         ("mask 0.5 0.5 0.2 0.2\n", "line 1 is not CLASS X Y WIDTH HEIGHT in numbers"),
         ("inf 0.5 0.5 0.2 0.2\n", "line 1 is not CLASS X Y WIDTH HEIGHT in numbers"),
         ("0 50 20 10 10\n", "line 1 has coordinates that are not fractions of the photo"),
@@ -108,15 +114,41 @@ def test_a_wrong_line_is_named(tmp_path: Path, content: str, expected_error: str
     photo(tmp_path / "a.png")
     write(tmp_path / "a.txt", content)
     write(tmp_path / "classes.txt", "no_mask\nmask")
-    with pytest.raises(DataError, match=expected_error):
-        read_annotated(tmp_path)
+    assert re.search(expected_error, only(tmp_path).error)
 
 
 def test_a_damaged_list_of_names_and_a_folder_without_annotations_are_named(tmp_path: Path) -> None:
     photo(tmp_path / "a.png")
-    with pytest.raises(DataError, match="no Pascal VOC files .* and no photos with YOLO files"):
+    with pytest.raises(DataError, match="contains no annotations that can be read: Pascal VOC, COCO, YOLO"):
         read_annotated(tmp_path)
     write(tmp_path / "a.txt", LINE)
     write(tmp_path / "data.yaml", "names: [mask\n")
     with pytest.raises(DataError, match=r"data.yaml cannot be read as a list of class names"):
         read_annotated(tmp_path)
+
+
+def test_parts_are_those_of_the_yaml_file(tmp_path: Path) -> None:
+    for name in ("one/images/1.png", "two/images/2.png", "three/3.png"):
+        photo(tmp_path / name)
+        write((tmp_path / name.replace("images", "labels")).with_suffix(".txt"), LINE)
+    # One path as seen from a folder beside the file, as some tools write it; a list of photos; and a folder.
+    write(tmp_path / "data.yaml", "train: ../one/images\nval: part2.txt\ntest: [three]\nnames: [no_mask, mask]\n")
+    write(tmp_path / "part2.txt", "C:\\set\\two\\images\\2.png\n")
+    parts = {photo.photo.name: photo.part for photo in read_annotated(tmp_path).photos}
+    assert parts == {"1.png": "train", "2.png": "val", "3.png": "test"}
+
+
+def test_one_folder_for_training_and_validation_is_no_part(tmp_path: Path) -> None:
+    photo(tmp_path / "images/1.png")
+    write(tmp_path / "labels/1.txt", LINE)
+    write(tmp_path / "data.yaml", "train: images\nval: images\nnames: [no_mask, mask]\n")
+    assert only(tmp_path).part == ""
+
+
+def test_label_files_in_a_folder_elsewhere(tmp_path: Path) -> None:
+    photo(tmp_path / "photos/images/1.png")
+    write(tmp_path / "boxes/labels/1.txt", LINE)
+    write(tmp_path / "boxes/data.yaml", "names: [no_mask, mask]\n")
+    for boxes in (tmp_path / "boxes", tmp_path / "boxes/data.yaml"):
+        (read,) = read_annotated(tmp_path / "photos", str(boxes)).photos
+        assert read.names == ["mask"]

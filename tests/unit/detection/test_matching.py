@@ -1,18 +1,9 @@
 """Matches are one to one, and average precision follows its definition."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from PIL import Image
 
-from facemask.annotations.read import read_voc
 from facemask.detection.matching import average_precision, box_iou, match
-from facemask.errors import DataError
-
-VOC = """<annotation><object><name>with_mask</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>11</xmax><ymax>22</ymax>
-</bndbox></object><object><name>without_mask</name><bndbox><xmin>20</xmin><ymin>2</ymin><xmax>30</xmax><ymax>12</ymax>
-</bndbox></object></annotation>"""
 
 
 def test_overlap_is_intersection_over_union() -> None:
@@ -35,32 +26,6 @@ def test_average_precision_by_hand() -> None:
     assert average_precision([0.7, 0.9], [False, True], 4) == pytest.approx(0.25)
     assert average_precision([], [], 3) == 0
     assert np.isnan(average_precision([], [], 0))
-
-
-def test_pascal_voc_files_are_read_with_their_photos(tmp_path: Path) -> None:
-    (tmp_path / "labels").mkdir()
-    (tmp_path / "labels/a.xml").write_text(VOC)
-    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
-    (photo,) = read_voc(tmp_path)
-    assert photo.photo == tmp_path / "a.png"
-    assert photo.names == ["with_mask", "without_mask"]
-    assert photo.boxes.tolist() == [[1, 2, 11, 22], [20, 2, 30, 12]]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected_error"),
-    [
-        (VOC, "a.xml has no photo of the same name"),
-        (VOC[:50], "a.xml cannot be read as a Pascal VOC file"),
-        (VOC.replace(">11<", ">eleven<"), "cannot be read as a Pascal VOC file"),
-        (None, "contains no Pascal VOC files"),
-    ],
-)
-def test_an_unreadable_file_raises_one_sentence(tmp_path: Path, text: str | None, expected_error: str) -> None:
-    if text:
-        (tmp_path / "a.xml").write_text(text)
-    with pytest.raises(DataError, match=expected_error):
-        read_voc(tmp_path)
 
 
 def test_iou_of_boxes_that_are_not_square_small_or_empty() -> None:

@@ -82,7 +82,7 @@ def test_crop_returns_faces_and_photos(photos: Path, tmp_path: Path, capsys: pyt
     assert result.failure is None
     assert "3 faces of 3 photos" in shown
     assert "3 faces were left out: smaller than crop.min_side=10 pixels" in shown
-    assert "1 of 4 cannot be read; the first is mask/broken.jpg." in shown
+    assert "1 of 4 cannot be used; the first is mask/broken.jpg (cannot identify image file" in shown
     assert not (tmp_path / "unused").exists()
 
 

@@ -23,13 +23,14 @@ def write(*files: Path) -> None:
         ("mask/street/1.jpg", True, "", "mask"),
         ("mask/1.jpg", False, "", ""),
         ("Train/mask/1.jpg", True, "train", "mask"),
-        ("valid/1.jpg", True, "train", ""),
+        ("valid/1.jpg", True, "val", ""),
+        ("images/train2017/1.jpg", False, "train", ""),
         ("test/1.jpg", False, "test", ""),
         ("test", True, "", ""),
     ],
 )
 def test_folders_say_the_split_and_the_class(name: str, have_labels: bool, split: str, label: str) -> None:
-    (photo,) = name_photos([(name, Path(name))], have_labels)
+    (photo,) = name_photos([("", name, Path(name))], have_labels)
     assert (photo.split, photo.label, photo.stem) == (split, label, name.replace("/", "__"))
 
 
@@ -59,8 +60,25 @@ def test_an_unlistable_folder_is_reported(tmp_path: Path) -> None:
 
 def test_long_names_are_shortened_and_stay_unique() -> None:
     folder = "ä" * 70 + "/" + "b" * 90
-    one, two = (photo.stem for photo in name_photos([(f"{folder}/{n}.jpg", Path(n)) for n in ("x", "y")]))
+    one, two = (photo.stem for photo in name_photos([("", f"{folder}/{n}.jpg", Path(n)) for n in ("x", "y")]))
     assert one != two
     assert max(len(stem.encode()) for stem in (one, two)) <= 200
-    (short,) = name_photos([("a/b.jpg", Path("b"))])
+    (short,) = name_photos([("", "a/b.jpg", Path("b"))])
     assert short.stem == "a__b.jpg"
+
+
+@pytest.mark.parametrize("name", ['a"b.jpg', "a:b?.jpg", "a\\b.jpg", "a\tb.jpg", "\udcc4\udce3.jpg"])
+def test_names_that_some_system_refuses_are_changed_and_stay_unique(name: str) -> None:
+    (photo,) = name_photos([("", name, Path(name))])
+    (plain,) = name_photos([("", "".join(c if c.isalnum() or c == "." else "_" for c in name), Path("x"))])
+    assert photo.stem != plain.stem
+    assert not set(photo.stem) & set('<>:"|?*\\\t')
+    photo.stem.encode()  # is valid in UTF-8
+
+
+def test_a_source_is_the_first_part_of_the_name_and_annotations_give_part_and_error() -> None:
+    file = Path("x/valid/1.jpg")
+    (photo,) = name_photos([("street", "valid/1.jpg", file)])
+    assert (photo.name, photo.split, photo.source, photo.error) == ("street/valid/1.jpg", "val", "street", "")
+    (photo,) = name_photos([("", "valid/1.jpg", file)], parts={file: "test"}, errors={file: "damaged"})
+    assert (photo.split, photo.error) == ("test", "damaged")

@@ -23,7 +23,7 @@ from facemask.errors import ConfigError
 SPLITS = ("test", "val", "all")
 # Keys that only apply to annotated photos, and keys that only apply to face crops.
 PHOTOS_ONLY = (
-    *("boxes", "classes", "detector", "crop.margin", "crop.square", "crop.min_side"),
+    *("boxes", "difficult", "classes", "detector", "crop.margin", "crop.square", "crop.min_side"),
     *("unsure.min_side", "unsure.min_probability"),
 )
 CROPS_ONLY = (

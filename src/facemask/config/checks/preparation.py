@@ -1,13 +1,15 @@
 """Checks of the configurations of ``prepare_data.py``."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
+from facemask.config.arguments import TYPED_NAMES
 from facemask.config.checks.configuration import check_margin, check_seeds, resolve_typed
-from facemask.config.schemas import TASKS, AuditConfig, CropConfig, ImportConfig, SplitConfig, TaskConfig
+from facemask.config.schemas import TASKS, AuditConfig, CropConfig, ImportConfig, Source, SplitConfig, TaskConfig
 from facemask.config.targets import check_components
 from facemask.errors import ConfigError
 
@@ -36,8 +38,6 @@ def resolve_preparation(config: DictConfig) -> TaskConfig:
         _check_ranges(resolved)
     if isinstance(resolved, CropConfig) and resolved.labels not in LABELS:
         raise ConfigError(f"labels must be folder, or left out, got {resolved.labels}.")
-    if isinstance(resolved, ImportConfig):
-        _check_import(resolved)
     if isinstance(resolved, SplitConfig):
         _check_split(resolved)
     if isinstance(resolved, AuditConfig):
@@ -50,19 +50,41 @@ def _check_folders(config: CropConfig | ImportConfig) -> None:
     """Convert ``config.photos`` to a list, and check that ``config.out`` is outside every folder of photos."""
     photos = config.photos if isinstance(config.photos, list) else [config.photos]
     config.photos = [str(path) for path in photos if path is not None]
-    if not config.photos:
+    if isinstance(config, ImportConfig):
+        config.classes = check_classes(config.classes)
+        photos = [source.photos for source in import_sources(config).values()]
+    if not photos:
         raise ConfigError("photos has no value; give it one: photos=FOLDER")
-    for path in config.photos:
+    for path in map(str, photos):
         if _is_inside(config.out, path):  # the next call would read the crops as photos
             raise ConfigError(f"out={config.out} is inside photos={path}; choose a folder outside it.")
 
 
-def _check_import(config: ImportConfig) -> None:
-    config.classes = check_classes(config.classes)
-    if len(config.photos) > 1:
+def import_sources(config: ImportConfig) -> dict[str, Source]:
+    """Return every set that ``task=import`` imports: the folders of ``photos``, by their name, and ``sources``.
+
+    Raises:
+        ConfigError: a set has no photos or unknown keys, or two have the same name.
+    """
+    given: Any = config.sources  # as typed
+    keys = [f.name for f in fields(Source)]
+    for name, own in given.items():
+        unknown = sorted(own.keys() - keys) if isinstance(own, dict) else [str(own)]
+        if unknown:
+            raise ConfigError(f"sources.{name} takes the keys {', '.join(keys)}, not {', '.join(unknown)}.")
+    sources = {Path(path).expanduser().resolve().name: Source(path, config.boxes) for path in config.photos}
+    if len(sources) < len(config.photos):
         raise ConfigError(
-            "task=import takes one folder of photos; run it once for each folder, each time with another out=."
+            "two folders of photos= have the same name; give the sets names: +sources.A.photos=FOLDER "
+            "+sources.B.photos=FOLDER"
         )
+    for name, own in given.items():
+        if name not in sources and "photos" not in own:
+            raise ConfigError(f"sources.{name} has no photos; give it a folder: +sources.{name}.photos=FOLDER")
+        before = sources.get(name, Source("", config.boxes))
+        place, boxes = str(own.get("photos", before.photos)), str(own.get("boxes", before.boxes))
+        sources[str(name)] = Source(place, boxes, check_classes(own.get("classes", {})))
+    return sources
 
 
 def check_classes(classes: Any) -> dict[str, str | None]:
@@ -81,6 +103,9 @@ def check_classes(classes: Any) -> dict[str, str | None]:
         raise ConfigError(
             "classes must map each name in the annotation files to a class; choose one of the files in conf/classes."
         )
+    pairs = [str(pair).partition("=") for pair in classes.get(TYPED_NAMES, [])]
+    typed = {name: None if label == "null" else label for name, _, label in pairs}
+    classes = {name: label for name, label in classes.items() if name != TYPED_NAMES} | typed
     for name, label in classes.items():
         if label is not None and not CLASS_NAME.fullmatch(str(label)):
             raise ConfigError(f"classes.{name}={label} is not a valid class name; use letters, digits, '-' and '_'.")

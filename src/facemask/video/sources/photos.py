@@ -8,7 +8,8 @@ from typing import Self
 import cv2
 import numpy as np
 
-from facemask.data.pictures import PHOTOS, read_image
+from facemask.data.index import images_below
+from facemask.data.pictures import is_picture_name, read_image
 from facemask.errors import DataError
 from facemask.video.sources.source import Frame, Opening, Say, Source, to_path
 
@@ -30,15 +31,16 @@ class Photos(Source):
     def open(cls, text: str, how: Opening) -> Self | None:
         """Return the photo or the photos of a folder."""
         path = to_path(text)
-        return cls(path, how.say) if path.is_dir() or is_photo(path) else None
+        is_still = is_photo(path) and path.suffix.lower() != ".gif"  # which may be a short film
+        return cls(path, how.say) if path.is_dir() or is_still else None
 
     def __init__(self, path: Path, say: Say) -> None:
         self.path, self.name, self._say = path, path.name, say
         self._root = path if path.is_dir() else path.parent
-        self.photos = [path] if path.is_file() else sorted(p for p in path.rglob("*") if is_photo(p))
+        self.photos = [path] if path.is_file() else sorted(path / name for name in images_below(path, path))
         self.n_frames = len(self.photos)
         if not self.photos:
-            raise DataError(f"{path} contains no photos ({', '.join(PHOTOS)}); give another folder.")
+            raise DataError(f"{path} contains no photos; give another folder.")
 
     def frames(self) -> Iterator[Frame]:
         """Yield the readable photos."""
@@ -61,4 +63,4 @@ class Photos(Source):
 
 def is_photo(path: Path) -> bool:
     """Return whether a file has the suffix of a photo."""
-    return path.suffix.lower() in PHOTOS and path.is_file()
+    return is_picture_name(path.name) and path.is_file()

@@ -1,0 +1,77 @@
+"""Pascal VOC: one XML file per photo."""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from facemask.annotations.folder import Folder, bare, normal
+from facemask.annotations.table import DIFFICULT, MISSING, AnnotatedPhoto, Box
+from facemask.errors import DataError, first_line
+from facemask.files import read_bytes
+
+MAX_BYTES = 10_000_000
+SIDES = ("xmin", "ymin", "xmax", "ymax")
+
+
+def find(files: Folder, photos: Folder) -> list[Path]:
+    """List the XML files of photos."""
+    return [file for file in files.having(".xml") if b"<annotations" not in head(file)]
+
+
+def head(file: Path, size: int = 2000) -> bytes:
+    """Return the first bytes of a file; none of a file that cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(size)
+    except OSError:  # reading the whole file names the reason
+        return b""
+
+
+def read(found: Sequence[Path], files: Folder, photos: Folder) -> Iterator[AnnotatedPhoto]:
+    """Read Pascal VOC files, beside their photos or apart.
+
+    Yields:
+        One photo per file; a file that cannot be read is named in ``error``.
+
+    Raises:
+        DataError: a file matches several photos.
+    """
+    for file in found:
+        try:
+            annotation = ET.fromstring(read_bytes(file, MAX_BYTES))
+            boxes = [_box(item) for item in annotation.iter("object") if item.find("bndbox") is not None]
+        except (ET.ParseError, ValueError, LookupError, OSError) as error:  # LookupError: an unknown encoding
+            wrong = f"{file.name} cannot be read as a Pascal VOC file: {first_line(error)}"
+            yield AnnotatedPhoto.of(_photo(file, "", photos) or file, error=wrong)
+            continue
+        told = bare(str(annotation.findtext("filename") or ""))
+        photo = _photo(file, told, photos)
+        if photo is None:
+            expected = file.with_name(told if Path(told).stem == file.stem else f"{file.stem}.jpg")
+            yield AnnotatedPhoto.of(expected, boxes, error=MISSING)
+        else:
+            yield AnnotatedPhoto.of(photo, boxes, _size(annotation))
+
+
+def _box(item: ET.Element) -> Box:
+    corners = [float(str(item.findtext(f"bndbox/{side}"))) for side in SIDES]
+    return Box(str(item.findtext("name")), corners, DIFFICULT if item.findtext("difficult", "0").strip() == "1" else "")
+
+
+def _size(annotation: ET.Element) -> tuple[int, int] | None:
+    try:
+        size = int(str(annotation.findtext("size/width"))), int(str(annotation.findtext("size/height")))
+    except ValueError:
+        return None
+    return size if min(size) > 0 else None  # some tools write zeros
+
+
+def _photo(file: Path, told: str, folder: Folder) -> Path | None:
+    """Return the photo of a file: of its name, beside it if possible; ``told`` decides between several."""
+    photos = folder.by_stem.get(normal(file.stem)) or folder.by_name.get(told, [])
+    photos = [photo for photo in photos if photo.parent == file.parent] or photos
+    photos = [photo for photo in photos if normal(photo.name) == told] or photos
+    photos = [photo for photo in photos if photo.parent.name == file.parent.name] or photos
+    if len(photos) > 1:
+        raise DataError(f"{file} matches both {photos[0]} and {photos[1]}; put it beside its photo.")
+    return photos[0] if photos else None
