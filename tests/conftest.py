@@ -25,6 +25,7 @@ REAL_DATA = PROJECT.parent / "shared" / "data"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread per process: pytest -n runs one process per core
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the network for anything
 os.environ["WANDB_MODE"] = "disabled"
+os.environ.setdefault("WANDB__SERVICE_WAIT", "300")  # seconds; a busy machine starts W&B's process slowly
 os.environ.pop("HYDRA_FULL_ERROR", None)
 
 

@@ -17,6 +17,9 @@ def audit(place: Path, *words: str) -> Outcome:
     return call_command(PROJECT / "prepare_data.py", words, place, {})
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture
 def clean(tmp_path: Path) -> Path:
     """Twenty faces, no two alike."""

@@ -14,6 +14,9 @@ def prepare(place: Path, *words: str) -> Outcome:
     return call_command(PROJECT / "prepare_data.py", ["task=split", *words], place, {})
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture
 def photos_known(tmp_path: Path) -> Path:
     """Sixty faces of thirty photos, two a photo, with a column of somebody's own."""

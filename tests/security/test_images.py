@@ -100,11 +100,12 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_photo_with_too_many_boxes_counts_as_unreadable(tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
-    sides = "<xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax>"
-    boxes = f"<object><name>with_mask</name><bndbox>{sides}</bndbox></object>"
+    side = "<xmin>1</xmin><ymin>1</ymin><xmax>{right}</xmax><ymax>9</ymax>"
+    box = f"<object><name>with_mask</name><bndbox>{side}</bndbox></object>"
     for name, n in (("one", 1), ("many", 2000)):
         Image.fromarray(np.full((20, 20, 3), 90, np.uint8)).save(photos / f"{name}.png")
-        (photos / f"{name}.xml").write_text(f"<annotation>{boxes * n}</annotation>")
+        boxes = "".join(box.format(right=9 + i / n) for i in range(n))  # no two are equal
+        (photos / f"{name}.xml").write_text(f"<annotation>{boxes}</annotation>")
     words = ["task=import", f"photos={photos}", f"out={tmp_path}/faces"]
     done = call_command(PROJECT / "prepare_data.py", words, tmp_path, {})
     assert_refused(done, "1 of 2 photos (50.0%) cannot be read")

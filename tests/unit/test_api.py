@@ -54,6 +54,7 @@ def test_invalid_input_raises_one_sentence(overrides: list[str], message: str) -
         facemask.compose("train", *overrides)
 
 
+@pytest.mark.slow
 def test_train_returns_a_run_that_load_run_reproduces(faces: Path, tmp_path: Path) -> None:
     words = [*TINY, f"data.root={faces}", f"data.store_dir={tmp_path}/store"]
     run = facemask.train(*words, folder=tmp_path / "run", seed=3)
@@ -71,6 +72,7 @@ def test_train_returns_a_run_that_load_run_reproduces(faces: Path, tmp_path: Pat
     assert again.config == run.config
 
 
+@pytest.mark.slow
 def test_same_folder_resumes_and_rejects_another_configuration(faces: Path, tmp_path: Path) -> None:
     words = [*TINY, f"data.root={faces}", f"data.store_dir={tmp_path}/store"]
     first = facemask.train(*words, folder=tmp_path / "run")
@@ -80,6 +82,7 @@ def test_same_folder_resumes_and_rejects_another_configuration(faces: Path, tmp_
         facemask.train(*words, folder=tmp_path / "run", lr=0.5)
 
 
+@pytest.mark.slow
 def test_runs_started_in_the_same_second_get_different_folders(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

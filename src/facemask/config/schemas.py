@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     Strings = list[str]
     Margin = float | list[float]
     SourceName = int | str | Node
+    Sources = dict[str, Any]
 else:
-    Node = Nodes = Names = Strings = Margin = SourceName = Any
+    Node = Nodes = Names = Strings = Margin = SourceName = Sources = Any
 
 
 @dataclass
@@ -216,7 +217,7 @@ class ImportConfig:
     boxes: str = "auto"  # format of the annotations (auto, coco, voc, cvat, labelme, csv, yolo), or their place
     difficult: bool = False  # also crop faces that are marked as difficult, and crowds
     # Own photos, boxes and classes of each of several sets, by name; a set of photos= is named like its folder.
-    sources: Nodes = field(default_factory=dict)
+    sources: Sources = field(default_factory=dict)
     classes: Names = MISSING  # {name in the annotations: class}; null excludes the faces of a name
     out: str = MISSING  # output folder of the crops
     crop: Crop = field(default_factory=Crop)

@@ -63,6 +63,9 @@ class Drawing:
 
     def _render(self, kind: str, **options: Any) -> bytes:
         stream = io.BytesIO()
+        if self.figure.get_layout_engine() is not None:  # it would arrange the figure again for each file
+            self.figure.draw_without_rendering()
+            self.figure.set_layout_engine("none")
         with rc_context({"svg.hashsalt": self.key}):
             self.figure.savefig(stream, format=kind, **options)
         return stream.getvalue()

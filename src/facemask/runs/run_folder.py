@@ -3,6 +3,7 @@
 The status is ``running`` from the start, so an interrupted run differs from one that never started.
 """
 
+import copy
 import json
 import os
 import platform
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import lru_cache
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
@@ -135,7 +137,20 @@ def read_config(folder: Path) -> TrainConfig:
         RunError: the folder is not a run folder, or the file is damaged.
     """
     file = folder / CONFIG
-    settings = _read_settings(folder)
+    try:
+        text = read_text(file, MAX_CONFIG)
+    except FileNotFoundError as error:
+        raise RunError(
+            f"{folder} is not a run folder: it has no {CONFIG}; give the folder that a run printed."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise RunError(f"{file} cannot be read: {first_line(error)}.") from error
+    return copy.deepcopy(_parse_config(text, file))
+
+
+@lru_cache(maxsize=1024)  # a sweep reads the configurations of all its runs again after each job
+def _parse_config(text: str, file: Path) -> TrainConfig:
+    settings = _parse_settings(text, file)
     check_plain(settings, file)
     try:
         config = read_typed(TrainConfig, settings)
@@ -209,17 +224,11 @@ def _check_same_experiment(previous: RunResult, folder: Path, config: TrainConfi
         )
 
 
-def _read_settings(folder: Path) -> dict[str, object]:
-    file = folder / CONFIG
+def _parse_settings(text: str, file: Path) -> dict[str, object]:
     try:
-        text = read_text(file, MAX_CONFIG)
         _check_yaml(text)
         settings = OmegaConf.to_container(OmegaConf.load(StringIO(text)))
-    except FileNotFoundError as error:
-        raise RunError(
-            f"{folder} is not a run folder: it has no {CONFIG}; give the folder that a run printed."
-        ) from error
-    except (OSError, ValueError, RecursionError, YAMLError, OmegaConfBaseException) as error:
+    except (OSError, ValueError, RecursionError, YAMLError, OmegaConfBaseException) as error:  # OSError: OmegaConf's
         raise RunError(f"{file} cannot be read: {first_line(error)}.") from error
     if not isinstance(settings, dict):
         raise RunError(f"{file} is not a configuration; give the folder that a run printed.")

@@ -12,6 +12,8 @@ from facemask.data.index import index
 from facemask.errors import DataError
 from facemask.preparation.auditing import audit
 
+pytestmark = pytest.mark.slow  # it draws the whole set several times
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:

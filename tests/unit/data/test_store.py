@@ -79,6 +79,7 @@ def _open_in_process(faces: Path, folder: Path, queue: "multiprocessing.Queue[st
     queue.put(open_faces(faces, folder).digest)
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_get_one_store(faces: Path, tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
@@ -92,6 +93,7 @@ def test_two_processes_at_once_get_one_store(faces: Path, tmp_path: Path) -> Non
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
 
 
+@pytest.mark.slow
 def test_a_killed_build_leaves_no_file_that_looks_like_a_store(faces: Path, tmp_path: Path) -> None:
     code = textwrap.dedent(
         r"""

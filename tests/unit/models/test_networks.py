@@ -81,6 +81,7 @@ def named(config: TrainConfig, **settings: object) -> TrainConfig:
     return replace(config, model=config.model.with_arguments(**settings))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*FIXED, *FREE])
 def test_every_family_of_timm_trains_and_reads_back(timm_config: TrainConfig, name: str, tmp_path: Path) -> None:
     config = named(timm_config, name=name)

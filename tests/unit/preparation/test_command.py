@@ -131,6 +131,7 @@ def test_audit_returns_findings_and_fails_by_what_is_allowed(
     )
 
 
+@pytest.mark.slow
 def test_explore_returns_the_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = write_faces(tmp_path / "set", {"mask": 12, "no_mask": 10})
     words = ["task=explore", "data=folder", f"data.root={root}", f"data.store_dir={tmp_path}/store", "augment=none"]
