@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import stat
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -106,6 +107,11 @@ def link_or_copy(original: Path, other: Path) -> None:
     except OSError:
         shutil.copyfile(original, partial)
     partial.replace(other)
+
+
+def normal(name: str) -> str:
+    """Return a file name in Unicode's normal form C: systems store accents differently."""
+    return unicodedata.normalize("NFC", name)
 
 
 def is_below(name: str, root: Path) -> bool:

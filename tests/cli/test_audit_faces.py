@@ -1,6 +1,7 @@
 """``prepare_data.py task=audit`` as users and build servers run it."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,13 +12,12 @@ from PIL import Image
 from commands import Outcome, assert_refused, call_command
 from conftest import PROJECT, write_faces
 
+pytestmark = pytest.mark.slow
+
 
 def audit(place: Path, *words: str) -> Outcome:
     words = ("task=audit", f"hydra.run.dir={place}/audit", *words)
     return call_command(PROJECT / "prepare_data.py", words, place, {})
-
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -58,6 +58,7 @@ def test_each_defect_fails_it_until_it_is_allowed(clean: Path, tmp_path: Path) -
         "groups_across_splits": 0,
         "tiny": 1,
         "extreme_aspect": 1,
+        "flat": 1,
         "imbalance": 0,
     }
     assert facts["found"] == expected
@@ -85,6 +86,19 @@ def test_groups_keep_duplicates_together(clean: Path, tmp_path: Path) -> None:
     # Faces of the photo 000 in the other class are of its group, too; all other photos keep their own.
     assert table["group"].value_counts().to_dict() == {"000": 4} | {f"{i:03d}": 2 if i < 9 else 1 for i in range(1, 11)}
     assert table["photo"].tolist()[-2:] == ["x", "y"]
+
+
+def test_names_that_repeat_are_proposed_as_groups_that_can_be_typed(clean: Path, tmp_path: Path) -> None:
+    for path in list(clean.glob("*/*.png")):
+        shutil.copy(path, path.with_stem(f"{path.stem}_copy"))
+    done = audit(tmp_path, "data.root=set", *[f"allow.{kind}=null" for kind in ("exact_duplicates", "tiny")])
+    assert "duplicates_across_groups" in done.err
+    found = re.search(r"keep them in one part with '(data.groups=.*)' \(\d+ groups\)", done.out)
+    assert found
+    done = audit(tmp_path, "data.root=set", found[1], "allow.exact_duplicates=null", "allow.tiny=null")
+    assert done.code == 0, done.err
+    assert "Names repeat" not in done.out
+    assert_refused(audit(tmp_path, "data.root=set", "data.groups=(", "allow.tiny=null"), "is not a regular expression")
 
 
 @pytest.mark.parametrize(

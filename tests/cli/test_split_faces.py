@@ -9,12 +9,11 @@ from commands import Outcome, assert_refused, call_command
 from conftest import PROJECT, write_faces
 from facemask.data.index import index
 
+pytestmark = pytest.mark.slow
+
 
 def prepare(place: Path, *words: str) -> Outcome:
     return call_command(PROJECT / "prepare_data.py", ["task=split", *words], place, {})
-
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

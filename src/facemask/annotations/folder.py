@@ -1,7 +1,6 @@
 """The files of a data set: listed once, and found by the names that annotation files use."""
 
 import os
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -9,17 +8,12 @@ from pathlib import Path
 
 from facemask.data.index import is_hidden
 from facemask.data.pictures import is_picture_name
-from facemask.files import is_below
+from facemask.files import is_below, normal
 
 
 def bare(name: str) -> str:
     """Return the last part of a path of any system, in Unicode's normal form C."""
     return normal(name.replace("\\", "/").rpartition("/")[2])
-
-
-def normal(name: str) -> str:
-    """Return a name in Unicode's normal form C: systems store accents differently."""
-    return unicodedata.normalize("NFC", name)
 
 
 class Folder:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from facemask.annotations.folder import Folder, normal
+from facemask.annotations.folder import Folder
 from facemask.annotations.table import DIFFICULT, MISSING, AnnotatedPhoto, Box, corners_around
 from facemask.annotations.voc import head
 from facemask.errors import first_line
-from facemask.files import read_bytes
+from facemask.files import normal, read_bytes
 
 MAX_BYTES = 200_000_000  # a file may contain its photo
 BEGINNING = re.compile(rb'"shapes"\s*:')

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from facemask.annotations.folder import normal
 from facemask.annotations.table import AnnotatedPhoto
 from facemask.errors import DataError
+from facemask.files import normal
 
 
 def to_classes(

@@ -4,10 +4,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from facemask.annotations.folder import Folder, bare, normal
+from facemask.annotations.folder import Folder, bare
 from facemask.annotations.table import DIFFICULT, MISSING, AnnotatedPhoto, Box
 from facemask.errors import DataError, first_line
-from facemask.files import read_bytes
+from facemask.files import normal, read_bytes
 
 MAX_BYTES = 10_000_000
 SIDES = ("xmin", "ymin", "xmax", "ymax")

@@ -16,6 +16,7 @@ PLAIN = re.compile(r"[\w\-/%.+*@:?|,$(){}\[\]\\ ]*", re.ASCII)  # values that Hy
 FUNCTION = re.compile(r"\w+\(.*\)")  # a Hydra function, such as range(start=0,stop=3)
 SPECIAL = frozenset(",()[]{}\\")  # characters of Hydra's grammar, unless quoted
 QUOTED = "'\"[{("  # a value that starts with one of these is already quoted, or is a list, mapping or sweep
+EXPRESSIONS = ("data.groups",)  # keys whose values are regular expressions, which look like Hydra's grammar
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 # The class of a name in annotation files, of all sets or of one.
 CLASS_KEY = re.compile(r"\+*(?P<key>(sources\.[A-Za-z_]\w*\.)?classes)\.(?P<name>[^=]*)=(?P<label>.*)", re.ASCII)
@@ -76,6 +77,8 @@ def _is_group(key: str) -> bool:
 
 def _quote(word: str, is_sweep: bool) -> str:
     key, _, value = word.partition("=")
+    if key.lstrip("+") in EXPRESSIONS and value[:1] not in ("'", '"') and value != "null":
+        return f"{key}={_in_quotes(value)}"
     if PLAIN.fullmatch(value) or value[0] in QUOTED or FUNCTION.fullmatch(value):
         return word
     parts = value.split(",") if is_sweep else [value]

@@ -234,6 +234,7 @@ class FaceFolder:
     """An existing data set of face crops."""
 
     root: str = MISSING  # folder with one subfolder per class
+    groups: str | None = None  # regular expression that finds the group of an image in its file name
 
 
 @dataclass
@@ -270,6 +271,7 @@ class Allowed:
     groups_across_splits: int | None = 0  # groups with images in several splits
     tiny: int | None = 0  # images smaller than min_side
     extreme_aspect: int | None = 0  # images with an aspect ratio above max_aspect
+    flat: int | None = 0  # images that are almost black, or of one colour
     imbalance: int | None = 0  # classes with fewer images than the largest class / max_imbalance
 
 

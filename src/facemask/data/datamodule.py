@@ -44,7 +44,7 @@ DEMO_CAVEAT = (
 # Arguments with an attribute of the same name and a plain type.
 RECORDED = (
     *("name", "store_size", "batch_size", "k", "fold", "seed", "split_seed", "fraction", "test_fraction"),
-    *("min_side", "balance", "max_unreadable", "num_workers", "hint"),
+    *("min_side", "balance", "max_unreadable", "num_workers", "groups", "hint"),
 )
 UnitInterval = Annotated[float, Field(ge=0, lt=1)]
 
@@ -73,6 +73,8 @@ class FaceDataModule(LightningDataModule):
         balance: class balancing, see :func:`facemask.data.splits.balance_rows`.
         max_unreadable: maximum fraction of damaged files, in [0, 1).
         num_workers: loader processes; 0 loads in the main process.
+        groups: regular expression that finds the group of an image in its file name, see
+            :func:`facemask.data.groups.groups_from_names`; a manifest takes precedence.
         hint: where to get the data set; added to the error if it is missing.
         create: function that generates the data set at ``root`` (for the demo set).
         input_size: side of the network's input, pixels; None takes the model's.
@@ -103,6 +105,7 @@ class FaceDataModule(LightningDataModule):
         balance: Balance = "none",
         max_unreadable: UnitInterval = 0.01,
         num_workers: Annotated[int, Field(ge=0)] = 1,
+        groups: str | None = None,
         hint: str = "",
         create: Callable[[Path], None] | None = None,
         input_size: Annotated[int, Field(ge=8, le=1024)] | None = None,
@@ -115,7 +118,8 @@ class FaceDataModule(LightningDataModule):
         self.augmentation = load_augmentation(augmentation) if isinstance(augmentation, str) else augmentation
         self.k, self.fold, self.seed, self.split_seed = k, fold, seed, split_seed
         self.fraction, self.test_fraction, self.min_side = fraction, test_fraction, min_side
-        self.balance, self.max_unreadable, self.hint, self.create = balance, max_unreadable, hint, create
+        self.balance, self.max_unreadable, self.groups = balance, max_unreadable, groups
+        self.hint, self.create = hint, create
         self.teacher = teacher
         self.features: Features | None = None
         self.first_epoch = 0  # facemask.models.epoch_seed sets it when a fit is resumed
@@ -135,7 +139,7 @@ class FaceDataModule(LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         """Read the tables and select the fold; for ``test`` and ``predict`` also decode the test part."""
         if self.samples is None:
-            table = hold_out_test(index(self.root, self.hint), self.test_fraction, self.split_seed)
+            table = hold_out_test(index(self.root, self.hint, groups=self.groups), self.test_fraction, self.split_seed)
             self.class_names: list[str] = sorted(table["label"].unique())
             self.test_samples = table[table["split"] == "test"]  # not decoded here: training does not use it
             train = subset(table[table["split"] == "train"], self.fraction, self.split_seed)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from facemask.data.groups import groups_from_names
 from facemask.data.pictures import is_picture_name, open_image
 from facemask.errors import DataError
-from facemask.files import from_cell, relative_to_cwd
+from facemask.files import from_cell, normal, relative_to_cwd
 
 LAYOUT = "expected ROOT/CLASS/** or ROOT/train/CLASS/** with ROOT/test/CLASS/**, one folder a class"
 MANIFEST = "manifest.csv"
@@ -27,7 +28,7 @@ PART_OF_FOLDER = {folder: part for part, folders in PARTS.items() for folder in 
 SPLIT_OF_FOLDER = {folder: "train" if part == "val" else part for folder, part in PART_OF_FOLDER.items()}
 
 
-def index(root: Path, hint: str = "", for_training: bool = True) -> pd.DataFrame:
+def index(root: Path, hint: str = "", for_training: bool = True, groups: str | None = None) -> pd.DataFrame:
     """List the images of a data set.
 
     Args:
@@ -36,6 +37,7 @@ def index(root: Path, hint: str = "", for_training: bool = True) -> pd.DataFrame
             folders.
         hint: where to get this data set; added to the error if it is missing.
         for_training: require at least two classes and a training part; evaluation needs neither.
+        groups: regular expression that finds the group of an image in its file name, if the manifest does not give it.
 
     Returns:
         One row per image, sorted by path: ``path`` (below root, with forward slashes), ``label`` (class name),
@@ -43,6 +45,7 @@ def index(root: Path, hint: str = "", for_training: bool = True) -> pd.DataFrame
         ``split`` (``train``, ``test``, or empty if the set does not define it).
 
     Raises:
+        ConfigError: groups is no regular expression.
         DataError: root is missing, holds no image, only one class or an empty class, or the manifest contradicts it.
     """
     if not root.is_dir():
@@ -50,7 +53,12 @@ def index(root: Path, hint: str = "", for_training: bool = True) -> pd.DataFrame
     folders = _class_folders(root, for_training)
     if for_training:
         _check_level(root, [folder for folder, _, _ in folders])
-    rows = [(path, label, path, split) for folder, label, split in folders for path in images_below(folder, root)]
+    rows = [
+        (path, label, path, split)
+        for folder, label, split in folders
+        for path in images_below(folder, root)
+        if is_text(path)
+    ]
     if not rows:
         raise DataError(f"data.root={root} contains no images in class folders; {hint or LAYOUT}.{_meant(root)}")
     table = pd.DataFrame(rows, columns=["path", "label", "group", "split"], dtype=str)
@@ -60,10 +68,45 @@ def index(root: Path, hint: str = "", for_training: bool = True) -> pd.DataFrame
             "or out of the data set."
         )
     folders = [folder for folder in folders if folder[1] != UNLABELLED]  # an empty folder is left over from sorting
+    _check_capitals(root, folders)
     _check_classes(table, folders, root, at_least=2 if for_training else 1)
     if (root / MANIFEST).is_file():
         table = _apply_manifest(table, root / MANIFEST)
+    if groups is not None:
+        found = pd.Series(groups_from_names(table["path"].tolist(), groups), dtype=object)
+        is_new = (table["group"] == table["path"]) & found.notna()
+        table["group"] = table["group"].mask(is_new, found)
     return table.sort_values("path", ignore_index=True)
+
+
+def left_out(root: Path) -> list[str]:
+    """Return a sentence for each kind of image below a data set that :func:`index` leaves out.
+
+    These are images beside the class folders, and those whose names are not text.
+    """
+    folders = [root, *(f for f in _subfolders(root) if f.name.lower() in SPLIT_OF_FOLDER)]
+    notes = []
+    for folder in folders:
+        loose = [file.name for file in _files(folder) if is_picture_name(file.name)]
+        if loose:
+            where = f"{folder.relative_to(root)}/" if folder != root else "the folder itself"
+            has, are, s = ("have", "are", "s") if len(loose) > 1 else ("has", "is", "")
+            notes.append(f"{len(loose):,} image{s} in {where} {has} no class, and {are} not used.")
+    names = [path for folder, _, _ in _class_folders(root, False) for path in images_below(folder, root)]
+    if unreadable := [name for name in names if not is_text(name)]:
+        first = os.fsencode(unreadable[0]).decode(errors="backslashreplace")
+        n = f"{len(unreadable):,} image name{'s' * (len(unreadable) > 1)}"
+        notes.append(f"{n} cannot be used, not being UTF-8; rename {first}")
+    return notes
+
+
+def is_text(name: str) -> bool:
+    """Return whether a file name is valid in UTF-8, so that tables and reports can contain it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _class_folders(root: Path, for_training: bool) -> list[tuple[Path, str, str]]:
@@ -137,6 +180,19 @@ def _check_classes(table: pd.DataFrame, folders: list[tuple[Path, str, str]], ro
         )
 
 
+def _check_capitals(root: Path, folders: Sequence[tuple[Path, str, str]]) -> None:
+    """Raise if two class folders differ only in capital letters: one class would become two."""
+    names: dict[str, Path] = {}
+    for folder, label, split in sorted(folders, key=lambda each: each[2] == "test"):
+        other = names.setdefault(normal(label).casefold(), folder)
+        if other.name != label:
+            raise DataError(
+                f"{folder.relative_to(root)} of data.root={root} would be a class of its own"
+                f"{', without training images' * (split == 'test')}, because {other.relative_to(root)} is written "
+                f"differently; did you mean {other.name}? Give both folders the same name."
+            )
+
+
 def _check_level(root: Path, folders: Sequence[Path]) -> None:
     """Raise if the classes are one folder below: those of a mask are, and these are not."""
     if any(CLASS_WORDS.search(folder.name) for folder in folders):
@@ -199,7 +255,7 @@ def read_manifest(file: Path) -> pd.DataFrame:
     for name in manifest["file"]:
         if name.startswith("/") or ".." in name.split("/"):
             raise DataError(f"{file} names {name!r}, which is not below its folder; remove the row.")
-    if (twice := manifest["file"].duplicated()).any():
+    if (twice := manifest["file"].map(normal).duplicated()).any():
         raise DataError(f"{file} lists {manifest['file'][twice].iloc[0]} twice; keep one row per file.")
     return manifest
 
@@ -214,13 +270,13 @@ def manifest_with(root: Path, table: pd.DataFrame, column: str) -> pd.DataFrame:
     """
     file = root / MANIFEST
     manifest = read_manifest(file) if file.is_file() else pd.DataFrame({"file": table["path"]})
-    values = manifest["file"].map(table.set_index("path")[column])
+    values = manifest["file"].map(normal).map(table.set_index(table["path"].map(normal))[column])
     return manifest.assign(**{column: values.fillna(manifest.get(column, ""))})
 
 
 def _apply_manifest(table: pd.DataFrame, file: Path) -> pd.DataFrame:
     manifest = read_manifest(file)
-    rows = manifest.set_index("file").reindex(table["path"])
+    rows = manifest.set_index(manifest["file"].map(normal)).drop(columns="file").reindex(table["path"].map(normal))
     unlisted = table["path"][rows.isna().all(axis=1).to_numpy()] if len(rows.columns) else table["path"][:0]
     if len(unlisted):
         raise DataError(

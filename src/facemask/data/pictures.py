@@ -84,7 +84,7 @@ def stored_size(path: Path) -> tuple[int, int, int]:
 
 
 def read_image(path: Path) -> Pixels:
-    """Decode an image file: palette, alpha (over black), CMYK, 16 bit, EXIF orientation.
+    """Decode an image file: palette, alpha (over black), CMYK, EXIF orientation; 10 to 16 bits by their own range.
 
     Returns:
         uint8[h, w, 3], RGB.
@@ -113,7 +113,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode == "I":  # Pillow would clip 16-bit values to 255 instead of scaling
         deep = np.asarray(image)
         deep = deep if deep.dtype == np.uint16 else deep.clip(0, 65535)
-        return Image.fromarray((deep // 257).astype(np.uint8)).convert("RGB")
+        # Cameras store 10, 12 or 14 bits in 16: by the range that the file could have, they would be almost black.
+        bits = max(8, int(deep.max()).bit_length())
+        return Image.fromarray((deep.astype(np.uint32) * 255 // (2**bits - 1)).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:  # colours under transparent pixels are arbitrary
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image).convert("RGB")

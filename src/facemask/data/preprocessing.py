@@ -154,6 +154,14 @@ def square(crop: Pixels, size: int) -> Pixels:
     return canvas
 
 
+def unpadded(image: Pixels, width: int, height: int) -> Pixels:
+    """Return the part of the result of :func:`square` that shows a crop of this size, a view; empty for no crop."""
+    size, side = len(image), max(width, height, 1)
+    inner_width, inner_height = (min(size, max(bool(n), round(n * size / side))) for n in (width, height))
+    top, left = (size - inner_height) // 2, (size - inner_width) // 2
+    return image[top : top + inner_height, left : left + inner_width]
+
+
 def shrink(image: Pixels, longest_side: float) -> Pixels:
     """Reduce an image, uint8[h, w, 3], to a longest side in pixels; a smaller image is returned unchanged."""
     height, width = image.shape[:2]

@@ -21,7 +21,7 @@ from facemask.data.preprocessing import Pixels, square
 from facemask.errors import DataError
 from facemask.terminal import SafeConsole
 
-FORMAT = 1  # increment when the stored pixels of an unchanged file change
+FORMAT = 2  # increment when the stored pixels of an unchanged file change
 CHUNK = 512  # images decoded ahead of the writer; bounds memory
 SMALL = 20_000  # mean file size, bytes, below which decoding in threads is slower than in one
 IMAGES, SAMPLES, DIGEST = "images.npy", "samples.parquet", "sha256"

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from rich.console import Console
 from scipy.sparse import coo_matrix
@@ -14,7 +16,9 @@ from scipy.sparse.csgraph import connected_components
 
 from facemask.config.schemas import AuditConfig
 from facemask.data.duplicates import SIDE, near_duplicates
-from facemask.data.index import MANIFEST, index, manifest_with
+from facemask.data.groups import groups_from_names, propose_groups
+from facemask.data.index import MANIFEST, index, left_out, manifest_with
+from facemask.data.preprocessing import Pixels, unpadded
 from facemask.data.store import open_store
 from facemask.files import read_bytes, relative_to_cwd, to_csv, write_atomically
 from facemask.preparation.defects import find_defects
@@ -22,6 +26,7 @@ from facemask.preparation.result import TaskResult
 from facemask.reports.terminal import print_table
 
 FINDINGS, JSON = "findings.csv", "audit.json"
+Sizes = npt.NDArray[np.int64]
 MAX_FILE = 1_000_000_000  # bytes, of an image
 
 
@@ -37,6 +42,7 @@ class Audit(TaskResult):
         allowed: maximum number of findings of each kind; None for any number.
         n_groups: number of groups.
         classes: number of images per class.
+        notes: sentences about images that are not used, and about names that repeat.
     """
 
     folder: Path
@@ -46,6 +52,7 @@ class Audit(TaskResult):
     allowed: Mapping[str, int | None]
     n_groups: int
     classes: Mapping[str, int]
+    notes: Sequence[str] = ()
 
     @property
     def too_many(self) -> dict[str, int]:
@@ -76,6 +83,7 @@ class Audit(TaskResult):
             for kind, file, label, other, detail in first.to_numpy()
         ]
         where = relative_to_cwd(self.folder)
+        notes += self.notes
         notes.append(f"All findings: {where}/{FINDINGS}; as JSON: {where}/{JSON}")
         console.print("\n".join(notes), soft_wrap=True, highlight=False, markup=False)
 
@@ -87,9 +95,10 @@ def audit(config: AuditConfig, folder: Path) -> Audit:
         FaceMaskError: the data set cannot be read.
     """
     root = Path(config.data.root).expanduser()
-    table = index(root, for_training=False)
+    table = index(root, for_training=False, groups=config.data.groups)
     store = open_store(root, table["path"].tolist(), SIDE, Path(config.data.store_dir).expanduser())
     table = table.assign(**{name: store.samples[name].to_numpy() for name in ("width", "height", "error")})
+    table = table.assign(**_brightness(store.images, table["width"].to_numpy(), table["height"].to_numpy()))
     table["digest"] = [_digest(root / path) for path in table["path"]]
     limits = {"min_side": config.min_side, "max_aspect": config.max_aspect, "max_imbalance": config.max_imbalance}
     near = near_duplicates(store.images)
@@ -100,7 +109,7 @@ def audit(config: AuditConfig, folder: Path) -> Audit:
     found, allowed = findings["finding"].value_counts(), dict(vars(config.allow))
     counts = {kind: int(found.get(kind, 0)) for kind in allowed}
     classes = {str(label): int(n) for label, n in table["label"].value_counts().items()}
-    result = Audit(folder, root, findings, counts, allowed, table["group"].nunique(), classes)
+    result = Audit(folder, root, findings, counts, allowed, table["group"].nunique(), classes, _notes(table, root))
     facts = {
         "data": {"root": str(root), "n": len(table), "groups": result.n_groups},
         "classes": classes,
@@ -113,6 +122,22 @@ def audit(config: AuditConfig, folder: Path) -> Audit:
     write_atomically(folder / FINDINGS, to_csv(findings))
     write_atomically(folder / JSON, json.dumps(facts, indent=2) + "\n")
     return result
+
+
+def _brightness(images: Pixels, widths: Sizes, heights: Sizes) -> dict[str, list[float]]:
+    """Return the maximum and the standard deviation of each image's grey values, without its padding.
+
+    Args:
+        images: uint8[N, S, S, 3], images shrunk to fit and padded to squares.
+        widths: width of each image file, pixels.
+        heights: height of each image file, pixels.
+    """
+    found: dict[str, list[float]] = {"brightest": [], "contrast": []}
+    for image, width, height in zip(images, widths, heights, strict=True):
+        grey = unpadded(image, int(width), int(height)).mean(axis=2)
+        found["brightest"].append(float(grey.max(initial=0)))
+        found["contrast"].append(float(grey.std()) if grey.size else 0.0)
+    return found
 
 
 def joined_groups(table: pd.DataFrame, near: pd.DataFrame) -> list[str]:
@@ -135,6 +160,20 @@ def joined_groups(table: pd.DataFrame, near: pd.DataFrame) -> list[str]:
     component = connected_components(links, directed=False)[1]
     joined = pd.Series(names).groupby(component).transform("first")
     return [str(name) for name in joined.to_numpy()[codes]]
+
+
+def _notes(table: pd.DataFrame, root: Path) -> list[str]:
+    notes = left_out(root)
+    has_groups = (table["group"] != table["path"]).any()
+    if not has_groups and (pattern := propose_groups(table)):
+        names = pd.Series(groups_from_names(table["path"].tolist(), pattern))
+        n, first = names.nunique(), names.index[names == names.mode()[0]][:2]
+        alike = " and ".join(PurePosixPath(table["path"].iloc[i]).name for i in first)
+        notes.append(
+            f"Names repeat, as {alike} do: if these show one face, keep them in one part with "
+            f"{shlex.quote(f'data.groups={pattern}')} ({n:,} groups)."
+        )
+    return notes
 
 
 def _digest(file: Path) -> str:

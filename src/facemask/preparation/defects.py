@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+DARK, FLAT = 24, 2.0  # brightest value and standard deviation below which nothing can be seen, of 255
 PAIRS = ("exact_duplicates", "near_duplicates")
 COLUMNS = ["finding", "file", "label", "split", "group", "other", "other_label", "other_split", "other_group", "detail"]
 
@@ -17,7 +18,8 @@ def find_defects(
 
     Args:
         table: an index with ``width`` and ``height`` in pixels, ``error`` (empty for readable files) and ``digest`` (of
-            the file's bytes).
+            the file's bytes) and ``brightest`` and ``contrast`` (maximum and standard deviation of the grey values,
+            0 to 255).
         near: pairs of near-duplicates: ``first`` and ``second`` (rows of the table), ``bits`` and ``correlation``.
         min_side: images with a shorter side are tiny, pixels.
         max_aspect: maximum ratio of the longer to the shorter side.
@@ -40,6 +42,7 @@ def find_defects(
         _pairs("duplicates_across_groups", one, other, pairs, one["group"] != other["group"]),
         _torn_groups(table),
         *_odd_shapes(whole, min_side, max_aspect),
+        _flat(whole),
         _imbalance(whole, max_imbalance),
     ]
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)[COLUMNS].fillna("")
@@ -93,6 +96,13 @@ def _odd_shapes(whole: pd.DataFrame, min_side: int, max_aspect: float) -> Iterat
     size = whole["width"].astype(str) + " x " + whole["height"].astype(str) + " pixels"
     yield _findings("tiny", whole[shorter < min_side], size)
     yield _findings("extreme_aspect", whole[longer > max_aspect * shorter], size)
+
+
+def _flat(whole: pd.DataFrame) -> pd.DataFrame:
+    """Return one finding per image in which nothing can be seen."""
+    rows = whole[(whole["brightest"] < DARK) | (whole["contrast"] < FLAT)]
+    detail = [f"brightest {b:.0f}, contrast {c:.1f} of 255" for b, c in rows[["brightest", "contrast"]].to_numpy()]
+    return _findings("flat", rows, pd.Series(detail, rows.index, dtype=str))
 
 
 def _imbalance(whole: pd.DataFrame, at_most: float) -> pd.DataFrame:

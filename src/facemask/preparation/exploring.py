@@ -56,7 +56,7 @@ def explore(config: ExploreConfig, folder: Path) -> Explored:
     data: FaceDataModule = config.data.build()  # both are built first, so that errors appear before images are decoded
     if data.create is not None:
         data.create(data.root)
-    whole = hold_out_test(index(data.root, data.hint), data.test_fraction, config.split_seed)
+    whole = hold_out_test(index(data.root, data.hint, groups=data.groups), data.test_fraction, config.split_seed)
     store = open_store(data.root, whole["path"].tolist(), data.store_size, data.store_dir)
     unreadable = check_readable(store, data.max_unreadable)
     rows = whole.assign(row=range(len(whole)), width=store.samples["width"], height=store.samples["height"])

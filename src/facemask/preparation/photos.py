@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from facemask.data.index import images_below, part_of_folder
+from facemask.data.index import images_below, is_text, part_of_folder
 from facemask.errors import DataError
 
 LONGEST = 200  # bytes of a stem; file systems allow 255 for a name
@@ -83,7 +83,10 @@ def name_photos(
         full = f"{source}/{name}" if source else name
         split, label = _split_and_label(PurePosixPath(name).parts[:-1], source)
         label = label if have_labels else ""
-        photo = Photo(full, file, parts.get(file) or split, label, source, errors.get(file, ""))
+        error = errors.get(file, "")
+        if not is_text(full):
+            full, error = os.fsencode(full).decode(errors="backslashreplace"), "its name is not UTF-8; rename it"
+        photo = Photo(full, file, parts.get(file) or split, label, source, error)
         other = photos.setdefault(photo.stem, photo)
         if other is not photo and not (other.file.exists() and file.exists() and other.file.samefile(file)):
             raise DataError(

@@ -63,7 +63,7 @@ def split(config: SplitConfig) -> Parts:
         FaceMaskError: the set cannot be read or split, or the output exists.
     """
     root = Path(config.data.root).expanduser()
-    table = index(root, for_training=False)
+    table = index(root, for_training=False, groups=config.data.groups)
     if config.again:
         table = table.assign(split="")
     has_own_test = bool((table["split"] == "test").any())

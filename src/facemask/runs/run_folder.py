@@ -145,15 +145,15 @@ def read_config(folder: Path) -> TrainConfig:
         ) from error
     except (OSError, ValueError) as error:
         raise RunError(f"{file} cannot be read: {first_line(error)}.") from error
-    return copy.deepcopy(_parse_config(text, file))
+    return copy.deepcopy(_parse_config(text, file, TrainConfig))
 
 
 @lru_cache(maxsize=1024)  # a sweep reads the configurations of all its runs again after each job
-def _parse_config(text: str, file: Path) -> TrainConfig:
+def _parse_config(text: str, file: Path, schema: type[TrainConfig]) -> TrainConfig:
     settings = _parse_settings(text, file)
     check_plain(settings, file)
     try:
-        config = read_typed(TrainConfig, settings)
+        config = read_typed(schema, settings)
     except ConfigError as error:
         raise RunError(f"{file} is damaged: {error}") from error
     for key in ("data", "model"):

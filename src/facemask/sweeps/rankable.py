@@ -11,7 +11,10 @@ from facemask.errors import ConfigError
 from facemask.sweeps.configurations import asked_folds, gather
 
 # Keys that decide on which images a run is validated, and by which metric runs are ranked.
-RANKING_KEYS = ("monitor", "k", "split_seed", "data.root", "data.fraction", "data.test_fraction", "data.min_side")
+RANKING_KEYS = (
+    *("monitor", "k", "split_seed", "data.root", "data.fraction", "data.test_fraction", "data.min_side"),
+    "data.groups",
+)
 
 
 def check_rankable(config: DictConfig, folder: Path) -> str | None:

@@ -10,6 +10,7 @@ from facemask.config.component import network_name
 from facemask.config.schemas import TrainConfig
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.duplicates import near_duplicates
+from facemask.data.index import MANIFEST, left_out
 from facemask.models.weights import without_digest
 from facemask.training.parts import Model
 
@@ -39,6 +40,7 @@ def training_facts(config: TrainConfig, data: FaceDataModule, model: Model, devi
         f"model: {network_name(config.model)}, input {model.preprocessing.input_size} pixels "
         f"(images stored at {data.store_size}), initial weights: {without_digest(model.initial.source)}; {place}",
     ]
+    lines += [f"note: {note}" for note in left_out(data.root)]
     if warning := _straddling(data):
         lines.append(f"warning: {warning}")
     if model.preprocessing.caveat:
@@ -51,7 +53,12 @@ def _groups(data: FaceDataModule) -> str:
     groups = data.samples["group"]
     if (groups == data.samples["path"]).all():
         return "none known: images of one photo or person may be on both sides of a split"
-    return f"{groups.nunique():,} for {len(groups):,} images, from manifest.csv; each is in one part only"
+    return f"{groups.nunique():,} for {len(groups):,} images, from {_origin(data)}; each is in one part only"
+
+
+def _origin(data: FaceDataModule) -> str:
+    names = [f"data.groups={data.groups}"] if data.groups else []
+    return " and ".join([*[MANIFEST] * (data.root / MANIFEST).is_file(), *names])
 
 
 def _straddling(data: FaceDataModule) -> str:

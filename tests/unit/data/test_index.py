@@ -1,11 +1,13 @@
 """A folder becomes the right table, or the error names what is wrong with it."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from conftest import write_faces
-from facemask.data.index import index
+from facemask.data.index import index, left_out
 from facemask.errors import DataError
 
 
@@ -141,3 +143,51 @@ def test_names_of_sets_are_not_taken_for_classes(tmp_path: Path) -> None:
     write_faces(tmp_path / "persons/mask", {"ann": 1, "bob": 1})
     write_faces(tmp_path / "persons/no_mask", {"ann": 1, "bob": 1})
     assert set(index(tmp_path / "persons")["label"]) == {"mask", "no_mask"}
+
+
+def test_names_give_groups_where_the_manifest_does_not(tmp_path: Path) -> None:
+    write_faces(tmp_path, {"a": 3, "b": 2})
+    (tmp_path / "manifest.csv").write_text("file,photo\na/000.png,p1\na/001.png,\na/002.png,\nb/000.png,\nb/001.png,\n")
+    table = index(tmp_path, groups=r"^0*([01])\.")
+    assert table["group"].tolist() == ["p1", "1", "a/002.png", "0", "1"]
+
+
+def test_a_manifest_may_write_accents_in_another_form(tmp_path: Path) -> None:
+    for label in ("a", "b"):
+        write_faces(tmp_path, {label: 1})
+        (tmp_path / label / "000.png").rename(tmp_path / label / "\u00e9.png")
+    (tmp_path / "manifest.csv").write_text("file,photo\na/e\u0301.png,p1\nb/e\u0301.png,p2\n", encoding="utf-8")
+    assert index(tmp_path)["group"].tolist() == ["p1", "p2"]
+
+
+def test_capitals_do_not_make_another_class(tmp_path: Path) -> None:
+    write_faces(tmp_path / "train", {"Mask": 2, "No_Mask": 2})
+    write_faces(tmp_path / "test", {"mask": 2, "no_mask": 2})
+    expected = r"test/mask of .* would be a class of its own, without training images, .*; did you mean Mask\?"
+    with pytest.raises(DataError, match=expected):
+        index(tmp_path)
+    write_faces(tmp_path / "train", {"no_mask": 2})
+    (tmp_path / "test/mask").rename(tmp_path / "test/Mask")
+    with pytest.raises(DataError, match=r"train/no_mask of .* because train/No_Mask is written differently"):
+        index(tmp_path)
+
+
+def test_images_that_are_left_out_are_counted(tmp_path: Path) -> None:
+    write_faces(tmp_path / "train", {"a": 2, "b": 2})
+    assert left_out(tmp_path) == []
+    (tmp_path / "test").mkdir()
+    for place in ("test/1.jpg", "test/2.png", "test/._1.jpg", "test/notes.txt", "cover.webp"):
+        (tmp_path / place).write_bytes((tmp_path / "train/a/000.png").read_bytes())
+    assert left_out(tmp_path) == [
+        "1 image in the folder itself has no class, and is not used.",
+        "2 images in test/ have no class, and are not used.",
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_not_utf8_is_named_and_not_used(tmp_path: Path) -> None:
+    write_faces(tmp_path, {"a": 2, "b": 2})
+    name = os.fsencode(tmp_path / "a") + b"/\xc4\xe3.png"
+    os.rename(tmp_path / "a/000.png", name)
+    assert index(tmp_path)["path"].tolist() == ["a/001.png", "b/000.png", "b/001.png"]
+    assert left_out(tmp_path) == ["1 image name cannot be used, not being UTF-8; rename a/\\xc4\\xe3.png"]

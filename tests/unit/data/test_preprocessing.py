@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from facemask.data.pictures import read_image
-from facemask.data.preprocessing import Preprocessing, square
+from facemask.data.preprocessing import Preprocessing, square, unpadded
 from facemask.errors import DataError
 
 RED = (200, 30, 40)
@@ -39,6 +39,22 @@ def test_a_wrong_suffix_does_not_matter(tmp_path: Path) -> None:
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
     Image.fromarray(np.array([[0, 257 * 100, 65535]], np.uint16)).save(tmp_path / "x.png")
     assert read_image(tmp_path / "x.png")[0, :, 0].tolist() == [0, 100, 255]
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_fewer_bits_in_a_deep_file_are_scaled_by_their_own_range(tmp_path: Path, bits: int) -> None:
+    largest = 2**bits - 1
+    Image.fromarray(np.array([[0, round(largest * 0.4), largest]], np.uint16)).save(tmp_path / "x.png")
+    assert read_image(tmp_path / "x.png")[0, :, 0].tolist() == pytest.approx([0, 102, 255], abs=1)
+
+
+def test_padding_is_taken_away_again() -> None:
+    for height, width in ((10, 40), (40, 10), (64, 64), (200, 3), (3, 200), (1, 1)):
+        image = np.full((height, width, 3), 200, np.uint8)
+        inner = unpadded(square(image, 64), width, height)
+        assert inner.min() == 200
+        assert np.count_nonzero(square(image, 64)) == inner.size
+    assert unpadded(np.zeros((64, 64, 3), np.uint8), 0, 0).size == 0
 
 
 def test_transparent_pixels_are_black(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_audit_returns_findings_and_fails_by_what_is_allowed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = write_faces(tmp_path / "set", {"mask": 4, "no_mask": 3})
-    data = AuditedFaces(str(root), str(tmp_path / "store"))
+    data = AuditedFaces(str(root), store_dir=str(tmp_path / "store"))
     config = AuditConfig(data=data, min_side=13, allow=Allowed(tiny=None, near_duplicates=None))
     result, shown = run(config, tmp_path / "audit", capsys)
     assert isinstance(result, Audit)

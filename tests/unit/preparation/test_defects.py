@@ -21,6 +21,8 @@ def faces(n: int, **changed: list[Any]) -> pd.DataFrame:
             "height": 24,
             "error": "",
             "digest": [f"d{i}" for i in range(n)],
+            "brightest": 200.0,
+            "contrast": 40.0,
         }
     )
     return table.assign(**changed)
@@ -86,3 +88,10 @@ def test_shapes_and_counts_are_checked_against_limits() -> None:
     assert found[["finding", "file", "label", "detail"]].to_numpy().tolist() == [
         ["imbalance", "", "c", "1 images; a has 20"]
     ]
+
+
+def test_images_in_which_nothing_can_be_seen_are_flat() -> None:
+    table = faces(4, brightest=[23.0, 200.0, 200.0, 9.0], contrast=[8.0, 1.9, 8.0, 0.0], error=["", "", "", "damaged"])
+    found = find_defects(table, NONE, **LIMITS)
+    assert kinds(found) == {"flat": 2, "unreadable": 1}
+    assert found["detail"].tolist()[1:] == ["brightest 23, contrast 8.0 of 255", "brightest 200, contrast 1.9 of 255"]

@@ -134,8 +134,8 @@ def test_it_is_the_same_run_after_a_key_was_added_to_the_schema(monkeypatch: pyt
 class NewerData(datamodule.FaceDataModule):
     """The data module with an argument that it does not have yet."""
 
-    def __init__(self, root: str, jitter: float = 0.5, **others: object) -> None:
-        super().__init__(root, **others)  # type: ignore[arg-type]
+    def __init__(self, root: str, jitter: float = 0.5, groups: str | None = None, **others: object) -> None:
+        super().__init__(root, groups=groups, **others)  # type: ignore[arg-type]
 
 
 @needs_cpu
