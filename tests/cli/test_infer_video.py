@@ -79,6 +79,14 @@ def test_a_video_is_written_with_all_frames_and_a_list_of_events(place: Path) ->
     assert "both/events.jsonl" in done.err
 
 
+def test_events_on_standard_output_can_be_read_by_another_program(place: Path) -> None:
+    done = infer(place, "source=face.mp4", "sink=events", "sink.events.path=-", "hydra.run.dir=piped")
+    assert done.code == 0, done.err
+    assert [json.loads(line)["frame"] for line in done.out.splitlines()] == list(range(N_FRAMES))
+    assert f"face.mp4: {N_FRAMES} frames in" in done.err
+    assert not (place / "piped").exists()
+
+
 def test_a_checkpoint_predicts_the_same_as_its_run(place: Path) -> None:
     for run in ("run", "run/fold-0/best.ckpt"):
         done = infer(place, f"run={run}", "source=face.mp4", "sink=events", f"hydra.run.dir=of_{Path(run).stem}")

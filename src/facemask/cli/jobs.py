@@ -105,13 +105,15 @@ def infer_video(config: DictConfig) -> None:
 
     typed, folder = resolve_video(config), output_folder()
     from facemask.video.label import label_video
+    from facemask.video.sinks.events import STANDARD_OUTPUT
     from facemask.video.tally import show
 
     try:
         tally = label_video(typed, folder)
     finally:
         remove_if_empty(folder)
-    show(tally, SafeConsole())
+    has_events = any(node.get("path") in STANDARD_OUTPUT for node in typed.sink.values())  # for another program
+    show(tally, SafeConsole(stderr=has_events))
     if tally.is_interrupted:
         raise KeyboardInterrupt
 

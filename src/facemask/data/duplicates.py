@@ -1,5 +1,7 @@
 """Near-duplicate images, which must not be on both sides of a split."""
 
+from typing import Any
+
 import imagehash
 import numpy as np
 import numpy.typing as npt
@@ -55,8 +57,13 @@ def near_duplicates(first: Pixels, second: Pixels | None = None) -> pd.DataFrame
 
 
 def correlation(one: Pixels, other: Pixels) -> float:
-    """Return the correlation of the grey values of two images; 0 if one of them is constant."""
-    a, b = (np.asarray(image, dtype=np.float64).mean(axis=2).ravel() for image in (one, other))
+    """Return the correlation of the grey values of two images, uint8[H, W, 3]; 0 if one of them is constant."""
+    return grey_correlation(*(np.asarray(image, dtype=np.float64).mean(axis=2) for image in (one, other)))
+
+
+def grey_correlation(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
+    """Do the same for grey images, [H, W]."""
+    a, b = (np.asarray(image, dtype=np.float64).ravel() for image in (one, other))
     a, b = a - a.mean(), b - b.mean()
     norm = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / norm if norm > 0 else 0.0

@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from facemask.video.pipeline import Pipeline
 from facemask.video.scene import Scene
 from facemask.video.sinks.sink import Sink
 from facemask.video.smoothing import Smoother
-from facemask.video.sources.opening import open_source
+from facemask.video.sources.opening import open_sources
 from facemask.video.sources.source import Source
 from facemask.video.tally import Tally
 
@@ -34,14 +34,14 @@ BLUR = "blur"
 
 
 def label_video(config: InferVideoConfig, folder: Path) -> Tally:
-    """Label the faces of a source and pass its frames to the sinks.
+    """Label the faces of a source, or of several in turn, and pass their frames to the sinks.
 
     Ctrl-C, SIGTERM and ``config.seconds`` end the source after the current frame, so that files are complete. A second
     Ctrl-C ends immediately.
 
     Args:
         config: validated configuration from :func:`facemask.config.checks.video.resolve_video`.
-        folder: output folder of sinks without a path; created when needed.
+        folder: output folder of sinks without a path, created when needed; each of several sources has a subfolder.
 
     Returns:
         Counts of frames, faces and labels, and timings.
@@ -54,18 +54,30 @@ def label_video(config: InferVideoConfig, folder: Path) -> Tally:
     def say(sentence: str) -> None:
         aside.print(sentence, soft_wrap=True, highlight=False, markup=False)
 
-    source = open_source(config.source, say, config.live, config.loop, config.reconnect)
+    sources = open_sources(config.source, say, config.live, config.loop, config.reconnect)
     sinks, pipeline = build_sinks(config.sink), build_pipeline(config)
     if caveat := pipeline.classifier.preprocessing.caveat:
         say(f"note: the model was {caveat}")
-    tally = Tally(source.name, source.is_stills, source.is_live, stages=pipeline.stopwatch)
-    with _end_on_signals(source) as interrupted, _end_after(config.seconds, source), ExitStack() as stack:
-        stack.enter_context(private_files(config.private, folder))
-        for sink in sinks:
-            stack.callback(sink.end)
-            sink.begin(source, folder, say)
-        _label(source, pipeline, sinks, config, tally, aside)
-    tally.is_interrupted = interrupted.is_set() and not source.is_live  # a live source can only end by a signal
+    is_stills, is_live = all(source.is_stills for source in sources), any(source.is_live for source in sources)
+    name = sources[0].name if len(sources) == 1 else f"{len(sources)} sources"
+    tally = Tally(name, is_stills, is_live, stages=pipeline.stopwatch)
+    with (
+        private_files(config.private, folder),
+        _end_on_signals(sources) as interrupted,
+        _end_after(config.seconds, sources) as is_over,
+    ):
+        for number, source in enumerate(sources):
+            place = folder if len(sources) == 1 else folder / Path(source.name).stem
+            sinks = sinks if number == 0 else build_sinks(config.sink)
+            with ExitStack() as stack:
+                for sink in sinks:
+                    stack.callback(sink.end)
+                    sink.begin(source, place, say)
+                _label(source, pipeline, sinks, config, tally, aside)
+            pipeline.forget()
+            if interrupted.is_set() or is_over.is_set() or any(sink.wants_end for sink in sinks):
+                break
+    tally.is_interrupted = interrupted.is_set() and not is_live  # a live source can only end by a signal
     return tally
 
 
@@ -101,31 +113,39 @@ def build_pipeline(config: InferVideoConfig) -> Pipeline:
 
 
 @contextmanager
-def _end_on_signals(source: Source) -> Iterator[threading.Event]:
-    """Let SIGINT and SIGTERM end the source; yield an event that they set. Main thread only."""
+def _end_on_signals(sources: Sequence[Source]) -> Iterator[threading.Event]:
+    """Let SIGINT and SIGTERM end the sources; yield an event that they set. Main thread only."""
     interrupted = threading.Event()
 
     def end(*_: object) -> None:
         if interrupted.is_set():
             raise KeyboardInterrupt
         interrupted.set()
-        source.ended.set()
+        for source in sources:
+            source.ended.set()
 
     with handled([signal.SIGINT, signal.SIGTERM], end):
         yield interrupted
 
 
 @contextmanager
-def _end_after(seconds: float | None, source: Source) -> Iterator[None]:
-    """End the source after some seconds; None for never."""
+def _end_after(seconds: float | None, sources: Sequence[Source]) -> Iterator[threading.Event]:
+    """End the sources after some seconds, None for never; yield an event that is then set."""
+    is_over = threading.Event()
     if seconds is None:
-        yield
+        yield is_over
         return
-    timer = threading.Timer(seconds, source.ended.set)
+
+    def end() -> None:
+        is_over.set()
+        for source in sources:
+            source.ended.set()
+
+    timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield is_over
     finally:
         timer.cancel()
 
@@ -135,7 +155,8 @@ def _label(
 ) -> None:
     is_watched = any(sink.is_watched for sink in sinks)
     is_paced = is_watched and not source.is_live and not source.is_stills
-    pacer, rate, start = Pacer(), Rate(), time.monotonic()
+    pacer, rate, start = Pacer(), Rate(), time.monotonic() - tally.seconds
+    n_dropped = tally.n_dropped
     is_endless = source.is_live or config.loop
     with Capture(source) as capture:
         total = source.n_frames or None
@@ -152,6 +173,7 @@ def _label(
                     sink.write(scene)
             now = time.monotonic()
             tally.count(faces, now - frame.read_at)
-            tally.n_dropped, tally.n_tracks, tally.seconds = capture.n_dropped, n_tracks, now - start
+            tally.n_tracks, tally.seconds = n_tracks, now - start
+            tally.n_dropped = n_dropped + capture.n_dropped
             if any(sink.wants_end for sink in sinks):
                 return

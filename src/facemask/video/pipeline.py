@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from facemask.data.duplicates import grey_correlation
 from facemask.data.preprocessing import Pixels
 from facemask.detection.crop import cut, widen
 from facemask.detection.detectors import Boxes, SupportsDetect
@@ -23,6 +24,8 @@ from facemask.video.sources.source import Frame
 # Mean difference of two thumbnails, grey levels, above which a scene cut is assumed. Measured: 37 to 94 at cuts, at
 # most 10 within scenes.
 CUT = 20.0
+# Correlation of the two above which only the light has changed. Measured: at most 0.47 at cuts, 0.99 as lights go on.
+SAME_SCENE = 0.7
 THUMBNAIL = (64, 36)  # pixels
 LONGEST_GAP = 0.5  # seconds without a frame after which a new scene is assumed
 
@@ -107,6 +110,10 @@ class Pipeline:
         self._seconds = 0.0
         self._n_frames = 0
 
+    def forget(self) -> None:
+        """Forget the last source: its faces, and those to hide."""
+        self._thumbnail, self._gone, self._seconds = None, [], 0.0
+
     def process(self, frame: Frame) -> list[SeenFace]:
         """Return the faces of the next frame."""
         with self.stopwatch.time("track"):
@@ -147,7 +154,8 @@ class Pipeline:
         before, self._thumbnail = self._thumbnail, np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
         if before is None or frame.name or size != self._size:
             return True
-        return float(cv2.absdiff(before, self._thumbnail).mean()) > CUT
+        is_changed = float(cv2.absdiff(before, self._thumbnail).mean()) > CUT
+        return is_changed and grey_correlation(before, self._thumbnail) < SAME_SCENE
 
     def _in_picture(self, image: Pixels) -> list[Track]:
         """Return the confirmed tracks whose centre is inside the image."""

@@ -1,6 +1,7 @@
 """One function labels a video and leaves the calling process unchanged."""
 
 import io
+import json
 import os
 import signal
 import threading
@@ -169,3 +170,26 @@ def test_without_av_videos_are_refused_in_one_sentence_and_photos_are_not(
 def test_a_video_file_is_opened_by_its_path(tmp_path: Path) -> None:
     tally = label_video(configure(source=str(write_video(tmp_path / "a.mp4", n=5))), tmp_path)
     assert (tally.source, tally.n_frames) == ("a.mp4", 5)
+
+
+def test_several_videos_are_labelled_in_turn_with_one_summary(tmp_path: Path) -> None:
+    place = tmp_path / "videos"
+    place.mkdir()
+    for name, n in (("back", 5), ("front door", 7)):
+        write_video(place / f"{name}.mp4", n=n)
+    sink = {"events": Component("facemask.video.sinks.events.EventsSink")}
+    tally = label_video(configure(source=str(place), sink=sink), tmp_path / "out")
+    assert (tally.source, tally.n_frames, tally.n_tracks) == ("2 sources", 12, 2)
+    lines = {name: (tmp_path / f"out/{name}/events.jsonl").read_text().splitlines() for name in ("back", "front door")}
+    assert [len(found) for found in lines.values()] == [5, 7]
+    tracks = [{json.loads(line)["track"] for line in found} for found in lines.values()]
+    assert tracks == [{1}, {2}]  # no face is taken for one of the video before
+
+
+def test_events_may_go_to_standard_output_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sink = {"events": Component("facemask.video.sinks.events.EventsSink", {"path": "/dev/stdout"})}
+    label_video(configure(sink=sink), tmp_path / "out")
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["frame"] for line in lines] == list(range(6))
+    print("still open")
+    assert capsys.readouterr().out == "still open\n"

@@ -55,6 +55,17 @@ def test_no_face_is_labelled_after_a_cut_to_a_scene_without_faces() -> None:
     assert pipeline.detector.n_calls == 3
 
 
+def test_lights_that_go_on_are_no_cut_and_black_frames_are_waited_through() -> None:
+    rng = np.random.default_rng(0)
+    room = rng.integers(40, 120, (9, 16, 3), dtype=np.uint8).repeat(10, axis=0).repeat(10, axis=1)
+    room[20:40, 30:50] = 255
+    lit = room.astype(int) + 60
+    images = [np.zeros_like(room)] * 5 + [room] * 6 + [lit.clip(0, 255).astype(np.uint8)] * 6 + [room] * 6
+    seen, pipeline = run(images, detect_every=4)
+    assert [[face.track for face in faces] for faces in seen] == [[]] * 5 + [[1]] * 18
+    assert pipeline.detector.n_calls == 7  # at frames 0 and 4, at the picture after the black ones, every fourth then
+
+
 def test_a_face_that_is_no_longer_detected_is_not_shown() -> None:
     seen, _ = run([picture((10, 10))] * 4 + [picture()] * 4, detect_every=2)
     assert [len(faces) for faces in seen] == [1, 1, 1, 1, 0, 0, 0, 0]
@@ -100,8 +111,9 @@ def test_blurring_of_photos_does_not_carry_over_to_the_next_photo() -> None:
 
 
 def test_boxes_ended_by_a_cut_expire_after_patience() -> None:
-    cuts = [picture((10, 10), ground=40 if i % 2 else 200) for i in range(60)]
+    cuts = [picture((10, 10)) if i % 2 else picture((100, 40), ground=200) for i in range(60)]
     _, pipeline = run(cuts, detect_every=1)
+    assert pipeline._gone
     assert len(pipeline._gone) <= 25 * pipeline.tracker.patience + 1  # frames in which a face may come back
 
 

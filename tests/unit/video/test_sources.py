@@ -1,7 +1,11 @@
 """Every frame of a file is read, and a lost camera is reconnected."""
 
+import threading
 import time
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
@@ -10,15 +14,21 @@ import pytest
 from moving_pictures import FakeCamera, grey_frame, number_of, write_video
 from PIL import Image
 
-from facemask.errors import DataError
+from facemask.errors import ConfigError, DataError
 from facemask.video.sources.camera import Camera, without_password
-from facemask.video.sources.opening import open_source
+from facemask.video.sources.opening import open_sources
 from facemask.video.sources.photos import Photos
+from facemask.video.sources.source import Source
 from facemask.video.sources.video_file import VideoFile
 
 
 def silent(sentence: str) -> None:
     raise AssertionError(f"unexpected message: {sentence}")
+
+
+def open_source(what: int | str, say: Callable[[str], None], **options: bool) -> Source:
+    (source,) = open_sources(what, say, **options)  # type: ignore[arg-type]
+    return source
 
 
 def test_every_frame_of_a_file_comes_once_in_order_and_on_time(tmp_path: Path) -> None:
@@ -169,3 +179,62 @@ def test_a_missing_camera_raises() -> None:
 )
 def test_a_password_is_taken_out_of_an_address(address: str, shown: str) -> None:
     assert without_password(address) == shown
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """Videos and photos as people have them, with what systems leave beside them."""
+    for name in ("front door.mp4", "b/back.AVI", "._front door.mp4", ".cache/x.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        written = write_video(tmp_path / f"new.{name[-3:].lower()}", n=3)
+        written.rename(tmp_path / name)
+    for name in ("a.jpg", "c.jfif"):
+        Image.new("RGB", (9, 8)).save(tmp_path / name, format="JPEG")
+    (tmp_path / "._a.jpg").write_bytes(b"\0\5\x16\7")
+    (tmp_path / ".thumbnails").mkdir()
+    Image.new("RGB", (9, 8)).save(tmp_path / ".thumbnails/a.jpg")
+    return tmp_path
+
+
+def test_a_folder_of_videos_is_each_in_turn_after_its_photos(mixed: Path) -> None:
+    photos, *videos = open_sources(str(mixed), silent)
+    assert [frame.name for frame in photos.frames()] == ["a.jpg", "c.jfif"]
+    assert [video.name for video in videos] == ["back.AVI", "front door.mp4"]
+    assert all(len(list(video.frames())) == 3 for video in videos)
+    for name in ("a.jpg", "c.jfif"):
+        (mixed / name).unlink()
+    assert len(open_sources(str(mixed), silent)) == 2
+
+
+def test_a_pattern_names_several_and_damaged_ones_are_skipped(mixed: Path) -> None:
+    (mixed / "z.mp4").write_bytes(b"no video")
+    messages: list[str] = []
+    assert [source.name for source in open_sources(f"{mixed}/*.mp4", messages.append)] == ["front door.mp4"]
+    assert len(messages) == 1
+    assert "z.mp4 cannot be read as a video or an image" in messages[0]
+    assert messages[0].endswith("Skipped.")
+    with pytest.raises(DataError, match="matches no file; correct the pattern"):
+        open_sources(f"{mixed}/*.mkv", silent)
+    with pytest.raises(DataError, match="none of 1 files can be opened"):
+        open_sources(f"{mixed}/z*", messages.append)
+    with pytest.raises(ConfigError, match="loop=true only applies to one video"):
+        open_sources(str(mixed), silent, is_looped=True)
+    (mixed / "[1].mp4").write_bytes((mixed / "front door.mp4").read_bytes())  # exists under that name
+    assert [source.name for source in open_sources(f"{mixed}/[1].mp4", silent)] == ["[1].mp4"]
+
+
+def test_a_video_behind_a_url_ends_with_every_frame_once(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mp4", n=12)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        source = open_source(f"http://127.0.0.1:{server.server_port}/clip.mp4", silent)
+        assert (source.name, source.path, source.is_live) == ("clip.mp4", None, False)
+        assert [number_of(frame.image) for frame in source.frames()] == list(range(12))
+    finally:
+        server.shutdown()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""

@@ -8,7 +8,8 @@ from typing import Self
 import cv2
 
 from facemask.errors import DataError
-from facemask.video.sources.source import NOMINAL, Frame, Opening, Say, Source, quiet_capture, read
+from facemask.video.sources.source import NOMINAL, Frame, Opening, Say, Source, quiet_capture, read, without_password
+from facemask.video.sources.video_file import is_download
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds between reconnection attempts; the pause doubles
 STREAM_TIMEOUT = 5000  # milliseconds
@@ -35,7 +36,7 @@ class Camera(Source):
         """Return the camera with a number, or the stream at a URL."""
         if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER:
             return cls(int(text), how.say, how.reconnect)
-        return cls(text, how.say, how.reconnect) if STREAM.match(text) else None
+        return cls(text, how.say, how.reconnect) if STREAM.match(text) and not is_download(text) else None
 
     def __init__(self, address: int | str, say: Say, reconnect: float = 60.0) -> None:
         self.address, self._say, self.reconnect = address, say, reconnect
@@ -98,10 +99,3 @@ class Camera(Source):
         if self._capture is not None:
             self._capture.release()
             self._capture = None
-
-
-def without_password(address: str) -> str:
-    """Return a URL without credentials (up to the last ``@``) and query."""
-    scheme, _, rest = address.partition("://")
-    rest = rest.rpartition("@")[2]
-    return f"{scheme}://{rest.partition('?')[0]}"

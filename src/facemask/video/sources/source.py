@@ -113,3 +113,10 @@ def read(capture: cv2.VideoCapture) -> Pixels | None:
     if image.ndim == 2:  # greyscale camera
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8)
     return np.asarray(image[..., :3], np.uint8)
+
+
+def without_password(address: str) -> str:
+    """Return a URL without credentials (up to the last ``@``) and query."""
+    scheme, _, rest = address.partition("://")
+    rest = rest.rpartition("@")[2]
+    return f"{scheme}://{rest.partition('?')[0]}"

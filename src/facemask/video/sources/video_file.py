@@ -1,5 +1,7 @@
 """A video file."""
 
+import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,15 +9,48 @@ from typing import Self
 
 import cv2
 
+from facemask.data.index import is_hidden
 from facemask.errors import DataError
-from facemask.video.sources.source import NOMINAL, Frame, Opening, Say, Source, quiet_capture, read, to_path
+from facemask.video.sources.source import (
+    NOMINAL,
+    Frame,
+    Opening,
+    Say,
+    Source,
+    quiet_capture,
+    read,
+    to_path,
+    without_password,
+)
+
+SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts", ".3gp")
+DOWNLOAD = re.compile(r"https?://", re.IGNORECASE)
+
+
+def videos_below(folder: Path) -> list[Path]:
+    """List the videos below a folder by their suffix, without hidden files."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        found += [Path(place, name) for name in names if not is_hidden(name) and name.lower().endswith(SUFFIXES)]
+    return sorted(found)
+
+
+def is_download(text: str) -> bool:
+    """Return whether a text is the URL of a video with an end, which is read like a file; cameras have no end."""
+    if not DOWNLOAD.match(text):
+        return False
+    capture = quiet_capture(text)
+    has_end = capture.isOpened() and capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
+    capture.release()
+    return bool(has_end)
 
 
 class VideoFile(Source):
-    """Frames of a video file.
+    """Frames of a video file, or of a video behind a URL.
 
     Args:
-        path: path of the file.
+        path: path of the file, or its URL.
         say: function that shows a message about defects of the file.
         is_looped: whether it restarts when it ends.
         is_paced: whether it plays at its own speed, instead of as fast as it decodes.
@@ -26,12 +61,16 @@ class VideoFile(Source):
 
     @classmethod
     def open(cls, text: str, how: Opening) -> Self | None:
-        """Return the video at a path; every file is tried."""
+        """Return the video at a path or a URL; every file is tried."""
         path = to_path(text)
-        return cls(path, how.say, how.is_looped, how.is_live) if path.is_file() else None
+        if path.is_file() or is_download(text):
+            return cls(path if path.is_file() else text, how.say, how.is_looped, how.is_live)
+        return None
 
-    def __init__(self, path: Path, say: Say, is_looped: bool = False, is_paced: bool = False) -> None:
-        self.path, self.name, self._say = path, path.name, say
+    def __init__(self, path: Path | str, say: Say, is_looped: bool = False, is_paced: bool = False) -> None:
+        self._address, self._say = str(path), say
+        self.path = path if isinstance(path, Path) else None
+        self.name = path.name if isinstance(path, Path) else without_password(path).rpartition("/")[2] or "video"
         self.is_looped, self.is_live = is_looped, is_paced
         capture = self._open()
         reported = capture.get(cv2.CAP_PROP_FPS)
@@ -40,12 +79,12 @@ class VideoFile(Source):
         can_decode = capture.read()[0]
         capture.release()
         if not can_decode:
-            raise DataError(f"{path} contains no decodable frames; give another video.")
+            raise DataError(f"{self.path or self.name} contains no decodable frames; give another video.")
 
     def _open(self) -> cv2.VideoCapture:
-        capture = quiet_capture(str(self.path))
+        capture = quiet_capture(self._address)
         if not capture.isOpened():
-            raise DataError(f"{self.path} cannot be read as a video or an image; give another file.")
+            raise DataError(f"{self.path or self.name} cannot be read as a video or an image; give another file.")
         return capture
 
     def frames(self) -> Iterator[Frame]:
