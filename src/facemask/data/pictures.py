@@ -16,6 +16,7 @@ from facemask.errors import DataError
 
 # The only formats that are decoded. Pillow knows others that start programs (PostScript) or open further files.
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "AVIF", "JPEG2000", "TGA", "ICO")
+HEIC = (".heic", ".heif", ".hif")  # formats of phones, which the package pillow-heif decodes
 ORIENTATION = 0x0112  # EXIF tag
 UPRIGHT = 1  # its value for a picture that is stored as it is shown
 MAX_PIXELS = 120_000_000  # the largest photos of phones have 108 million
@@ -42,12 +43,23 @@ def max_pixels() -> int:
 @cache
 def picture_suffixes() -> frozenset[str]:
     """Return the suffixes of image files, such as ``.jpg``."""
-    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS)
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS).union(HEIC)
 
 
 def is_picture_name(name: str) -> bool:
     """Return whether a file name has the suffix of an image, in any case of letters."""
     return os.path.splitext(name)[1].lower() in picture_suffixes()
+
+
+@cache
+def _has_heif() -> bool:
+    """Let Pillow decode HEIC, and return whether it can."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener()
+    return True
 
 
 @contextmanager
@@ -61,9 +73,12 @@ def open_image(path: str | Path) -> Iterator[Image.Image]:
     """
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError("it is not a regular file")
+    formats = (*FORMATS, "HEIF") if str(path).lower().endswith(HEIC) else FORMATS
+    if formats is not FORMATS and not _has_heif():
+        raise ValueError("HEIC images need the package pillow-heif; type: pip install pillow-heif")
     limit = max_pixels()
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, limit // 2)  # Pillow refuses more than twice as many
-    with Image.open(path, formats=FORMATS) as image:
+    with Image.open(path, formats=formats) as image:
         if (pixels := image.width * image.height) > limit:
             raise ValueError(
                 f"it has {image.width:,} x {image.height:,} pixels; to allow more than {limit:,}, set "

@@ -1,5 +1,6 @@
 """Every picture that Pillow reads becomes the right RGB array, and every crop the right network input."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
+from facemask.data import pictures
+from facemask.data.index import index
 from facemask.data.pictures import read_image
 from facemask.data.preprocessing import Preprocessing, square, unpadded
 from facemask.errors import DataError
@@ -131,3 +134,21 @@ def test_a_caveat_is_kept_and_absent_without_one() -> None:
     assert Preprocessing.from_dict(warned.to_dict()) == warned
     with pytest.raises(ValueError, match="caveat is not a sentence"):
         Preprocessing.from_dict(plain.to_dict() | {"caveat": 3})
+
+
+def test_photos_of_phones_are_read_where_their_package_is_installed(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif", reason="the package pillow-heif is not installed")
+    heif.register_heif_opener()
+    Image.new("RGB", (32, 24), RED).save(tmp_path / "x.HEIC", format="HEIF", quality=100)
+    assert read_image(tmp_path / "x.HEIC").shape == (24, 32, 3)
+    assert tuple(read_image(tmp_path / "x.HEIC")[9, 9]) == pytest.approx(RED, abs=4)
+
+
+def test_without_their_package_the_way_to_install_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setattr(pictures, "_has_heif", pictures._has_heif.__wrapped__)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/x.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(DataError, match="x.heic cannot be read as an image: HEIC images need the package pillow-heif"):
+        read_image(tmp_path / "a/x.heic")
+    assert index(tmp_path, for_training=False)["path"].tolist() == ["a/x.heic"]  # named as unreadable, not overlooked
