@@ -52,6 +52,7 @@ def test_each_defect_fails_it_until_it_is_allowed(clean: Path, tmp_path: Path) -
         "unreadable": 1,
         "exact_duplicates": 1,
         "near_duplicates": 1,
+        "altered_copies": 0,
         "label_conflicts": 1,
         "duplicates_across_splits": 0,
         "duplicates_across_groups": 2,

@@ -265,6 +265,7 @@ class Allowed:
     unreadable: int | None = 0  # files that cannot be decoded
     exact_duplicates: int | None = 0  # pairs of files with the same bytes
     near_duplicates: int | None = 0  # pairs of different files that show the same image, rescaled or recompressed
+    altered_copies: int | None = 0  # pairs of which one image is the other, rotated, mirrored, enlarged or recoloured
     label_conflicts: int | None = 0  # pairs of duplicates in different classes
     duplicates_across_splits: int | None = 0  # pairs of duplicates in different splits
     duplicates_across_groups: int | None = 0  # pairs of duplicates in different groups, which folds may separate
@@ -284,6 +285,7 @@ class AuditConfig:
     min_side: int = 8  # minimum length of the shorter side, in pixels
     max_aspect: float = 3.0  # maximum ratio of the longer to the shorter side
     max_imbalance: float = 10.0  # maximum ratio of the largest class's images to another class's
+    copies: bool | None = None  # look for altered copies; null = in sets of up to 10,000 images, which takes minutes
     group: bool = False  # write groups into manifest.csv that keep duplicates together
     allow: Allowed = field(default_factory=Allowed)
 

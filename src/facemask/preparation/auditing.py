@@ -15,6 +15,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from facemask.config.schemas import AuditConfig
+from facemask.data.copies import SIDE as SIDE_OF_COPIES
+from facemask.data.copies import altered_copies, middle
 from facemask.data.duplicates import SIDE, near_duplicates
 from facemask.data.groups import groups_from_names, propose_groups
 from facemask.data.index import MANIFEST, index, left_out, manifest_with
@@ -27,6 +29,7 @@ from facemask.reports.terminal import print_table
 
 FINDINGS, JSON = "findings.csv", "audit.json"
 Sizes = npt.NDArray[np.int64]
+COMPARED = 10_000  # largest number of images that are compared for altered copies unasked
 MAX_FILE = 1_000_000_000  # bytes, of an image
 
 
@@ -102,14 +105,17 @@ def audit(config: AuditConfig, folder: Path) -> Audit:
     table["digest"] = [_digest(root / path) for path in table["path"]]
     limits = {"min_side": config.min_side, "max_aspect": config.max_aspect, "max_imbalance": config.max_imbalance}
     near = near_duplicates(store.images)
+    altered = _altered(store.images, table, config.copies)
     if config.group:
-        table = table.assign(group=joined_groups(table, near))
+        table = table.assign(group=joined_groups(table, pd.concat([near, altered])))
         write_atomically(root / MANIFEST, to_csv(manifest_with(root, table, "group")))
-    findings = find_defects(table, near, config.min_side, config.max_aspect, config.max_imbalance)
+    findings = find_defects(table, near, altered, config.min_side, config.max_aspect, config.max_imbalance)
     found, allowed = findings["finding"].value_counts(), dict(vars(config.allow))
     counts = {kind: int(found.get(kind, 0)) for kind in allowed}
     classes = {str(label): int(n) for label, n in table["label"].value_counts().items()}
-    result = Audit(folder, root, findings, counts, allowed, table["group"].nunique(), classes, _notes(table, root))
+    result = Audit(
+        folder, root, findings, counts, allowed, table["group"].nunique(), classes, _notes(table, root, config.copies)
+    )
     facts = {
         "data": {"root": str(root), "n": len(table), "groups": result.n_groups},
         "classes": classes,
@@ -122,6 +128,15 @@ def audit(config: AuditConfig, folder: Path) -> Audit:
     write_atomically(folder / FINDINGS, to_csv(findings))
     write_atomically(folder / JSON, json.dumps(facts, indent=2) + "\n")
     return result
+
+
+def _altered(images: Pixels, table: pd.DataFrame, is_wanted: bool | None) -> pd.DataFrame:
+    """Return the pairs of altered copies; none if the set is too large to compare all images unasked."""
+    sizes = table[["width", "height"]].to_numpy()
+    if not (is_wanted or (is_wanted is None and len(table) <= COMPARED)):
+        sizes = sizes[:0]
+    shown = [middle(unpadded(image, *size)) for image, size in zip(images, sizes.tolist(), strict=False)]
+    return altered_copies(np.array(shown, np.float32).reshape(-1, SIDE_OF_COPIES, SIDE_OF_COPIES))
 
 
 def _brightness(images: Pixels, widths: Sizes, heights: Sizes) -> dict[str, list[float]]:
@@ -162,8 +177,10 @@ def joined_groups(table: pd.DataFrame, near: pd.DataFrame) -> list[str]:
     return [str(name) for name in joined.to_numpy()[codes]]
 
 
-def _notes(table: pd.DataFrame, root: Path) -> list[str]:
+def _notes(table: pd.DataFrame, root: Path, copies: bool | None) -> list[str]:
     notes = left_out(root)
+    if copies is None and len(table) > COMPARED:
+        notes.append(f"Altered copies were not looked for among {len(table):,} images; copies=true does so.")
     has_groups = (table["group"] != table["path"]).any()
     if not has_groups and (pattern := propose_groups(table)):
         names = pd.Series(groups_from_names(table["path"].tolist(), pattern))

@@ -7,12 +7,17 @@ import numpy as np
 import pandas as pd
 
 DARK, FLAT = 24, 2.0  # brightest value and standard deviation below which nothing can be seen, of 255
-PAIRS = ("exact_duplicates", "near_duplicates")
+PAIRS = ("exact_duplicates", "near_duplicates", "altered_copies")
 COLUMNS = ["finding", "file", "label", "split", "group", "other", "other_label", "other_split", "other_group", "detail"]
 
 
 def find_defects(
-    table: pd.DataFrame, near: pd.DataFrame, min_side: int, max_aspect: float, max_imbalance: float
+    table: pd.DataFrame,
+    near: pd.DataFrame,
+    altered: pd.DataFrame,
+    min_side: int,
+    max_aspect: float,
+    max_imbalance: float,
 ) -> pd.DataFrame:
     """Return all defects.
 
@@ -21,6 +26,7 @@ def find_defects(
             the file's bytes) and ``brightest`` and ``contrast`` (maximum and standard deviation of the grey values,
             0 to 255).
         near: pairs of near-duplicates: ``first`` and ``second`` (rows of the table), ``bits`` and ``correlation``.
+        altered: pairs of altered copies, from :func:`facemask.data.copies.altered_copies`.
         min_side: images with a shorter side are tiny, pixels.
         max_aspect: maximum ratio of the longer to the shorter side.
         max_imbalance: maximum ratio of the largest class to another, in images.
@@ -33,6 +39,7 @@ def find_defects(
         table = table.assign(split=table["split"].replace("", "train"))
     whole = table[table["error"] == ""]
     pairs = pd.concat([_exact_pairs(whole), _near_pairs(whole, near)], ignore_index=True)
+    pairs = pd.concat([pairs, _altered_pairs(whole, altered, pairs)], ignore_index=True)
     one, other = (table.loc[pairs[side]].reset_index(drop=True) for side in ("first", "second"))
     parts = [
         _findings("unreadable", table[table["error"] != ""], detail=table["error"]),
@@ -61,6 +68,21 @@ def _near_pairs(whole: pd.DataFrame, near: pd.DataFrame) -> pd.DataFrame:
     near = near[np.not_equal(*digests)]
     detail = [f"{b} of 64 bits, correlation {c:.3f}" for b, c in zip(near["bits"], near["correlation"], strict=True)]
     return pd.DataFrame({"kind": PAIRS[1], "first": near["first"], "second": near["second"], "detail": detail})
+
+
+def _altered_pairs(whole: pd.DataFrame, altered: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """Return the pairs of altered copies that are not known as duplicates."""
+    altered = altered[altered["first"].isin(whole.index) & altered["second"].isin(whole.index)]
+    is_known = [frozenset(pair) for pair in zip(known["first"], known["second"], strict=True)]
+    is_new = [frozenset(pair) not in is_known for pair in zip(altered["first"], altered["second"], strict=True)]
+    altered = altered[np.array(is_new, bool)]
+    detail = [
+        f"{', mirrored' * mirrored}, turned by {degrees:g} degrees, scaled by {zoom:.2f}, correlation {alike:.3f}"[2:]
+        for alike, degrees, zoom, mirrored in zip(
+            *(altered[name] for name in ("correlation", "degrees", "zoom", "is_mirrored")), strict=True
+        )
+    ]
+    return pd.DataFrame({"kind": PAIRS[2], "first": altered["first"], "second": altered["second"], "detail": detail})
 
 
 def _findings(kind: str, rows: pd.DataFrame, detail: "pd.Series[str]") -> pd.DataFrame:
