@@ -70,7 +70,7 @@ def test_failed_runs_are_named_and_the_others_are_ranked_here_and_in_wandb(train
     done = train("error", *words, *grid, script="tests/cli/sabotage.py", WANDB_MODE="offline")
     assert done.code == 1, done.err
     assert "ZeroDivisionError: nobody foresaw this" in done.err
-    assert "W&B" not in done.err
+    assert "warning: W&B" not in done.err
     sweep = workdir / "outputs/sweeps/grid"
     table = pd.read_csv(sweep / "summary.csv").set_index(["lr", "bs"])
     assert table["rank"].notna().sum() == 1
