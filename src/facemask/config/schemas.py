@@ -308,7 +308,7 @@ class InferVideoConfig:
     run: str = MISSING  # run folder, checkpoint or exported model
     # Packages whose classes a run folder or checkpoint may name, if it has classes that are not of facemask.
     trust: Strings = field(default_factory=list)
-    # Camera number, URL (rtsp://…, http://…), video, photo, folder of photos, or a custom class:
+    # Camera number, URL (rtsp://…, http://…), GStreamer pipeline, video, photo, folder, pattern, or a custom class:
     # 'source={_target_: my_module.MySource, KEY: VALUE}'
     source: SourceName = 0
     live: bool | None = None  # play a video at its own frame rate and drop frames, as a camera does

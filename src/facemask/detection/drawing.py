@@ -43,7 +43,7 @@ class LabelledBox:
 
     Attributes:
         box: float32[4]: left, top, right, bottom in pixels.
-        words: label, ASCII.
+        words: label; other letters than ASCII are drawn as Latin ones that sound alike.
         color: colour of the box and of the label's background.
     """
 
@@ -81,6 +81,7 @@ def draw_boxes(image: Pixels, boxes: Sequence[LabelledBox]) -> None:
 
 def write(image: Pixels, words: str, left: int, bottom: int, ground: Color) -> None:
     """Draw text on a coloured background that ends at a given row, shifted into the image, in place."""
+    words = _as_latin(words)
     size, thick, pad, (_, _, below) = _measure(image, words)
     left, top, right, bottom = _area(image, words, left, bottom)
     cv2.rectangle(image, (left, bottom), (right, top), ground, cv2.FILLED)
@@ -91,8 +92,17 @@ def _measure(image: Pixels, words: str) -> tuple[float, int, int, tuple[int, int
     """Return font scale, thickness, padding, and width, height and descent of a text, pixels."""
     scale = scale_of(image)
     size, thick = 0.7 * scale, max(1, round(1.6 * scale))
-    (width, height), below = cv2.getTextSize(words, FONT, size, thick)
+    (width, height), below = cv2.getTextSize(_as_latin(words), FONT, size, thick)
     return size, thick, max(2, round(5 * scale)), (width, height, below)
+
+
+def _as_latin(words: str) -> str:
+    """Return a text in ASCII, the only letters of OpenCV's fonts."""
+    if words.isascii():
+        return words
+    from anyascii import anyascii  # rarely needed
+
+    return str(anyascii(words))
 
 
 def _area(image: Pixels, words: str, left: int, bottom: int) -> Area:

@@ -11,6 +11,8 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from facemask.reports.style import use_letters
+
 LOW, HIGH = "_low", "_high"  # columns ``x``, ``x_low`` and ``x_high`` are a value and its interval
 
 
@@ -63,6 +65,7 @@ class Drawing:
 
     def _render(self, kind: str, **options: Any) -> bytes:
         stream = io.BytesIO()
+        use_letters(self.figure)
         if self.figure.get_layout_engine() is not None:  # it would arrange the figure again for each file
             self.figure.draw_without_rendering()
             self.figure.set_layout_engine("none")

@@ -15,10 +15,10 @@ from moving_pictures import FakeCamera, grey_frame, number_of, write_video
 from PIL import Image
 
 from facemask.errors import ConfigError, DataError
-from facemask.video.sources.camera import Camera, without_password
+from facemask.video.sources.camera import Camera, has_gstreamer
 from facemask.video.sources.opening import open_sources
 from facemask.video.sources.photos import Photos
-from facemask.video.sources.source import Source
+from facemask.video.sources.source import Source, without_password
 from facemask.video.sources.video_file import VideoFile
 
 
@@ -165,7 +165,27 @@ def test_a_missing_camera_raises() -> None:
     camera = FakeCamera()
     camera.switch_off()
     with pytest.raises(DataError, match=r"http://127.0.0.1:\d+/live.mjpg cannot be opened; check the URL"):
-        open_source(camera.address, silent)
+        open_sources(camera.address, silent, reconnect=0)
+
+
+def test_a_stream_that_is_not_there_yet_is_waited_for() -> None:
+    camera, messages = FakeCamera(), list[str]()
+    camera.switch_off()
+    timer = threading.Timer(1.0, camera.switch_on)
+    timer.start()
+    (source,) = open_sources(camera.address, messages.append, reconnect=20)
+    assert source.is_live
+    assert messages == [f"{source.name} is not there yet; waiting for up to 20 s."]
+    next(iter(source.frames()))
+    source.ended.set()
+
+
+def test_devices_and_pipelines_are_cameras() -> None:
+    with pytest.raises(DataError, match="source=97: there is no such camera"):
+        open_source("/dev/video97", silent)
+    expected = "cannot be opened by GStreamer" if has_gstreamer() else "this build of OpenCV has no GStreamer; install"
+    with pytest.raises(DataError, match=expected):
+        open_source("nosuchelement ! appsink", silent)
 
 
 @pytest.mark.parametrize(
