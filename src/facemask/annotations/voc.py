@@ -14,8 +14,14 @@ SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 def find(files: Folder, photos: Folder) -> list[Path]:
-    """List the XML files of photos."""
-    return [file for file in files.having(".xml") if b"<annotations" not in head(file)]
+    """List the XML files of photos, not those of other programs; a damaged one is told by its name."""
+    found = []
+    for file in files.having(".xml"):
+        beginning = head(file)
+        is_voc = b"<annotation" in beginning or normal(file.stem) in photos.by_stem
+        if is_voc and b"<annotations" not in beginning:
+            found.append(file)
+    return found
 
 
 def head(file: Path, size: int = 2000) -> bytes:

@@ -68,6 +68,12 @@ def test_a_damaged_file_is_named(root: Path, text: str, expected_error: str) -> 
     assert whole.error == ""
 
 
+def test_files_of_other_programs_are_not_taken_for_annotations(root: Path) -> None:
+    write(root / "2.xml")
+    (root / "workspace.xml").write_text("<project><component/></project>")
+    assert [photo.photo.name for photo in read(root)] == ["2.png"]
+
+
 def test_a_missing_photo_is_named_by_its_expected_name(root: Path) -> None:
     write(root / "2.xml")
     write(root / "3.xml")
