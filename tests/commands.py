@@ -104,7 +104,8 @@ def type_command(
     """Run ``python SCRIPT WORDS`` in a folder; ``meanwhile`` gets its process."""
     with tempfile.TemporaryDirectory() as temporary:
         streams = [str(Path(temporary, name)) for name in ("out", "err")]
-        process = FORKS.Process(target=_become, args=(script, words, folder, dict(os.environ) | environment, streams))
+        own = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}  # of this process
+        process = FORKS.Process(target=_become, args=(script, words, folder, own | dict(environment), streams))
         process.start()
         meanwhile(process)
         process.join(TIMEOUT)

@@ -216,3 +216,26 @@ class Mine(LightningModule):
     assert result.model == "Mine"
     assert result.score is not None
     assert 0 <= result.score <= 1
+
+
+def test_an_archive_is_trained_on_evaluated_and_audited_like_its_folder(train: Run, tmp_path: Path) -> None:
+    write_faces(tmp_path / "set/faces", {"mask": 24, "no_mask": 20}, side=24)
+    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "set")
+    words = [*SMALL, f"data.root={archive}", "data.num_workers=0", f"data.store_dir={tmp_path}/store"]
+    done = train(*words, f"hydra.run.dir={tmp_path}/run")
+    assert done.code == 0, done.err
+    assert "CNN on packed" in done.out
+    same = train(*[word.replace(archive, f"{tmp_path}/set/faces") for word in words], f"hydra.run.dir={tmp_path}/other")
+    assert same.code == 0, same.err
+    one, other = (result_of(tmp_path / name) for name in ("run", "other"))
+    assert one.score == other.score
+    assert one.data is not None
+    assert other.data is not None
+    assert one.data.fingerprint == other.data.fingerprint
+    report = call_command(
+        PROJECT / "evaluate.py", [f"run={tmp_path}/run", "n_bootstraps=100", "hydra.run.dir=report"], tmp_path, {}
+    )
+    assert report.code == 0, report.err
+    for words in (["task=audit", "group=true"], ["task=split"]):
+        done = call_command(PROJECT / "prepare_data.py", [*words, f"data.root={archive}"], tmp_path, {})
+        assert_refused(done, "is not a folder, so no manifest can be written into it; unpack it first")

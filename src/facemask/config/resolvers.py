@@ -41,8 +41,10 @@ def folder_name(overrides: Iterable[str]) -> str:
 
 
 def base_name(root: str) -> str:
-    """Return the name of a folder, without its path."""
-    return Path(root).expanduser().resolve().name or "folder"
+    """Return the name of a folder, an archive or a table, without path and suffix."""
+    path = Path(root).expanduser().resolve()
+    name = path.name.partition(".")[0] if path.is_file() else path.name
+    return name or "folder"
 
 
 def run_folder(resume: str | None, time: str) -> str:

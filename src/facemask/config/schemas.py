@@ -265,7 +265,8 @@ class Allowed:
     unreadable: int | None = 0  # files that cannot be decoded
     exact_duplicates: int | None = 0  # pairs of files with the same bytes
     near_duplicates: int | None = 0  # pairs of different files that show the same image, rescaled or recompressed
-    altered_copies: int | None = 0  # pairs of which one image is the other, rotated, mirrored, enlarged or recoloured
+    # Pairs in different groups of which one image is the other, turned, mirrored, enlarged or recoloured
+    altered_copies: int | None = 0
     label_conflicts: int | None = 0  # pairs of duplicates in different classes
     duplicates_across_splits: int | None = 0  # pairs of duplicates in different splits
     duplicates_across_groups: int | None = 0  # pairs of duplicates in different groups, which folds may separate

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from facemask.config.component import TARGET, describe
 from facemask.data.dataset import ArrayLoader, EpochSampler, FaceDataset, FeatureArray, FeatureDataset, Features, as_is
-from facemask.data.index import index
+from facemask.data.places import open_set
 from facemask.data.preprocessing import Preprocessing
 from facemask.data.splits import (
     Balance,
@@ -57,7 +57,7 @@ class FaceDataModule(LightningDataModule):
     ``trainer.predict``. Input size and normalisation are those of the model that the trainer fits.
 
     Args:
-        root: folder of images, see :func:`facemask.data.index.index`.
+        root: folder of images, archive or table, see :func:`facemask.data.places.open_set`.
         name: data set name in tables and folders; None for the folder's name.
         store_dir: folder of decoded images.
         store_size: side of the decoded images, pixels.
@@ -112,8 +112,9 @@ class FaceDataModule(LightningDataModule):
         teacher: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
-        self.root, self.store_dir = Path(root).expanduser(), Path(store_dir).expanduser()
-        self.name, self.store_size, self.input_size = name or self.root.resolve().name, store_size, input_size
+        self.place, self.store_dir = Path(root).expanduser(), Path(store_dir).expanduser()
+        self.root = self.place  # the folder of the images, if that is an archive or a table
+        self.name, self.store_size, self.input_size = name or self.place.resolve().name, store_size, input_size
         self.batch_size, self.num_workers = batch_size, num_workers
         self.augmentation = load_augmentation(augmentation) if isinstance(augmentation, str) else augmentation
         self.k, self.fold, self.seed, self.split_seed = k, fold, seed, split_seed
@@ -133,13 +134,14 @@ class FaceDataModule(LightningDataModule):
     def prepare_data(self) -> None:
         """Generate the set if it has ``create``, and decode it, in one process."""
         if self.create is not None:
-            self.create(self.root)
+            self.create(self.place)
         self.setup()
 
     def setup(self, stage: str | None = None) -> None:
         """Read the tables and select the fold; for ``test`` and ``predict`` also decode the test part."""
         if self.samples is None:
-            table = hold_out_test(index(self.root, self.hint, groups=self.groups), self.test_fraction, self.split_seed)
+            self.root, table = open_set(self.place, self.store_dir, self.hint, groups=self.groups)
+            table = hold_out_test(table, self.test_fraction, self.split_seed)
             self.class_names: list[str] = sorted(table["label"].unique())
             self.test_samples = table[table["split"] == "test"]  # not decoded here: training does not use it
             train = subset(table[table["split"] == "train"], self.fraction, self.split_seed)
@@ -197,7 +199,7 @@ class FaceDataModule(LightningDataModule):
     def to_record(self) -> dict[str, object]:
         """Return a ``_target_`` node of plain types that reopens the same data."""
         record: dict[str, object] = {name: getattr(self, name) for name in RECORDED}
-        record |= {"root": str(self.root), "store_dir": str(self.store_dir), "create": describe(self.create)}
+        record |= {"root": str(self.place), "store_dir": str(self.store_dir), "create": describe(self.create)}
         return {TARGET: f"{type(self).__module__}.{type(self).__qualname__}", **record}
 
     @property

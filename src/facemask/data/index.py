@@ -28,7 +28,13 @@ PART_OF_FOLDER = {folder: part for part, folders in PARTS.items() for folder in 
 SPLIT_OF_FOLDER = {folder: "train" if part == "val" else part for folder, part in PART_OF_FOLDER.items()}
 
 
-def index(root: Path, hint: str = "", for_training: bool = True, groups: str | None = None) -> pd.DataFrame:
+def index(
+    root: Path,
+    hint: str = "",
+    for_training: bool = True,
+    groups: str | None = None,
+    listed: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """List the images of a data set.
 
     Args:
@@ -38,6 +44,7 @@ def index(root: Path, hint: str = "", for_training: bool = True, groups: str | N
         hint: where to get this data set; added to the error if it is missing.
         for_training: require at least two classes and a training part; evaluation needs neither.
         groups: regular expression that finds the group of an image in its file name, if the manifest does not give it.
+        listed: ``path``, ``label``, ``group`` and ``split`` of the images, instead of folders and manifest.
 
     Returns:
         One row per image, sorted by path: ``path`` (below root, with forward slashes), ``label`` (class name),
@@ -50,6 +57,22 @@ def index(root: Path, hint: str = "", for_training: bool = True, groups: str | N
     """
     if not root.is_dir():
         raise DataError(f"data.root={root} is not a folder; {hint or LAYOUT}.")
+    table = _listed(listed, root, for_training) if listed is not None else _in_folders(root, hint, for_training)
+    if groups is not None:
+        found = pd.Series(groups_from_names(table["path"].tolist(), groups), dtype=object)
+        is_new = (table["group"] == table["path"]) & found.notna()
+        table["group"] = table["group"].mask(is_new, found)
+    return table.sort_values("path", ignore_index=True)
+
+
+def _listed(table: pd.DataFrame, root: Path, for_training: bool) -> pd.DataFrame:
+    classes = sorted(table["label"].unique())
+    if len(classes) < (2 if for_training else 1):
+        raise DataError(f"the table of data.root={root} contains only the class {', '.join(classes)}; add another.")
+    return table.drop_duplicates("path")
+
+
+def _in_folders(root: Path, hint: str, for_training: bool) -> pd.DataFrame:
     folders = _class_folders(root, for_training)
     if for_training:
         _check_level(root, [folder for folder, _, _ in folders])
@@ -72,11 +95,7 @@ def index(root: Path, hint: str = "", for_training: bool = True, groups: str | N
     _check_classes(table, folders, root, at_least=2 if for_training else 1)
     if (root / MANIFEST).is_file():
         table = _apply_manifest(table, root / MANIFEST)
-    if groups is not None:
-        found = pd.Series(groups_from_names(table["path"].tolist(), groups), dtype=object)
-        is_new = (table["group"] == table["path"]) & found.notna()
-        table["group"] = table["group"].mask(is_new, found)
-    return table.sort_values("path", ignore_index=True)
+    return table
 
 
 def left_out(root: Path) -> list[str]:
@@ -228,8 +247,12 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.iterdir() if path.is_file() and not is_hidden(path.name))
 
 
-def read_manifest(file: Path) -> pd.DataFrame:
+def read_manifest(file: Path, names_of_file: Sequence[str] = ("file",)) -> pd.DataFrame:
     """Read a manifest as text: one row per file, paths with forward slashes.
+
+    Args:
+        file: the manifest.
+        names_of_file: names that the column of the paths may have.
 
     Raises:
         DataError: it cannot be read, lists no files, or lists a file twice.
@@ -245,6 +268,8 @@ def read_manifest(file: Path) -> pd.DataFrame:
         raise DataError(f"{file} cannot be read as a CSV table: {error}") from error
     names = {str(name): str(name).strip().lower() for name in manifest}
     manifest = manifest.rename(columns={name: known for name, known in names.items() if known in NAMED})
+    first = next((name for name, known in names.items() if known in names_of_file), "file")
+    manifest = manifest.rename(columns={first: "file"})
     if "file" not in manifest:
         raise DataError(
             f"{file} needs a column 'file' (path below data.root), got {', '.join(map(str, manifest.columns))}."

@@ -19,7 +19,8 @@ from facemask.data.copies import SIDE as SIDE_OF_COPIES
 from facemask.data.copies import altered_copies, middle
 from facemask.data.duplicates import SIDE, near_duplicates
 from facemask.data.groups import groups_from_names, propose_groups
-from facemask.data.index import MANIFEST, index, left_out, manifest_with
+from facemask.data.index import MANIFEST, left_out, manifest_with
+from facemask.data.places import check_writable_set, is_table, open_set
 from facemask.data.preprocessing import Pixels, unpadded
 from facemask.data.store import open_store
 from facemask.files import read_bytes, relative_to_cwd, to_csv, write_atomically
@@ -29,6 +30,7 @@ from facemask.reports.terminal import print_table
 
 FINDINGS, JSON = "findings.csv", "audit.json"
 Sizes = npt.NDArray[np.int64]
+SMALLEST = 20  # smallest side of images that are compared for altered copies, pixels; smaller faces look alike
 COMPARED = 10_000  # largest number of images that are compared for altered copies unasked
 MAX_FILE = 1_000_000_000  # bytes, of an image
 
@@ -97,9 +99,11 @@ def audit(config: AuditConfig, folder: Path) -> Audit:
     Raises:
         FaceMaskError: the data set cannot be read.
     """
-    root = Path(config.data.root).expanduser()
-    table = index(root, for_training=False, groups=config.data.groups)
-    store = open_store(root, table["path"].tolist(), SIDE, Path(config.data.store_dir).expanduser())
+    place, store_dir = Path(config.data.root).expanduser(), Path(config.data.store_dir).expanduser()
+    if config.group:
+        check_writable_set(place)
+    root, table = open_set(place, store_dir, for_training=False, groups=config.data.groups)
+    store = open_store(root, table["path"].tolist(), SIDE, store_dir)
     table = table.assign(**{name: store.samples[name].to_numpy() for name in ("width", "height", "error")})
     table = table.assign(**_brightness(store.images, table["width"].to_numpy(), table["height"].to_numpy()))
     table["digest"] = [_digest(root / path) for path in table["path"]]
@@ -114,7 +118,14 @@ def audit(config: AuditConfig, folder: Path) -> Audit:
     counts = {kind: int(found.get(kind, 0)) for kind in allowed}
     classes = {str(label): int(n) for label, n in table["label"].value_counts().items()}
     result = Audit(
-        folder, root, findings, counts, allowed, table["group"].nunique(), classes, _notes(table, root, config.copies)
+        folder,
+        root,
+        findings,
+        counts,
+        allowed,
+        table["group"].nunique(),
+        classes,
+        _notes(table, None if is_table(place) else root, config.copies),
     )
     facts = {
         "data": {"root": str(root), "n": len(table), "groups": result.n_groups},
@@ -131,12 +142,18 @@ def audit(config: AuditConfig, folder: Path) -> Audit:
 
 
 def _altered(images: Pixels, table: pd.DataFrame, is_wanted: bool | None) -> pd.DataFrame:
-    """Return the pairs of altered copies; none if the set is too large to compare all images unasked."""
+    """Return the pairs of altered copies in different groups; none if too many images would be compared unasked."""
     sizes = table[["width", "height"]].to_numpy()
+    is_compared = sizes.min(axis=1, initial=SMALLEST) >= SMALLEST
     if not (is_wanted or (is_wanted is None and len(table) <= COMPARED)):
-        sizes = sizes[:0]
-    shown = [middle(unpadded(image, *size)) for image, size in zip(images, sizes.tolist(), strict=False)]
-    return altered_copies(np.array(shown, np.float32).reshape(-1, SIDE_OF_COPIES, SIDE_OF_COPIES))
+        is_compared[:] = False
+    rows = np.flatnonzero(is_compared)
+    shown = [middle(unpadded(images[row], *sizes[row].tolist())) for row in rows]
+    pairs = altered_copies(np.array(shown, np.float32).reshape(-1, SIDE_OF_COPIES, SIDE_OF_COPIES))
+    pairs = pairs.assign(first=rows[pairs["first"]], second=rows[pairs["second"]])
+    groups = table["group"].to_numpy()  # in one group, images of one face are no defect
+    is_apart = np.asarray(groups[pairs["first"]] != groups[pairs["second"]], bool)
+    return pairs.loc[is_apart].reset_index(drop=True)
 
 
 def _brightness(images: Pixels, widths: Sizes, heights: Sizes) -> dict[str, list[float]]:
@@ -177,8 +194,8 @@ def joined_groups(table: pd.DataFrame, near: pd.DataFrame) -> list[str]:
     return [str(name) for name in joined.to_numpy()[codes]]
 
 
-def _notes(table: pd.DataFrame, root: Path, copies: bool | None) -> list[str]:
-    notes = left_out(root)
+def _notes(table: pd.DataFrame, root: Path | None, copies: bool | None) -> list[str]:
+    notes = left_out(root) if root else []
     if copies is None and len(table) > COMPARED:
         notes.append(f"Altered copies were not looked for among {len(table):,} images; copies=true does so.")
     has_groups = (table["group"] != table["path"]).any()

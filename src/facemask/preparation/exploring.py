@@ -10,7 +10,7 @@ from rich.console import Console
 from facemask.config.component import Component
 from facemask.config.schemas import ExploreConfig
 from facemask.data.datamodule import FaceDataModule
-from facemask.data.index import index
+from facemask.data.places import open_set
 from facemask.data.preprocessing import Pixels
 from facemask.data.splits import hold_out_test
 from facemask.data.store import Store, check_readable, open_store
@@ -56,8 +56,9 @@ def explore(config: ExploreConfig, folder: Path) -> Explored:
     data: FaceDataModule = config.data.build()  # both are built first, so that errors appear before images are decoded
     if data.create is not None:
         data.create(data.root)
-    whole = hold_out_test(index(data.root, data.hint, groups=data.groups), data.test_fraction, config.split_seed)
-    store = open_store(data.root, whole["path"].tolist(), data.store_size, data.store_dir)
+    root, listed = open_set(data.root, data.store_dir, data.hint, groups=data.groups)
+    whole = hold_out_test(listed, data.test_fraction, config.split_seed)
+    store = open_store(root, whole["path"].tolist(), data.store_size, data.store_dir)
     unreadable = check_readable(store, data.max_unreadable)
     rows = whole.assign(row=range(len(whole)), width=store.samples["width"], height=store.samples["height"])
     table = rows[(store.samples["error"] == "").to_numpy()].reset_index(drop=True)
@@ -65,7 +66,7 @@ def explore(config: ExploreConfig, folder: Path) -> Explored:
     n = len(table)
     about = f"{data.name}, n = {n:,} images in {table['group'].nunique():,} groups"
     sections = [
-        _composition(table, counts, data.root, about, unreadable),
+        _composition(table, counts, root, about, unreadable),
         _sizes(table, about),
         *_pictures(table, store, config),
     ]

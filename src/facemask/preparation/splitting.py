@@ -11,7 +11,8 @@ from rich.progress import track
 
 from facemask.config.arguments import program
 from facemask.config.schemas import SplitConfig
-from facemask.data.index import MANIFEST, SPLIT_OF_FOLDER, index, manifest_with
+from facemask.data.index import MANIFEST, SPLIT_OF_FOLDER, manifest_with
+from facemask.data.places import STORE, check_writable_set, open_set
 from facemask.data.splits import deal_parts
 from facemask.errors import DataError
 from facemask.files import is_below, link_or_copy, relative_to_cwd, to_csv, write_atomically
@@ -62,8 +63,10 @@ def split(config: SplitConfig) -> Parts:
     Raises:
         FaceMaskError: the set cannot be read or split, or the output exists.
     """
-    root = Path(config.data.root).expanduser()
-    table = index(root, for_training=False, groups=config.data.groups)
+    place = Path(config.data.root).expanduser()
+    if config.out is None:
+        check_writable_set(place)
+    root, table = open_set(place, Path(STORE), for_training=False, groups=config.data.groups)
     if config.again:
         table = table.assign(split="")
     has_own_test = bool((table["split"] == "test").any())

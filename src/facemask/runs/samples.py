@@ -12,7 +12,7 @@ import pandas as pd
 from facemask.config.schemas import EvaluationData
 from facemask.data.classes import SYNONYMS
 from facemask.data.datamodule import FaceDataModule
-from facemask.data.index import index
+from facemask.data.places import open_set
 from facemask.data.preprocessing import Pixels
 from facemask.data.store import check_readable, fingerprint, open_store
 from facemask.errors import DataError, RunError
@@ -70,8 +70,7 @@ def read_samples(models: Sequence[TrainedModel], data: EvaluationData, split: st
     """
     store_dir = store_folder(models, data.store_dir)
     if data.root is not None:
-        root = Path(data.root).expanduser()
-        table, name, part = _of_folder(root, split)
+        root, table, name, part = _of_folder(Path(data.root).expanduser(), store_dir, split)
     else:
         parts = [_held_out(model, store_dir, split) for model in models]
         table, root, name, part = parts[0]
@@ -156,14 +155,14 @@ def _held_out(model: TrainedModel, store_dir: Path, split: str) -> tuple[pd.Data
     return columns.reset_index(drop=True), data.root, str(data.name), "test part"
 
 
-def _of_folder(root: Path, split: str) -> tuple[pd.DataFrame, str, str]:
-    table = index(root, for_training=False)
+def _of_folder(place: Path, store_dir: Path, split: str) -> tuple[Path, pd.DataFrame, str, str]:
+    root, table = open_set(place, store_dir, for_training=False)
     if split == "test":
         table = table[table["split"] == "test"].reset_index(drop=True)
         if table.empty:
-            raise DataError(f"data.root={root} has no test folder; use split=all to evaluate on all images.")
-        return table, root.resolve().name, "test part"
-    return table, root.resolve().name, "all images"
+            raise DataError(f"data.root={place} has no test folder; use split=all to evaluate on all images.")
+        return root, table, place.resolve().name, "test part"
+    return root, table, place.resolve().name, "all images"
 
 
 def rename_classes(

@@ -51,7 +51,8 @@ def _open(node: Component, config: TrainConfig, fold: int, folder: Path) -> Logg
     name = f"{'/'.join(folder.parent.parts[-2:])} fold {fold}"  # for a sweep's job: model and values
     facts: dict[str, object] = {"save_dir": str(folder)}
     if is_wandb(node):
-        facts |= {"name": name, "group": wandb_group(node, config.name), "id": kept_id(folder)}
+        place = str(folder.absolute())  # W&B's own process may have been started in another folder
+        facts = {"save_dir": place, "name": name, "group": wandb_group(node, config.name), "id": kept_id(folder)}
     elif is_mlflow(node):
         facts = mlflow_facts(node, folder, name, {"sweep": config.name, "fold": str(fold)})
     try:

@@ -117,7 +117,7 @@ def _run(
             name=name,
             id=kept_id(folder),
             resume="allow",
-            dir=str(folder),
+            dir=str(folder.absolute()),  # W&B's own process may have been started in another folder
             config=dict(config),
         )
         yield run

@@ -11,6 +11,7 @@ from facemask.config.schemas import TrainConfig
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.duplicates import near_duplicates
 from facemask.data.index import MANIFEST, left_out
+from facemask.data.places import is_table
 from facemask.models.weights import without_digest
 from facemask.training.parts import Model
 
@@ -40,7 +41,7 @@ def training_facts(config: TrainConfig, data: FaceDataModule, model: Model, devi
         f"model: {network_name(config.model)}, input {model.preprocessing.input_size} pixels "
         f"(images stored at {data.store_size}), initial weights: {without_digest(model.initial.source)}; {place}",
     ]
-    lines += [f"note: {note}" for note in left_out(data.root)]
+    lines += [f"note: {note}" for note in ([] if is_table(data.place) else left_out(data.root))]
     if warning := _straddling(data):
         lines.append(f"warning: {warning}")
     if model.preprocessing.caveat:

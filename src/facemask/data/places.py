@@ -1,0 +1,158 @@
+"""Open a data set where it is: a folder, an archive, or a table of paths and labels."""
+
+import hashlib
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pandas as pd
+from filelock import FileLock
+
+from facemask.data.index import LAYOUT, SPLIT_OF_FOLDER, index, is_hidden, read_manifest
+from facemask.errors import DataError, first_line
+from facemask.files import is_below
+
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+TABLES = (".csv", ".tsv", ".parquet")
+STORE = "data/store"  # default folder of decoded images
+UNPACKED = "unpacked"  # folder of unpacked archives, in the folder of decoded images
+MAX_GROWTH, MAX_SMALL = 20, 1_000_000_000  # images hardly shrink: an archive of more is not one of images; bytes
+# Names of the columns of a table, in any case of letters.
+COLUMNS = {
+    "path": ("file", "path", "image", "filename"),
+    "label": ("label", "class"),
+    "group": ("group", "photo"),
+    "split": ("split",),
+}
+
+
+def open_set(
+    root: Path, store_dir: Path, hint: str = "", for_training: bool = True, groups: str | None = None
+) -> tuple[Path, pd.DataFrame]:
+    """Return the folder of a data set, which the paths of its index are relative to, and the index.
+
+    Args:
+        root: a folder, see :func:`facemask.data.index.index`; a zip or tar archive of one; or a CSV or Parquet table
+            with a column each of paths (``file``) and classes (``label``), and optionally ``group`` and ``split``.
+        store_dir: folder of decoded images, where archives are unpacked, once.
+        hint: as in :func:`facemask.data.index.index`.
+        for_training: as in :func:`facemask.data.index.index`.
+        groups: as in :func:`facemask.data.index.index`.
+
+    Raises:
+        ConfigError: as in :func:`facemask.data.index.index`.
+        DataError: the same, or the archive or the table cannot be read.
+    """
+    if root.is_file() and root.name.lower().endswith(ARCHIVES):
+        folder = _unpacked(root, store_dir / UNPACKED)
+        return folder, index(folder, hint, for_training, groups)
+    if is_table(root):
+        return root.parent, index(root.parent, hint, for_training, groups, listed=_read_table(root))
+    if root.is_file():
+        kinds = ", ".join((*ARCHIVES, *TABLES))
+        raise DataError(f"data.root={root} is neither a folder, an archive nor a table ({kinds}); {LAYOUT}.")
+    return root, index(root, hint, for_training, groups)
+
+
+def is_table(root: Path) -> bool:
+    """Return whether a data set is a table of paths and labels."""
+    return root.is_file() and root.suffix.lower() in TABLES
+
+
+def check_writable_set(root: Path) -> None:
+    """Raise if a data set has no folder to write a manifest into.
+
+    Raises:
+        DataError: it is an archive or a table.
+    """
+    if root.is_file():
+        raise DataError(f"data.root={root} is not a folder, so no manifest can be written into it; unpack it first.")
+
+
+def _read_table(file: Path) -> pd.DataFrame:
+    """Return ``path``, ``label``, ``group`` and ``split`` of a table's images."""
+    if file.suffix.lower() == ".parquet":
+        try:
+            table = pd.read_parquet(file).astype(str)
+        except (OSError, ValueError) as error:  # pyarrow raises either for damaged files
+            raise DataError(f"{file} cannot be read as a Parquet table: {first_line(error)}.") from error
+    else:
+        table = read_manifest(file, COLUMNS["path"])
+    table.columns = table.columns.astype(str).str.strip().str.lower()
+    found = {column: next((n for n in names if n in table), None) for column, names in COLUMNS.items()}
+    if found["path"] is None or found["label"] is None:
+        raise DataError(
+            f"{file} needs a column file (path of an image) and a column label, got {', '.join(map(str, table))}."
+        )
+    read = pd.DataFrame({"path": table[found["path"]].astype(str), "label": table[found["label"]].astype(str)})
+    for column in ("group", "split"):
+        name = found[column]
+        read[column] = table[name].astype(str) if name else ""
+    read["path"] = read["path"].str.replace("\\", "/", regex=False)
+    for path in read["path"]:
+        if not is_below(path, file.parent):
+            raise DataError(f"{file} names {path}, which is not below its folder; move the table, or correct the path.")
+        if not (file.parent / path).is_file():
+            raise DataError(f"{file} names {path}, which does not exist below its folder; correct or remove the row.")
+    read["group"] = read["group"].where(read["group"] != "", read["path"])
+    unknown = sorted(set(read["split"]) - set(SPLIT_OF_FOLDER) - {""})
+    if unknown:
+        raise DataError(f"{file} has split {unknown[0]!r}; allowed are train, val, test, or empty.")
+    read["split"] = read["split"].map(lambda split: SPLIT_OF_FOLDER.get(split, ""))
+    return read
+
+
+def _unpacked(archive: Path, place: Path) -> Path:
+    """Unpack an archive unless it is unpacked, and return its folder of classes or parts."""
+    status = archive.stat()
+    key = hashlib.sha256(f"{archive.resolve()}\0{status.st_size}\0{status.st_mtime_ns}".encode()).hexdigest()[:12]
+    target = place / f"{archive.name.partition('.')[0]}-{key}"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_name(f"{target.name}.lock")):
+            if not target.is_dir():
+                _unpack(archive, target)
+    except (OSError, tarfile.TarError, zipfile.BadZipFile, EOFError, RuntimeError) as error:  # RuntimeError: encrypted
+        raise DataError(f"{archive} cannot be unpacked into {place}: {first_line(error)}.") from error
+    folders = [child for child in target.iterdir() if child.is_dir() and not is_hidden(child.name)]
+    while len(folders) == 1 and folders[0].name.lower() not in SPLIT_OF_FOLDER:  # the folder that was packed
+        target = folders[0]
+        folders = [child for child in target.iterdir() if child.is_dir() and not is_hidden(child.name)]
+    return target
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    partial = target.with_name(f"{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    limit = MAX_SMALL + MAX_GROWTH * archive.stat().st_size
+    total = 0
+    for name, size, stream in _members(archive):
+        if not is_below(name, partial):
+            raise DataError(f"{archive} contains {name!r}, which is not below its folder; do not use this archive.")
+        total += size
+        if total > limit:
+            raise DataError(f"{archive} describes more than {limit / 1e9:.1f} GB; unpack it by hand, if that is meant.")
+        file = partial / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with stream, file.open("wb") as copy:
+            shutil.copyfileobj(stream, copy)
+    partial.mkdir(parents=True, exist_ok=True)  # of an empty archive
+    partial.rename(target)
+
+
+def _members(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
+    """Yield name, size and content of the regular files of an archive; links and hidden files are left out."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            for info in packed.infolist():
+                if not info.is_dir() and not any(is_hidden(part) for part in Path(info.filename).parts if part != ".."):
+                    yield info.filename, info.file_size, packed.open(info)
+        return
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            hidden = any(is_hidden(part) for part in Path(member.name.removeprefix("./")).parts if part != "..")
+            if member.isfile() and not hidden and (stream := tar.extractfile(member)) is not None:
+                yield member.name.removeprefix("./"), member.size, stream
