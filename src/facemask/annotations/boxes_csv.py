@@ -41,7 +41,10 @@ def _columns(file: Path) -> tuple[dict[str, int], str, bool] | None:
     """Return the position of each known column, the separator, and whether there is a header; None for other tables."""
     line = head(file).decode("utf-8-sig", errors="replace").partition("\n")[0]
     mark = next((mark for mark in (",", ";", "\t") if mark in line), ",")
-    cells = next(csv.reader([line.strip()], delimiter=mark), [])
+    try:
+        cells = next(csv.reader([line.strip()], delimiter=mark), [])
+    except csv.Error:  # a lone carriage return, for example
+        return None
     if len(cells) == len(BARE) and is_picture_name(cells[0]) and all(map(_is_number, cells[1:5])):
         return {name: i for i, name in enumerate(BARE)}, mark, False
     plain = [cell.strip().lower().replace("_", "").replace(" ", "") for cell in cells]
@@ -93,14 +96,15 @@ def read(found: Sequence[Path], files: Folder, photos: Folder) -> Iterator[Annot
 
 
 def _box(row: Mapping[str, str], file: Path) -> Box | None:
-    sides = [row[side] for side in (SIDES if "right" in row else EXTENT)]
+    has_corners = all(side in row for side in SIDES)
+    sides = [row[side] for side in (SIDES if has_corners else EXTENT)]
     if not any(sides):
         return None
     try:
         left, top, *rest = map(float, sides)
     except ValueError as error:
         raise DataError(f"{file}, line {row['line']}: {', '.join(sides)} is no box; correct or remove it.") from error
-    right, bottom = rest if "right" in row else (left + rest[0], top + rest[1])
+    right, bottom = rest if has_corners else (left + rest[0], top + rest[1])
     return Box(row["name"], (left, top, right, bottom))
 
 
@@ -110,4 +114,4 @@ def _size(row: Mapping[str, str]) -> tuple[int, int] | None:
         size = int(float(row["width"])), int(float(row["height"]))
     except (LookupError, ValueError, OverflowError):
         return None
-    return size if "right" in row and min(size) > 0 else None
+    return size if all(side in row for side in SIDES) and min(size) > 0 else None

@@ -3,6 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -66,7 +67,8 @@ class Folder:
         """
         for path in (name, name.replace("\\", "/")):
             for folder in near:
-                if is_below(path, folder) and (folder / path).is_file():
-                    return folder / path
+                with suppress(OSError, ValueError):  # damaged names: too long, for example
+                    if is_below(path, folder) and (folder / path).is_file():
+                        return folder / path
         found = self.by_name.get(bare(name), [])
         return found[0] if len(found) == times == 1 else None

@@ -5,6 +5,7 @@ confidence; or ``CLASS X1 Y1 X2 Y2 …``, a polygon, which becomes its bounding 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -126,7 +127,8 @@ def _parts_of(origin: str, photos: Folder) -> Iterator[tuple[Path, str]]:
         for place in [places] if isinstance(places, str) else places if isinstance(places, list) else []:
             # Some tools write paths as seen from a folder beside the file.
             tried = [file.parent / str(place), file.parent / str(place).removeprefix("../"), photos.root / str(place)]
-            yield next((path for path in tried if path.exists()), tried[0]), part
+            with suppress(OSError, ValueError):  # a damaged name: too long, for example
+                yield next((path for path in tried if path.exists()), tried[0]), part
 
 
 def _range(names: Mapping[int, str]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facemask.annotations.folder import Folder
 from facemask.annotations.read import FORMATS, read_annotated
 from facemask.annotations.table import AnnotatedPhoto
 from facemask.config.schemas import Crop, ImportConfig
@@ -255,3 +256,22 @@ def test_every_format_gives_the_same_crops_to_the_byte(root: Path, tmp_path_fact
         crops[key] = {path.relative_to(out): path.read_bytes() for path in out.rglob("*.png")}
     assert len(crops["voc"]) == 3
     assert all(found == crops["voc"] for found in crops.values())
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".png", "a\0.png", "x/" * 3000 + "z.png", "\ud800.png"])
+def test_damaged_names_of_photos_are_missing_photos(root: Path, name: str) -> None:
+    assert Folder(root).photo(name, [root]) is None
+    assert Folder(root).photo("a.png", [root]) == root / "a.png"
+
+
+@pytest.mark.parametrize("beginning", ["file\rclass,xmin", 'a"b\r"c', "\0\0,\0"])
+def test_a_damaged_header_is_no_table_of_boxes(root: Path, beginning: str) -> None:
+    (root / "boxes.csv").write_bytes(f"{beginning},ymin,xmax,ymax\n".encode())
+    with pytest.raises(DataError, match="contains no annotations that can be read"):
+        read_annotated(root)
+
+
+def test_a_table_without_a_bottom_uses_width_and_height(root: Path) -> None:
+    (root / "boxes.csv").write_text("file,class,xmin,ymin,xmax,width,height\na.png,mask,8,4,40,32,32\n")
+    (photo,) = read_annotated(root).photos
+    assert faces_of(photo) == [("mask", (8, 4, 40, 36))]

@@ -152,3 +152,10 @@ def test_label_files_in_a_folder_elsewhere(tmp_path: Path) -> None:
     for boxes in (tmp_path / "boxes", tmp_path / "boxes/data.yaml"):
         (read,) = read_annotated(tmp_path / "photos", str(boxes)).photos
         assert read.names == ["mask"]
+
+
+def test_a_damaged_place_of_a_part_is_no_part(tmp_path: Path) -> None:
+    photo(tmp_path / "images/1.png")
+    write(tmp_path / "labels/1.txt", LINE)
+    write(tmp_path / "data.yaml", f"train: {'x' * 5000}\nval: [3, null]\nnames: [no_mask, mask]\n")
+    assert (only(tmp_path).part, only(tmp_path).error) == ("", "")
