@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from facemask.annotations.folder import Folder
+from facemask.annotations.folder import Folder, head
 from facemask.annotations.parts import part_of
 from facemask.annotations.table import FRACTIONS, MISSING, AnnotatedPhoto, Box
-from facemask.annotations.voc import head
 from facemask.data.pictures import is_picture_name
 from facemask.errors import DataError, first_line
 from facemask.files import read_bytes
@@ -114,4 +113,4 @@ def _size(row: Mapping[str, str]) -> tuple[int, int] | None:
         size = int(float(row["width"])), int(float(row["height"]))
     except (LookupError, ValueError, OverflowError):
         return None
-    return size if all(side in row for side in SIDES) and min(size) > 0 else None
+    return size if all(side in row for side in SIDES) else None

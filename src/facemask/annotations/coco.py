@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from facemask.annotations.folder import Folder, bare
+from facemask.annotations.folder import Folder, bare, head
 from facemask.annotations.parts import part_of
 from facemask.annotations.table import CROWD, DIFFICULT, MISSING, AnnotatedPhoto, Box
-from facemask.annotations.voc import head
 from facemask.errors import DataError, first_line
 from facemask.files import read_bytes
 
@@ -82,7 +81,7 @@ def read(found: Sequence[Path], files: Folder, photos: Folder) -> Iterator[Annot
             size = (image.width or 0, image.height or 0)
             error = "" if photo else MISSING
             expected = photo or photos.root / bare(image.file_name)
-            yield AnnotatedPhoto.of(expected, boxes[image.id], size if min(size) > 0 else None, part, error)
+            yield AnnotatedPhoto.of(expected, boxes[image.id], size, part, error)
 
 
 def _parse(file: Path) -> _Coco:

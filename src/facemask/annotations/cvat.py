@@ -5,10 +5,9 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from facemask.annotations.folder import Folder
+from facemask.annotations.folder import Folder, head
 from facemask.annotations.parts import part_of
 from facemask.annotations.table import MISSING, AnnotatedPhoto, Box, corners_around
-from facemask.annotations.voc import head
 from facemask.errors import DataError, first_line
 from facemask.files import read_bytes
 
@@ -39,8 +38,7 @@ def read(found: Sequence[Path], files: Folder, photos: Folder) -> Iterator[Annot
             name = image.get("name", "")
             photo = photos.photo(name, [file.parent, file.parent / "images", photos.root])
             part = part_of(image.get("subset", ""))
-            known = size if min(size) > 0 else None
-            yield AnnotatedPhoto.of(photo or photos.root / name, boxes, known, part, "" if photo else MISSING)
+            yield AnnotatedPhoto.of(photo or photos.root / name, boxes, size, part, "" if photo else MISSING)
 
 
 def _boxes(image: ET.Element) -> Iterator[Box]:

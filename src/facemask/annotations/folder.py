@@ -1,13 +1,12 @@
 """The files of a data set: listed once, and found by the names that annotation files use."""
 
-import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from facemask.data.index import is_hidden
+from facemask.data.index import files_below
 from facemask.data.pictures import is_picture_name
 from facemask.files import is_below, normal
 
@@ -15,6 +14,15 @@ from facemask.files import is_below, normal
 def bare(name: str) -> str:
     """Return the last part of a path of any system, in Unicode's normal form C."""
     return normal(name.replace("\\", "/").rpartition("/")[2])
+
+
+def head(file: Path, size: int = 2000) -> bytes:
+    """Return the first bytes of a file; none of a file that cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(size)
+    except OSError:  # reading the whole file names the reason
+        return b""
 
 
 class Folder:
@@ -26,11 +34,7 @@ class Folder:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root, self.files = root, list[Path]()
-        for folder, folders, names in os.walk(root):
-            folders[:] = [name for name in folders if not is_hidden(name)]  # os.walk does not enter the others
-            self.files += [Path(folder, name) for name in names if not is_hidden(name)]
-        self.files.sort()
+        self.root, self.files = root, files_below(root)
 
     def having(self, *suffixes: str) -> list[Path]:
         """List the files with these suffixes, in any case of letters."""

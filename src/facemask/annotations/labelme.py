@@ -7,9 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from facemask.annotations.folder import Folder
+from facemask.annotations.folder import Folder, head
 from facemask.annotations.table import DIFFICULT, MISSING, AnnotatedPhoto, Box, corners_around
-from facemask.annotations.voc import head
 from facemask.errors import first_line
 from facemask.files import normal, read_bytes
 
@@ -55,7 +54,7 @@ def read(found: Sequence[Path], files: Folder, photos: Folder) -> Iterator[Annot
         size = (content.width or 0, content.height or 0)
         boxes = [box for shape in content.shapes for box in _boxes(shape)]
         expected = photo or file.with_suffix(".jpg")
-        yield AnnotatedPhoto.of(expected, boxes, size if min(size) > 0 else None, error="" if photo else MISSING)
+        yield AnnotatedPhoto.of(expected, boxes, size, error="" if photo else MISSING)
 
 
 def _beside(file: Path, photos: Folder) -> Path | None:

@@ -45,7 +45,8 @@ def listed_parts(folder: Folder, others: Iterable[tuple[Path, str]] = ()) -> dic
 def _photos_in(file: Path, folder: Folder) -> Iterator[Path]:
     """Yield the photos of a list: by path, file name, or (Pascal VOC) file name without suffix."""
     if file.is_dir():
-        yield from (photo for photo in folder.photos if photo.resolve().is_relative_to(file.resolve()))
+        place = file.resolve()
+        yield from (photo for photo in folder.photos if photo.resolve().is_relative_to(place))
         return
     try:
         lines = read_text(file, MAX_LIST).splitlines()

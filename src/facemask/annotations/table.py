@@ -54,7 +54,8 @@ class AnnotatedPhoto:
         part: str = "",
         error: str = "",
     ) -> "AnnotatedPhoto":
-        """Return a photo from the boxes of its annotation file."""
+        """Return a photo from the boxes of its annotation file; a size with a zero, as some tools write, is unknown."""
+        size = size if size and min(size) > 0 else None
         corners = np.array([box.corners for box in boxes], np.float32).reshape(-1, 4)
         return cls(photo, [box.name for box in boxes], corners, [box.flag for box in boxes], size, part, error)
 

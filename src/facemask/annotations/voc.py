@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from facemask.annotations.folder import Folder, bare
+from facemask.annotations.folder import Folder, bare, head
 from facemask.annotations.table import DIFFICULT, MISSING, AnnotatedPhoto, Box
 from facemask.errors import DataError, first_line
 from facemask.files import normal, read_bytes
@@ -22,15 +22,6 @@ def find(files: Folder, photos: Folder) -> list[Path]:
         if is_voc and b"<annotations" not in beginning:
             found.append(file)
     return found
-
-
-def head(file: Path, size: int = 2000) -> bytes:
-    """Return the first bytes of a file; none of a file that cannot be read."""
-    try:
-        with file.open("rb") as stream:
-            return stream.read(size)
-    except OSError:  # reading the whole file names the reason
-        return b""
 
 
 def read(found: Sequence[Path], files: Folder, photos: Folder) -> Iterator[AnnotatedPhoto]:
@@ -66,10 +57,9 @@ def _box(item: ET.Element) -> Box:
 
 def _size(annotation: ET.Element) -> tuple[int, int] | None:
     try:
-        size = int(str(annotation.findtext("size/width"))), int(str(annotation.findtext("size/height")))
+        return int(str(annotation.findtext("size/width"))), int(str(annotation.findtext("size/height")))
     except ValueError:
         return None
-    return size if min(size) > 0 else None  # some tools write zeros
 
 
 def _photo(file: Path, told: str, folder: Folder) -> Path | None:

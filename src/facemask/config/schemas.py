@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Strings = list[str]
     Margin = float | list[float]
     SourceName = int | str | Node
-    Sources = dict[str, Any]
+    Sources = dict[str, dict[str, object]]
 else:
     Node = Nodes = Names = Strings = Margin = SourceName = Sources = Any
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -103,7 +103,7 @@ def left_out(root: Path) -> list[str]:
 
     These are images beside the class folders, and those whose names are not text.
     """
-    folders = [root, *(f for f in _subfolders(root) if f.name.lower() in SPLIT_OF_FOLDER)]
+    folders = [root, *(f for f in subfolders_of(root) if f.name.lower() in SPLIT_OF_FOLDER)]
     notes = []
     for folder in folders:
         loose = [file.name for file in _files(folder) if is_picture_name(file.name)]
@@ -130,16 +130,17 @@ def is_text(name: str) -> bool:
 
 def _class_folders(root: Path, for_training: bool) -> list[tuple[Path, str, str]]:
     """Return (folder, class name, split) of every class folder; split is empty in the flat layout."""
-    folders = _subfolders(root)
+    folders = subfolders_of(root)
     splits = {f: SPLIT_OF_FOLDER[f.name.lower()] for f in folders if f.name.lower() in SPLIT_OF_FOLDER}
     if not splits:
         return [(folder, folder.name, "") for folder in folders]
     if for_training and "train" not in splits.values():
         raise DataError(f"data.root={root} contains a folder {min(splits).name!r} but no training folder; {LAYOUT}.")
-    return [(below, below.name, split) for folder, split in splits.items() for below in _subfolders(folder)]
+    return [(below, below.name, split) for folder, split in splits.items() for below in subfolders_of(folder)]
 
 
-def _subfolders(folder: Path) -> list[Path]:
+def subfolders_of(folder: Path) -> list[Path]:
+    """List the folders directly in a folder, sorted, without hidden ones."""
     return sorted(child for child in folder.iterdir() if child.is_dir() and not is_hidden(child.name))
 
 
@@ -156,6 +157,15 @@ def part_of_folder(name: str) -> str:
 def is_hidden(name: str) -> bool:
     """Return whether a file or folder is hidden, or a copy that macOS adds to archives."""
     return name.startswith(".") or name == "__MACOSX"
+
+
+def files_below(folder: Path) -> list[Path]:
+    """List the files below a folder, sorted, without hidden files and folders."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not is_hidden(name)]  # os.walk does not enter the others
+        found += [Path(place, name) for name in names if not is_hidden(name)]
+    return sorted(found)
 
 
 def images_below(folder: Path, root: Path) -> Iterator[str]:
@@ -217,7 +227,7 @@ def _check_level(root: Path, folders: Sequence[Path]) -> None:
     if any(CLASS_WORDS.search(folder.name) for folder in folders):
         return
     for folder in folders:
-        below = [child.name for child in _subfolders(folder) if CLASS_WORDS.search(child.name)]
+        below = [child.name for child in subfolders_of(folder) if CLASS_WORDS.search(child.name)]
         if len(below) > 1 and _is_data_set(folder):
             raise DataError(
                 f"data.root={root} would have classes {', '.join(sorted(f.name for f in folders)[:3])}, but {folder} "
@@ -227,7 +237,7 @@ def _check_level(root: Path, folders: Sequence[Path]) -> None:
 
 def _meant(root: Path) -> str:
     """Return a question that names a data set at most two folders below root, or the one that root is a class of."""
-    below = [folder for child in _subfolders(root) for folder in (child, *_subfolders(child))]
+    below = [folder for child in subfolders_of(root) for folder in (child, *subfolders_of(child))]
     if any(_is_image(str(root), path.name) for path in _files(root)):  # loose images: perhaps a class folder
         below.append(root.resolve().parent)
     found = next((folder for folder in below if _is_data_set(folder)), None)
@@ -236,7 +246,7 @@ def _meant(root: Path) -> str:
 
 def _is_data_set(folder: Path) -> bool:
     """Return whether a folder has two class folders with images, or a training folder that has."""
-    children = [child for child in _subfolders(folder) if SPLIT_OF_FOLDER.get(child.name.lower()) != "test"]
+    children = [child for child in subfolders_of(folder) if SPLIT_OF_FOLDER.get(child.name.lower()) != "test"]
     if any(SPLIT_OF_FOLDER.get(child.name.lower()) == "train" and _is_data_set(child) for child in children):
         return True
     with_images = (any(_is_image(str(child), path.name) for path in _files(child)) for child in children)
@@ -319,10 +329,18 @@ def _apply_manifest(table: pd.DataFrame, file: Path) -> pd.DataFrame:
             values = rows[column].to_numpy()
             table["group"] = table["group"].where(values == "", values)
     if "split" in rows:
-        values = rows["split"].to_numpy()
-        unknown = sorted(set(values) - set(SPLIT_OF_FOLDER) - {""})
-        if unknown:
-            raise DataError(f"{file} has split {unknown[0]!r}; allowed are train, val, test, or empty.")
-        known = pd.Series([SPLIT_OF_FOLDER.get(value, "") for value in values])
+        known = pd.Series(to_splits(rows["split"], file))
         table["split"] = table["split"].where(known == "", known)
     return table
+
+
+def to_splits(values: Iterable[str], file: Path) -> list[str]:
+    """Return ``train``, ``test`` or empty for each value of a column ``split``.
+
+    Raises:
+        DataError: a value is no part of a data set.
+    """
+    values = list(values)
+    if unknown := sorted(set(values) - set(SPLIT_OF_FOLDER) - {""}):
+        raise DataError(f"{file} has split {unknown[0]!r}; allowed are train, val, test, or empty.")
+    return [SPLIT_OF_FOLDER.get(value, "") for value in values]

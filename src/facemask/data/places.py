@@ -11,7 +11,15 @@ from typing import IO
 import pandas as pd
 from filelock import FileLock
 
-from facemask.data.index import LAYOUT, SPLIT_OF_FOLDER, index, is_hidden, read_manifest
+from facemask.data.index import (
+    LAYOUT,
+    SPLIT_OF_FOLDER,
+    index,
+    is_hidden,
+    read_manifest,
+    subfolders_of,
+    to_splits,
+)
 from facemask.errors import DataError, first_line
 from facemask.files import is_below
 
@@ -98,10 +106,7 @@ def _read_table(file: Path) -> pd.DataFrame:
         if not (file.parent / path).is_file():
             raise DataError(f"{file} names {path}, which does not exist below its folder; correct or remove the row.")
     read["group"] = read["group"].where(read["group"] != "", read["path"])
-    unknown = sorted(set(read["split"]) - set(SPLIT_OF_FOLDER) - {""})
-    if unknown:
-        raise DataError(f"{file} has split {unknown[0]!r}; allowed are train, val, test, or empty.")
-    read["split"] = read["split"].map(lambda split: SPLIT_OF_FOLDER.get(split, ""))
+    read["split"] = to_splits(read["split"], file)
     return read
 
 
@@ -117,10 +122,8 @@ def _unpacked(archive: Path, place: Path) -> Path:
                 _unpack(archive, target)
     except (OSError, tarfile.TarError, zipfile.BadZipFile, EOFError, RuntimeError) as error:  # RuntimeError: encrypted
         raise DataError(f"{archive} cannot be unpacked into {place}: {first_line(error)}.") from error
-    folders = [child for child in target.iterdir() if child.is_dir() and not is_hidden(child.name)]
-    while len(folders) == 1 and folders[0].name.lower() not in SPLIT_OF_FOLDER:  # the folder that was packed
-        target = folders[0]
-        folders = [child for child in target.iterdir() if child.is_dir() and not is_hidden(child.name)]
+    while len(folders := subfolders_of(target)) == 1 and folders[0].name.lower() not in SPLIT_OF_FOLDER:
+        target = folders[0]  # the folder that was packed
     return target
 
 
@@ -148,11 +151,15 @@ def _members(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as packed:
             for info in packed.infolist():
-                if not info.is_dir() and not any(is_hidden(part) for part in Path(info.filename).parts if part != ".."):
+                if not info.is_dir() and not _has_hidden_part(info.filename):
                     yield info.filename, info.file_size, packed.open(info)
         return
     with tarfile.open(archive) as tar:
         for member in tar:
-            hidden = any(is_hidden(part) for part in Path(member.name.removeprefix("./")).parts if part != "..")
-            if member.isfile() and not hidden and (stream := tar.extractfile(member)) is not None:
-                yield member.name.removeprefix("./"), member.size, stream
+            name = member.name.removeprefix("./")
+            if member.isfile() and not _has_hidden_part(name) and (stream := tar.extractfile(member)) is not None:
+                yield name, member.size, stream
+
+
+def _has_hidden_part(name: str) -> bool:
+    return any(is_hidden(part) for part in Path(name).parts if part != "..")

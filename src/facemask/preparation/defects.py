@@ -73,7 +73,7 @@ def _near_pairs(whole: pd.DataFrame, near: pd.DataFrame) -> pd.DataFrame:
 def _altered_pairs(whole: pd.DataFrame, altered: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """Return the pairs of altered copies that are not known as duplicates."""
     altered = altered[altered["first"].isin(whole.index) & altered["second"].isin(whole.index)]
-    is_known = [frozenset(pair) for pair in zip(known["first"], known["second"], strict=True)]
+    is_known = set(map(frozenset, zip(known["first"], known["second"], strict=True)))
     is_new = [frozenset(pair) not in is_known for pair in zip(altered["first"], altered["second"], strict=True)]
     altered = altered[np.array(is_new, bool)]
     detail = [

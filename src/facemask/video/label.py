@@ -121,8 +121,7 @@ def _end_on_signals(sources: Sequence[Source]) -> Iterator[threading.Event]:
         if interrupted.is_set():
             raise KeyboardInterrupt
         interrupted.set()
-        for source in sources:
-            source.ended.set()
+        _end(sources)
 
     with handled([signal.SIGINT, signal.SIGTERM], end):
         yield interrupted
@@ -138,8 +137,7 @@ def _end_after(seconds: float | None, sources: Sequence[Source]) -> Iterator[thr
 
     def end() -> None:
         is_over.set()
-        for source in sources:
-            source.ended.set()
+        _end(sources)
 
     timer = threading.Timer(seconds, end)
     timer.daemon = True
@@ -148,6 +146,11 @@ def _end_after(seconds: float | None, sources: Sequence[Source]) -> Iterator[thr
         yield is_over
     finally:
         timer.cancel()
+
+
+def _end(sources: Sequence[Source]) -> None:
+    for source in sources:
+        source.ended.set()
 
 
 def _label(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from two_photos import write_two_photos
 
 from facemask.annotations.read import read_annotated
 from facemask.annotations.table import CROWD, AnnotatedPhoto
@@ -23,10 +24,7 @@ COCO: dict[str, Any] = {
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    (tmp_path / "a").mkdir()
-    for name in ("a/1.png", "2.png"):
-        Image.new("RGB", (30, 30)).save(tmp_path / name)
-    return tmp_path
+    return write_two_photos(tmp_path)
 
 
 def write(root: Path, content: object, name: str = "boxes.json", encoding: str = "utf-8") -> None:

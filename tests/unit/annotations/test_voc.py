@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from two_photos import write_two_photos
 
 from facemask.annotations.read import read_annotated
 from facemask.annotations.table import DIFFICULT, AnnotatedPhoto
@@ -16,10 +17,7 @@ VOC = """<annotation><object><name>{name}</name><bndbox><xmin>1</xmin><ymin>2</y
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    (tmp_path / "a").mkdir()
-    for name in ("a/1.png", "2.png"):
-        Image.new("RGB", (30, 30)).save(tmp_path / name)
-    return tmp_path
+    return write_two_photos(tmp_path)
 
 
 def write(file: Path, name: str = "mask", before: str = "") -> None:

@@ -66,7 +66,7 @@ def import_sources(config: ImportConfig) -> dict[str, Source]:
     Raises:
         ConfigError: a set has no photos or unknown keys, or two have the same name.
     """
-    given: Any = config.sources  # as typed
+    given = config.sources
     keys = [f.name for f in fields(Source)]
     for name, own in given.items():
         unknown = sorted(own.keys() - keys) if isinstance(own, dict) else [str(own)]

@@ -1,6 +1,5 @@
 """A video file."""
 
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from typing import Self
 
 import cv2
 
-from facemask.data.index import is_hidden
+from facemask.data.index import files_below
 from facemask.errors import DataError
 from facemask.video.sources.source import (
     NOMINAL,
@@ -29,11 +28,7 @@ DOWNLOAD = re.compile(r"https?://", re.IGNORECASE)
 
 def videos_below(folder: Path) -> list[Path]:
     """List the videos below a folder by their suffix, without hidden files."""
-    found = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not is_hidden(name)]
-        found += [Path(place, name) for name in names if not is_hidden(name) and name.lower().endswith(SUFFIXES)]
-    return sorted(found)
+    return [file for file in files_below(folder) if file.name.lower().endswith(SUFFIXES)]
 
 
 def is_download(text: str) -> bool:
@@ -63,9 +58,9 @@ class VideoFile(Source):
     def open(cls, text: str, how: Opening) -> Self | None:
         """Return the video at a path or a URL; every file is tried."""
         path = to_path(text)
-        if path.is_file() or is_download(text):
-            return cls(path if path.is_file() else text, how.say, how.is_looped, how.is_live)
-        return None
+        if path.is_file():
+            return cls(path, how.say, how.is_looped, how.is_live)
+        return cls(text, how.say, how.is_looped, how.is_live) if DOWNLOAD.match(text) else None  # cameras came first
 
     def __init__(self, path: Path | str, say: Say, is_looped: bool = False, is_paced: bool = False) -> None:
         self._address, self._say = str(path), say
