@@ -18,7 +18,7 @@ from rich.table import Table
 
 from commands import assert_refused, call_command, type_command
 from conftest import PROJECT, write_faces
-from facemask.data.index import read_manifest
+from facemask.data.manifest import read_manifest
 from facemask.files import from_cell, private_files, to_csv, write_atomically
 from facemask.runs.run_folder import read_run
 from facemask.sweeps.page import to_markdown

@@ -8,7 +8,7 @@ import pytest
 
 from commands import assert_refused, call_command
 from conftest import PROJECT, write_faces
-from facemask.data.index import read_manifest
+from facemask.data.manifest import read_manifest
 from facemask.errors import DataError
 from facemask.files import is_below
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from facemask.annotations.folder import Folder, bare
-from facemask.data.index import PART_OF_FOLDER
+from facemask.data.parts import PART_OF_FOLDER
 from facemask.files import read_text
 
 LISTS = {f"{name}.txt": part for name, part in PART_OF_FOLDER.items()}  # files with one photo per line

@@ -14,7 +14,7 @@ import yaml
 from facemask.annotations.folder import Folder
 from facemask.annotations.parts import listed_parts
 from facemask.annotations.table import FRACTIONS, AnnotatedPhoto, Box, corners_around
-from facemask.data.index import PARTS
+from facemask.data.parts import PARTS
 from facemask.errors import DataError, first_line
 from facemask.files import read_bytes
 

@@ -18,7 +18,7 @@ from PIL import Image
 from skimage.data import lfw_subset
 
 from facemask.data.duplicates import CORRELATION, SIDE, correlation, near_duplicates
-from facemask.data.index import MANIFEST
+from facemask.data.manifest import MANIFEST
 from facemask.data.preprocessing import Pixels, square
 from facemask.errors import DataError
 

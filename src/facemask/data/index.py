@@ -2,30 +2,22 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 import pandas as pd
 
 from facemask.data.groups import groups_from_names
+from facemask.data.manifest import MANIFEST, apply_manifest
+from facemask.data.parts import SPLIT_OF_FOLDER
 from facemask.data.pictures import is_picture_name, open_image
 from facemask.errors import DataError
-from facemask.files import from_cell, normal, relative_to_cwd
+from facemask.files import normal, relative_to_cwd
 
 LAYOUT = "expected ROOT/CLASS/** or ROOT/train/CLASS/** with ROOT/test/CLASS/**, one folder a class"
-MANIFEST = "manifest.csv"
-NAMED = ("file", "photo", "group", "split", "label", "source")  # columns of a manifest, in any case of letters
 CLASS_WORDS = re.compile("mask|complian", re.IGNORECASE)  # words in the names of the usual classes
 UNLABELLED = "unlabelled"  # folder of faces without a class
-PARTS = {
-    "train": ["train", "training"],
-    "val": ["val", "valid", "validation", "dev"],
-    "test": ["test", "testing"],
-}
-PART_OF_FOLDER = {folder: part for part, folders in PARTS.items() for folder in folders}
-# Folds provide the validation images, so an existing validation folder joins the training part.
-SPLIT_OF_FOLDER = {folder: "train" if part == "val" else part for folder, part in PART_OF_FOLDER.items()}
 
 
 def index(
@@ -94,7 +86,7 @@ def _in_folders(root: Path, hint: str, for_training: bool) -> pd.DataFrame:
     _check_capitals(root, folders)
     _check_classes(table, folders, root, at_least=2 if for_training else 1)
     if (root / MANIFEST).is_file():
-        table = _apply_manifest(table, root / MANIFEST)
+        table = apply_manifest(table, root / MANIFEST)
     return table
 
 
@@ -142,16 +134,6 @@ def _class_folders(root: Path, for_training: bool) -> list[tuple[Path, str, str]
 def subfolders_of(folder: Path) -> list[Path]:
     """List the folders directly in a folder, sorted, without hidden ones."""
     return sorted(child for child in folder.iterdir() if child.is_dir() and not is_hidden(child.name))
-
-
-def part_of_folder(name: str) -> str:
-    """Return the part of a data set that a folder is: ``train``, ``val2017``, ``Testing``; empty for other folders.
-
-    Example:
-        >>> part_of_folder("val2017")
-        'val'
-    """
-    return PART_OF_FOLDER.get(name.lower().rstrip("0123456789_- "), "")
 
 
 def is_hidden(name: str) -> bool:
@@ -255,92 +237,3 @@ def _is_data_set(folder: Path) -> bool:
 
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.iterdir() if path.is_file() and not is_hidden(path.name))
-
-
-def read_manifest(file: Path, names_of_file: Sequence[str] = ("file",)) -> pd.DataFrame:
-    """Read a manifest as text: one row per file, paths with forward slashes.
-
-    Args:
-        file: the manifest.
-        names_of_file: names that the column of the paths may have.
-
-    Raises:
-        DataError: it cannot be read, lists no files, or lists a file twice.
-    """
-    try:
-        if not file.is_file():
-            raise ValueError("it is not a regular file")
-        with file.open(encoding="utf-8-sig") as stream:
-            head = stream.readline(100_000)
-        separator = next((mark for mark in (",", ";", "\t") if mark in head), ",")  # spreadsheets write ; or tabs
-        manifest = pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
-        raise DataError(f"{file} cannot be read as a CSV table: {error}") from error
-    names = {str(name): str(name).strip().lower() for name in manifest}
-    manifest = manifest.rename(columns={name: known for name, known in names.items() if known in NAMED})
-    first = next((name for name, known in names.items() if known in names_of_file), "file")
-    manifest = manifest.rename(columns={first: "file"})
-    if "file" not in manifest:
-        raise DataError(
-            f"{file} needs a column 'file' (path below data.root), got {', '.join(map(str, manifest.columns))}."
-        )
-    for name in manifest:
-        manifest[name] = manifest[name].map(from_cell)
-    manifest["file"] = manifest["file"].str.replace("\\", "/", regex=False)
-    for name in manifest["file"]:
-        if name.startswith("/") or ".." in name.split("/"):
-            raise DataError(f"{file} names {name!r}, which is not below its folder; remove the row.")
-    if (twice := manifest["file"].map(normal).duplicated()).any():
-        raise DataError(f"{file} lists {manifest['file'][twice].iloc[0]} twice; keep one row per file.")
-    return manifest
-
-
-def manifest_with(root: Path, table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return the manifest of a data set, or a new one, with a column filled from a table.
-
-    Args:
-        root: folder of the data set.
-        table: table with ``path`` and the column; files without a row keep their value.
-        column: ``group`` or ``split``.
-    """
-    file = root / MANIFEST
-    manifest = read_manifest(file) if file.is_file() else pd.DataFrame({"file": table["path"]})
-    values = manifest["file"].map(normal).map(table.set_index(table["path"].map(normal))[column])
-    return manifest.assign(**{column: values.fillna(manifest.get(column, ""))})
-
-
-def _apply_manifest(table: pd.DataFrame, file: Path) -> pd.DataFrame:
-    manifest = read_manifest(file)
-    rows = manifest.set_index(manifest["file"].map(normal)).drop(columns="file").reindex(table["path"].map(normal))
-    unlisted = table["path"][rows.isna().all(axis=1).to_numpy()] if len(rows.columns) else table["path"][:0]
-    if len(unlisted):
-        raise DataError(
-            f"{file} has no row for {len(unlisted)} of {len(table)} images, the first is {unlisted.iloc[0]}; "
-            "list every image, or remove the manifest."
-        )
-    table = table.copy()
-    if "label" in rows and (differs := rows["label"].to_numpy() != table["label"].to_numpy()).any():
-        raise DataError(
-            f"{file} gives {table['path'][differs].iloc[0]} a label that differs from its folder; move the file or "
-            "correct the row."
-        )
-    for column in ("photo", "group"):  # an explicit group takes precedence over the photo
-        if column in rows:
-            values = rows[column].to_numpy()
-            table["group"] = table["group"].where(values == "", values)
-    if "split" in rows:
-        known = pd.Series(to_splits(rows["split"], file))
-        table["split"] = table["split"].where(known == "", known)
-    return table
-
-
-def to_splits(values: Iterable[str], file: Path) -> list[str]:
-    """Return ``train``, ``test`` or empty for each value of a column ``split``.
-
-    Raises:
-        DataError: a value is no part of a data set.
-    """
-    values = list(values)
-    if unknown := sorted(set(values) - set(SPLIT_OF_FOLDER) - {""}):
-        raise DataError(f"{file} has split {unknown[0]!r}; allowed are train, val, test, or empty.")
-    return [SPLIT_OF_FOLDER.get(value, "") for value in values]

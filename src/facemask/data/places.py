@@ -11,15 +11,9 @@ from typing import IO
 import pandas as pd
 from filelock import FileLock
 
-from facemask.data.index import (
-    LAYOUT,
-    SPLIT_OF_FOLDER,
-    index,
-    is_hidden,
-    read_manifest,
-    subfolders_of,
-    to_splits,
-)
+from facemask.data.index import LAYOUT, index, is_hidden, subfolders_of
+from facemask.data.manifest import read_manifest
+from facemask.data.parts import SPLIT_OF_FOLDER, to_splits
 from facemask.errors import DataError, first_line
 from facemask.files import is_below
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from facemask.data.duplicates import near_duplicates
-from facemask.data.index import MANIFEST, read_manifest
+from facemask.data.manifest import MANIFEST, read_manifest
 from facemask.data.pictures import is_picture_name
 from facemask.errors import FaceMaskError
 from facemask.reports.findings import Leakage

@@ -19,7 +19,8 @@ from facemask.data.copies import SIDE as SIDE_OF_COPIES
 from facemask.data.copies import altered_copies, middle
 from facemask.data.duplicates import SIDE, near_duplicates
 from facemask.data.groups import groups_from_names, propose_groups
-from facemask.data.index import MANIFEST, left_out, manifest_with
+from facemask.data.index import left_out
+from facemask.data.manifest import MANIFEST, manifest_with
 from facemask.data.places import check_writable_set, is_table, open_set
 from facemask.data.preprocessing import Pixels, unpadded
 from facemask.data.store import open_store

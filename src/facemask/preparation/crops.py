@@ -16,7 +16,7 @@ from rich.progress import track
 from facemask.config.keys import Values, flatten
 from facemask.config.schemas import Crop, CropConfig, ImportConfig
 from facemask.config.typed import to_plain
-from facemask.data.index import MANIFEST, read_manifest
+from facemask.data.manifest import MANIFEST, read_manifest
 from facemask.data.pictures import read_image
 from facemask.data.preprocessing import Pixels
 from facemask.detection.crop import cut, widen

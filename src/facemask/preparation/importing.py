@@ -10,7 +10,7 @@ from facemask.annotations.table import AnnotatedPhoto
 from facemask.config.checks.preparation import import_sources
 from facemask.config.keys import Values
 from facemask.config.schemas import ImportConfig, Source
-from facemask.data.index import SPLIT_OF_FOLDER
+from facemask.data.parts import SPLIT_OF_FOLDER
 from facemask.data.preprocessing import Pixels
 from facemask.errors import ConfigError
 from facemask.preparation.crops import Found, crop_photos, made_with

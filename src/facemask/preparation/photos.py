@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from facemask.data.index import images_below, is_text, part_of_folder
+from facemask.data.index import images_below, is_text
+from facemask.data.parts import part_of_folder
 from facemask.errors import DataError
 
 LONGEST = 200  # bytes of a stem; file systems allow 255 for a name

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from facemask.config.arguments import program
 from facemask.config.schemas import CropConfig, ImportConfig
-from facemask.data.index import MANIFEST, UNLABELLED, read_manifest
+from facemask.data.index import UNLABELLED
+from facemask.data.manifest import MANIFEST, read_manifest
 from facemask.data.pictures import read_image
 from facemask.data.preprocessing import Pixels
 from facemask.files import open_atomically, relative_to_cwd

@@ -11,7 +11,8 @@ from rich.progress import track
 
 from facemask.config.arguments import program
 from facemask.config.schemas import SplitConfig
-from facemask.data.index import MANIFEST, SPLIT_OF_FOLDER, manifest_with
+from facemask.data.manifest import MANIFEST, manifest_with
+from facemask.data.parts import SPLIT_OF_FOLDER
 from facemask.data.places import STORE, check_writable_set, open_set
 from facemask.data.splits import deal_parts
 from facemask.errors import DataError

@@ -5,7 +5,8 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from facemask.data.index import MANIFEST, SPLIT_OF_FOLDER, read_manifest
+from facemask.data.manifest import MANIFEST, read_manifest
+from facemask.data.parts import SPLIT_OF_FOLDER
 
 UNKNOWN = "not known"
 

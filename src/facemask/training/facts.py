@@ -10,7 +10,8 @@ from facemask.config.component import network_name
 from facemask.config.schemas import TrainConfig
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.duplicates import near_duplicates
-from facemask.data.index import MANIFEST, left_out
+from facemask.data.index import left_out
+from facemask.data.manifest import MANIFEST
 from facemask.data.places import is_table
 from facemask.models.weights import without_digest
 from facemask.training.parts import Model
