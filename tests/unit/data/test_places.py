@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from conftest import write_faces
-from facemask.data import places
+from facemask.data import archives
 from facemask.data.index import index
 from facemask.data.places import open_set
 from facemask.errors import DataError
@@ -84,8 +84,8 @@ def test_links_in_an_archive_are_left_out(faces: Path) -> None:
 
 def test_bombs_and_damaged_archives_are_refused_and_leave_nothing(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, archive = faces.parent / "store", pack(faces, "faces.zip", "")
-    monkeypatch.setattr(places, "MAX_SMALL", 100)
-    monkeypatch.setattr(places, "MAX_GROWTH", 0)
+    monkeypatch.setattr(archives, "MAX_SMALL", 100)
+    monkeypatch.setattr(archives, "MAX_GROWTH", 0)
     with pytest.raises(DataError, match="describes more than 0.0 GB; unpack it by hand"):
         open_set(archive, store)
     monkeypatch.undo()
