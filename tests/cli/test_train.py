@@ -238,4 +238,31 @@ def test_an_archive_is_trained_on_evaluated_and_audited_like_its_folder(train: R
     assert report.code == 0, report.err
     for words in (["task=audit", "group=true"], ["task=split"]):
         done = call_command(PROJECT / "prepare_data.py", [*words, f"data.root={archive}"], tmp_path, {})
-        assert_refused(done, "is not a folder, so no manifest can be written into it; unpack it first")
+        assert_refused(done, "is not a folder, so no manifest can be written into it; unpack it")
+
+
+def test_several_folders_are_trained_on_evaluated_and_split_as_one_set(train: Run, tmp_path: Path) -> None:
+    first = write_faces(tmp_path / "first", {"mask": 24, "no_mask": 20}, side=24)
+    second = write_faces(tmp_path / "second", {"mask": 9, "no_mask": 9, "other": 12}, side=24, seed=1)
+    roots = [f"data.root={first}", f"data.root={second}"]
+    store = f"data.store_dir={tmp_path}/store"
+    done = train(*SMALL, *roots, "data.num_workers=0", store, f"hydra.run.dir={tmp_path}/run")
+    assert done.code == 0, done.err
+    assert "CNN on first+second" in done.out
+    assert f"data: first+second ({first}, {second})" in done.out
+    assert "note: only second contains images of other; a class has one name in all places" in done.out
+    evaluate = [f"run={tmp_path}/run", "n_bootstraps=100", "hydra.run.dir=report"]
+    done = call_command(PROJECT / "evaluate.py", evaluate, tmp_path, {})
+    assert done.code == 0, done.err
+    done = call_command(PROJECT / "evaluate.py", [*evaluate, *roots, "split=all"], tmp_path, {})
+    assert done.code == 0, done.err
+    assert "first+second, all images, n = 74" in done.out
+    prepare = PROJECT / "prepare_data.py"
+    done = call_command(prepare, ["task=split", *roots, f"out={tmp_path}/parts"], tmp_path, {})
+    assert done.code == 0, done.err
+    table = pd.read_csv(tmp_path / "parts/manifest.csv")
+    assert table["source"].value_counts().to_dict() == {"first": 44, "second": 30}
+    assert all((tmp_path / "parts" / file).is_file() for file in table["file"])
+    assert_refused(call_command(prepare, ["task=split", *roots], tmp_path, {}), "are several places; a manifest is")
+    done = call_command(prepare, ["task=split", *roots, f"out={second}/parts"], tmp_path, {})
+    assert_refused(done, f"is inside data.root={second}; choose a folder outside it")

@@ -46,10 +46,10 @@ def test_training_command_composes_and_passes_the_checks(command: str) -> None:
 def test_other_command_composes_and_passes_the_checks(command: str) -> None:
     script, *words = shlex.split(command)[1:]
     name, check, repeated = {
-        "evaluate.py": ("evaluate", resolve_evaluation, "run"),
-        "prepare_data.py": ("prepare_data", resolve_preparation, "photos"),
-        "export.py": ("export", resolve_export, ""),
-        "infer_video.py": ("infer_video", resolve_video, ""),
+        "evaluate.py": ("evaluate", resolve_evaluation, ("run",)),
+        "prepare_data.py": ("prepare_data", resolve_preparation, ("photos",)),
+        "export.py": ("export", resolve_export, ()),
+        "infer_video.py": ("infer_video", resolve_video, ()),
     }[script]
     expanded = expand_shorthands(name, normalise_arguments(words, repeated, {"sweep": "sweep_folder"}))
     chosen = [word for word in expanded if word not in FLAGS]

@@ -20,7 +20,7 @@ INTERPOLATION = re.compile(r"\$\{[^}]*\}")
 CALLED = {"None": "null", "True": "true", "False": "false", "MISSING": "required"}
 TYPES = {"str": "text", "int": "integer", "float": "number", "bool": "true or false", "Strings": "text or list"}
 TYPES |= {"Names": "mapping", "list[float]": "list of numbers", "Margin": "number or list"}
-TYPES |= {"SourceName": "number or text", "Sources": "mapping"}
+TYPES |= {"Root": "text or list", "SourceName": "number or text", "Sources": "mapping"}
 TASK = "task"
 GROUPS = ("Node", "Nodes")  # types of the keys that config groups fill
 

@@ -49,7 +49,7 @@ class Command:
     job: jobs.Job
     schemas: tuple[type, ...]
     supports_sweeps: bool = False
-    repeated: str = ""
+    repeated: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
     examples: tuple[str, ...] = ()
     path: str = "run"
@@ -60,6 +60,7 @@ COMMANDS = {
         jobs.train,
         (TrainConfig,),
         supports_sweeps=True,
+        repeated=("data.root",),
         examples=(
             "model=cnn epochs=3",
             "data.root=path/to/faces model=mobilenetv2 lr=1e-4",
@@ -70,7 +71,7 @@ COMMANDS = {
     "evaluate": Command(
         jobs.evaluate,
         (EvaluateConfig,),
-        repeated="run",
+        repeated=("run", "data.root"),
         renamed={"sweep": "sweep_folder"},
         examples=("run=outputs/DATE/TIME", "sweep=outputs/sweeps/demo top=3", "run=A run=B data.root=path/to/faces"),
     ),
@@ -88,7 +89,7 @@ COMMANDS = {
     "prepare_data": Command(
         jobs.prepare_data,
         tuple(TASKS.values()),
-        repeated="photos",
+        repeated=("photos", "data.root"),
         examples=(
             "task=crop photos=path/to/photos out=path/to/faces",
             "task=import photos=path/to/photos out=path/to/faces",
@@ -224,7 +225,9 @@ def _check_flags(command: Command) -> None:
         if word.startswith("--") and key.partition(".")[0] in keys:
             fail(f"{word} is not a flag; set keys without dashes: {key}=VALUE", code=2)
         if word in MULTIRUN and not command.supports_sweeps:
-            hint = f" To pass several values: {command.repeated}=A {command.repeated}=B" if command.repeated else ""
+            hint = (
+                f" To pass several values: {command.repeated[0]}=A {command.repeated[0]}=B" if command.repeated else ""
+            )
             fail(f"{word} is only supported by train.py; remove it.{hint}", code=2)
 
 

@@ -29,7 +29,9 @@ SUBCOMMANDS = {"infer_video": "infer", "prepare_data": "prepare"}
 EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
-def normalise_arguments(arguments: list[str], repeated: str = "", renamed: Mapping[str, str] = EMPTY) -> list[str]:
+def normalise_arguments(
+    arguments: list[str], repeated: Sequence[str] = (), renamed: Mapping[str, str] = EMPTY
+) -> list[str]:
     """Convert a command line to a form that Hydra parses.
 
     Flags move to the front, because Hydra rejects flags between overrides (hydra#3053). Values that contain ``=``, such
@@ -37,7 +39,7 @@ def normalise_arguments(arguments: list[str], repeated: str = "", renamed: Mappi
 
     Args:
         arguments: command-line arguments without the program name.
-        repeated: key that may be given several times; its values are collected into one list.
+        repeated: keys that may be given several times; the values of each are collected into one list.
         renamed: mapping of typed key to schema key, for keys whose name is also a config group.
 
     Returns:
@@ -47,14 +49,15 @@ def normalise_arguments(arguments: list[str], repeated: str = "", renamed: Mappi
     arguments = [f"{renamed.get(key, key)}{sign}{value}" for key, sign, value in words]
     # Hydra wants a plus for groups that are not in the defaults list, as in other projects' experiments; ours all are.
     arguments = [word[1:] if word[:1] == "+" and _is_group(word[1:].partition("=")[0]) else word for word in arguments]
-    values = [word.partition("=")[2] for word in arguments if word.partition("=")[0] == repeated]
-    if len(values) > 1 or any("," in value and value[:1] not in QUOTED for value in values):
-        quoted = [_in_quotes(value) for value in values]
-        arguments = [word for word in arguments if word.partition("=")[0] != repeated]
-        arguments = [*arguments, f"{repeated}=[{','.join(quoted)}]"]
+    is_sweep = any(word in MULTIRUN for word in arguments)
+    for key in repeated:
+        values = [word.partition("=")[2] for word in arguments if word.partition("=")[0] == key]
+        has_comma = any("," in value and value[:1] not in QUOTED for value in values)
+        if len(values) > 1 or (has_comma and not is_sweep):
+            arguments = [word for word in arguments if word.partition("=")[0] != key]
+            arguments.append(f"{key}=[{','.join(map(_in_quotes, values))}]")
     overrides = [word for word in arguments if not word.startswith("-") and ("=" in word or word[:1] in "+~")]
     flags = [word for word in arguments if word not in overrides]
-    is_sweep = any(word in MULTIRUN for word in flags)
     return flags + [_quote(word, is_sweep) for word in overrides]
 
 

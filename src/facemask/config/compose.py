@@ -10,7 +10,8 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-from facemask.config.resolvers import base_name, direction, folder_name, monitor_mode, run_folder
+from facemask.config.resolvers import direction, folder_name, monitor_mode, run_folder
+from facemask.config.roots import base_name
 from facemask.config.schemas import TASKS, EvaluateConfig, ExportConfig, InferVideoConfig, TrainConfig
 
 PACKAGE = Path(__file__).parents[1]

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable
-from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
@@ -38,13 +37,6 @@ def folder_name(overrides: Iterable[str]) -> str:
     if safe == name:
         return name
     return f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"  # keeps shortened names unique
-
-
-def base_name(root: str) -> str:
-    """Return the name of a folder, an archive or a table, without path and suffix."""
-    path = Path(root).expanduser().resolve()
-    name = path.name.partition(".")[0] if path.is_file() else path.name
-    return name or "folder"
 
 
 def run_folder(resume: str | None, time: str) -> str:

@@ -8,6 +8,7 @@ from omegaconf import MISSING
 # OmegaConf composes these as untyped nodes, because users may add keys; facemask.config.typed converts them.
 if TYPE_CHECKING:
     from facemask.config.component import Component as Node
+    from facemask.config.roots import Root
 
     Nodes = dict[str, Node]
     Names = dict[str, str | None]
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     SourceName = int | str | Node
     Sources = dict[str, dict[str, object]]
 else:
-    Node = Nodes = Names = Strings = Margin = SourceName = Sources = Any
+    Node = Nodes = Names = Strings = Root = Margin = SourceName = Sources = Any
 
 
 @dataclass
@@ -58,7 +59,7 @@ class TrainConfig:
 class EvaluationData:
     """Face crops to evaluate on, if not the run's own data."""
 
-    root: str | None = None  # folder of face crops; null = the run's own data
+    root: Root | None = None  # folder of face crops, or a list; null = the run's own data
     store_dir: str | None = None  # folder of cached decoded images; null = the run's own
     max_unreadable: float = 0.01  # maximum fraction of unreadable files
     labels: Names | None = None  # {class folder: class of the model}, if the names differ
@@ -233,7 +234,7 @@ class ImportConfig:
 class FaceFolder:
     """An existing data set of face crops."""
 
-    root: str = MISSING  # folder with one subfolder per class
+    root: Root = MISSING  # folder with one subfolder per class, archive or table, or a list of them
     groups: str | None = None  # regular expression that finds the group of an image in its file name
 
 

@@ -32,7 +32,7 @@ def unpacked(archive: Path, place: Path) -> Path:
         place: folder of unpacked archives.
 
     Raises:
-        DataError: it cannot be unpacked, is much larger than images can be, or names a file that is not below its folder.
+        DataError: it cannot be unpacked, grows more than images can, or names a file that is not below its folder.
     """
     status = archive.stat()
     key = hashlib.sha256(f"{archive.resolve()}\0{status.st_size}\0{status.st_mtime_ns}".encode()).hexdigest()[:12]
@@ -45,6 +45,8 @@ def unpacked(archive: Path, place: Path) -> Path:
     except (OSError, tarfile.TarError, zipfile.BadZipFile, EOFError, RuntimeError) as error:  # RuntimeError: encrypted
         raise DataError(f"{archive} cannot be unpacked into {place}: {first_line(error)}.") from error
     while len(folders := subfolders_of(target)) == 1 and folders[0].name.lower() not in SPLIT_OF_FOLDER:
+        if not subfolders_of(folders[0]):
+            break  # a folder of one class
         target = folders[0]  # the folder that was packed
     return target
 

@@ -17,6 +17,7 @@ from pydantic import Field
 from torch import Tensor
 
 from facemask.config.component import TARGET, describe
+from facemask.config.roots import Root, base_name, shown_places, to_places
 from facemask.data.dataset import ArrayLoader, EpochSampler, FaceDataset, FeatureArray, FeatureDataset, Features, as_is
 from facemask.data.places import open_set
 from facemask.data.preprocessing import Preprocessing
@@ -57,8 +58,8 @@ class FaceDataModule(LightningDataModule):
     ``trainer.predict``. Input size and normalisation are those of the model that the trainer fits.
 
     Args:
-        root: folder of images, archive or table, see :func:`facemask.data.places.open_set`.
-        name: data set name in tables and folders; None for the folder's name.
+        root: folder of images, archive or table, or a list of them, see :func:`facemask.data.places.open_set`.
+        name: data set name in tables and folders; None for the names of the folders.
         store_dir: folder of decoded images.
         store_size: side of the decoded images, pixels.
         batch_size: images per step, divided among DDP processes.
@@ -89,7 +90,7 @@ class FaceDataModule(LightningDataModule):
 
     def __init__(
         self,
-        root: str | Path,
+        root: Root,
         name: str | None = None,
         store_dir: str | Path = "data/store",
         store_size: Annotated[int, Field(ge=8, le=1024)] = 64,
@@ -112,9 +113,10 @@ class FaceDataModule(LightningDataModule):
         teacher: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
-        self.place, self.store_dir = Path(root).expanduser(), Path(store_dir).expanduser()
-        self.root = self.place  # the folder of the images, if that is an archive or a table
-        self.name, self.store_size, self.input_size = name or self.place.resolve().name, store_size, input_size
+        self.shown_root = shown_places(root)
+        self.places, self.store_dir = to_places(root), Path(store_dir).expanduser()
+        self.root, self.folders = self.places[0], self.places  # of the images; known when the set is opened
+        self.name, self.store_size, self.input_size = name or base_name(root), store_size, input_size
         self.batch_size, self.num_workers = batch_size, num_workers
         self.augmentation = load_augmentation(augmentation) if isinstance(augmentation, str) else augmentation
         self.k, self.fold, self.seed, self.split_seed = k, fold, seed, split_seed
@@ -134,13 +136,13 @@ class FaceDataModule(LightningDataModule):
     def prepare_data(self) -> None:
         """Generate the set if it has ``create``, and decode it, in one process."""
         if self.create is not None:
-            self.create(self.place)
+            self.create(self.root)
         self.setup()
 
     def setup(self, stage: str | None = None) -> None:
         """Read the tables and select the fold; for ``test`` and ``predict`` also decode the test part."""
         if self.samples is None:
-            self.root, table = open_set(self.place, self.store_dir, self.hint, groups=self.groups)
+            self.root, table, self.folders = open_set(self.places, self.store_dir, self.hint, groups=self.groups)
             table = hold_out_test(table, self.test_fraction, self.split_seed)
             self.class_names: list[str] = sorted(table["label"].unique())
             self.test_samples = table[table["split"] == "test"]  # not decoded here: training does not use it
@@ -156,7 +158,7 @@ class FaceDataModule(LightningDataModule):
     def _open_test_part(self) -> None:
         if self.test_samples.empty:
             raise DataError(
-                f"data.root={self.root} has no test part, because data.test_fraction=0; set it, or evaluate on "
+                f"data.root={self.shown_root} has no test part, because data.test_fraction=0; set it, or evaluate on "
                 "another folder."
             )
         self.test_store = open_store(self.root, self.test_samples["path"].tolist(), self.store_size, self.store_dir)
@@ -199,7 +201,12 @@ class FaceDataModule(LightningDataModule):
     def to_record(self) -> dict[str, object]:
         """Return a ``_target_`` node of plain types that reopens the same data."""
         record: dict[str, object] = {name: getattr(self, name) for name in RECORDED}
-        record |= {"root": str(self.place), "store_dir": str(self.store_dir), "create": describe(self.create)}
+        places = [str(place) for place in self.places]
+        record |= {
+            "root": places if len(places) > 1 else places[0],
+            "store_dir": str(self.store_dir),
+            "create": describe(self.create),
+        }
         return {TARGET: f"{type(self).__module__}.{type(self).__qualname__}", **record}
 
     @property

@@ -26,22 +26,25 @@ def index(
     for_training: bool = True,
     groups: str | None = None,
     listed: pd.DataFrame | None = None,
+    is_whole: bool = True,
 ) -> pd.DataFrame:
-    """List the images of a data set.
+    """List the images of a data set, or of one of its places.
 
     Args:
         root: folder laid out as ``root/{class}/**`` or ``root/{train,test}/{class}/**``. An optional ``manifest.csv``
-            gives ``group`` (or ``photo``) and ``split`` per ``file`` (path below root) and takes precedence over the
-            folders.
+            gives ``group`` (or ``photo``), ``split`` and ``source`` per ``file`` (path below root) and takes precedence
+            over the folders.
         hint: where to get this data set; added to the error if it is missing.
         for_training: require at least two classes and a training part; evaluation needs neither.
         groups: regular expression that finds the group of an image in its file name, if the manifest does not give it.
-        listed: ``path``, ``label``, ``group`` and ``split`` of the images, instead of folders and manifest.
+        listed: ``path``, ``label``, ``group``, ``split`` and ``source`` of the images, instead of folders and manifest.
+        is_whole: whether the set has no other places, which could hold the other classes and the training part.
 
     Returns:
         One row per image, sorted by path: ``path`` (below root, with forward slashes), ``label`` (class name),
         ``group`` (images of one group stay on one side of every split; the path itself if unknown),
-        ``split`` (``train``, ``test``, or empty if the set does not define it).
+        ``split`` (``train``, ``test``, or empty if the set does not define it), ``source`` (name of the set that the
+        image comes from, or empty).
 
     Raises:
         ConfigError: groups is no regular expression.
@@ -49,23 +52,44 @@ def index(
     """
     if not root.is_dir():
         raise DataError(f"data.root={root} is not a folder; {hint or LAYOUT}.")
-    table = _listed(listed, root, for_training) if listed is not None else _in_folders(root, hint, for_training)
-    if groups is not None:
-        found = pd.Series(groups_from_names(table["path"].tolist(), groups), dtype=object)
-        is_new = (table["group"] == table["path"]) & found.notna()
-        table["group"] = table["group"].mask(is_new, found)
-    return table.sort_values("path", ignore_index=True)
+    if listed is None:
+        table = _in_folders(root, hint, for_training, is_whole)
+    else:
+        table = listed.drop_duplicates("path")
+        check_class_count(table, f"the table of data.root={root}", 2 if for_training and is_whole else 1)
+    return with_groups(table.sort_values("path", ignore_index=True), groups)
 
 
-def _listed(table: pd.DataFrame, root: Path, for_training: bool) -> pd.DataFrame:
+def with_groups(table: pd.DataFrame, groups: str | None) -> pd.DataFrame:
+    """Return an index in which images without a known group get that of their file name.
+
+    Args:
+        table: an index.
+        groups: regular expression, see :func:`facemask.data.groups.groups_from_names`; None changes nothing.
+
+    Raises:
+        ConfigError: groups is no regular expression.
+    """
+    if groups is None:
+        return table
+    found = pd.Series(groups_from_names(table["path"].tolist(), groups), table.index, dtype=object)
+    is_new = (table["group"] == table["path"]) & found.notna()
+    return table.assign(group=table["group"].mask(is_new, found))
+
+
+def check_class_count(table: pd.DataFrame, place: str, at_least: int) -> None:
+    """Raise if a table lists images of too few classes.
+
+    Raises:
+        DataError: it does.
+    """
     classes = sorted(table["label"].unique())
-    if len(classes) < (2 if for_training else 1):
-        raise DataError(f"the table of data.root={root} contains only the class {', '.join(classes)}; add another.")
-    return table.drop_duplicates("path")
+    if len(classes) < at_least:
+        raise DataError(f"{place} contains only the class {', '.join(classes)}; add another.")
 
 
-def _in_folders(root: Path, hint: str, for_training: bool) -> pd.DataFrame:
-    folders = _class_folders(root, for_training)
+def _in_folders(root: Path, hint: str, for_training: bool, is_whole: bool) -> pd.DataFrame:
+    folders = _class_folders(root, for_training and is_whole)
     if for_training:
         _check_level(root, [folder for folder, _, _ in folders])
     rows = [
@@ -76,7 +100,7 @@ def _in_folders(root: Path, hint: str, for_training: bool) -> pd.DataFrame:
     ]
     if not rows:
         raise DataError(f"data.root={root} contains no images in class folders; {hint or LAYOUT}.{_meant(root)}")
-    table = pd.DataFrame(rows, columns=["path", "label", "group", "split"], dtype=str)
+    table = pd.DataFrame(rows, columns=["path", "label", "group", "split"], dtype=str).assign(source="")
     if for_training and (table["label"] == UNLABELLED).any():
         raise DataError(
             f"data.root={root} contains unlabelled images (in {UNLABELLED}/); move them into class folders, "
@@ -84,7 +108,7 @@ def _in_folders(root: Path, hint: str, for_training: bool) -> pd.DataFrame:
         )
     folders = [folder for folder in folders if folder[1] != UNLABELLED]  # an empty folder is left over from sorting
     _check_capitals(root, folders)
-    _check_classes(table, folders, root, at_least=2 if for_training else 1)
+    _check_classes(table, folders, root, at_least=2 if for_training and is_whole else 1)
     if (root / MANIFEST).is_file():
         table = apply_manifest(table, root / MANIFEST)
     return table

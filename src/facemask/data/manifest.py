@@ -1,7 +1,7 @@
 """The manifest of a data set: a table with the group, split and label of each file."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
@@ -51,22 +51,46 @@ def read_manifest(file: Path, names_of_file: Sequence[str] = ("file",)) -> pd.Da
     return manifest
 
 
-def manifest_with(root: Path, table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return the manifest of a data set, or a new one, with a column filled from a table.
+def read_manifests(root: Path, folders: Sequence[Path]) -> pd.DataFrame:
+    """Return the rows of the manifests of a data set's folders; empty if there is none.
+
+    Args:
+        root: folder that the column ``file`` of the result is relative to.
+        folders: root, or folders below it.
+
+    Raises:
+        DataError: as :func:`read_manifest`.
+    """
+    found = []
+    for folder in folders:
+        if (folder / MANIFEST).is_file():
+            manifest, below = read_manifest(folder / MANIFEST), PurePosixPath(folder.relative_to(root).as_posix())
+            found.append(manifest.assign(file=[str(below / file) for file in manifest["file"]]))
+    return pd.concat(found, ignore_index=True).fillna("") if found else pd.DataFrame({"file": []}, dtype=str)
+
+
+def manifest_with(root: Path, folders: Sequence[Path], table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the manifest of a data set with a column filled from its index.
+
+    Images without a row in a manifest get one with the group and the source that the index gives them, if any.
 
     Args:
         root: folder of the data set.
-        table: table with ``path`` and the column; files without a row keep their value.
+        folders: folders that may have a manifest, see :func:`read_manifests`.
+        table: index with ``path``, ``group``, ``source`` and the column; files without a row keep their value.
         column: ``group`` or ``split``.
     """
-    file = root / MANIFEST
-    manifest = read_manifest(file) if file.is_file() else pd.DataFrame({"file": table["path"]})
+    manifest = read_manifests(root, folders)
+    is_new = ~table["path"].map(normal).isin(set(manifest["file"].map(normal)))
+    new = table.loc[is_new, ["path", "group", "source"]].rename(columns={"path": "file"})
+    new["group"] = new["group"].where(new["group"] != new["file"], "")
+    manifest = pd.concat([manifest, new.loc[:, (new != "").any()]], ignore_index=True).fillna("")
     values = manifest["file"].map(normal).map(table.set_index(table["path"].map(normal))[column])
     return manifest.assign(**{column: values.fillna(manifest.get(column, ""))})
 
 
 def apply_manifest(table: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """Return an index with the groups and splits of a manifest.
+    """Return an index with the groups, splits and sources of a manifest.
 
     Raises:
         DataError: the manifest cannot be read, lacks an image, or contradicts its folder.
@@ -92,4 +116,6 @@ def apply_manifest(table: pd.DataFrame, file: Path) -> pd.DataFrame:
     if "split" in rows:
         known = pd.Series(to_splits(rows["split"], file))
         table["split"] = table["split"].where(known == "", known)
+    if "source" in rows:
+        table["source"] = rows["source"].to_numpy()
     return table

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from facemask.data.duplicates import near_duplicates
-from facemask.data.manifest import MANIFEST, read_manifest
+from facemask.data.manifest import MANIFEST, read_manifests
 from facemask.data.pictures import is_picture_name
 from facemask.errors import FaceMaskError
 from facemask.reports.findings import Leakage
@@ -89,8 +89,7 @@ def photos_trained_on(run: Path, fold: int | None = None, store_dir: str | None 
     except FaceMaskError as error:
         return PhotoNames(), str(error).rstrip(".")
     assert data.samples is not None
-    manifest = data.root / MANIFEST
-    table = read_manifest(manifest).set_index("file") if manifest.is_file() else pd.DataFrame()
+    table = read_manifests(data.root, data.folders).set_index("file")
     if "photo" not in table:
         return PhotoNames(), f"there is no {MANIFEST} with the photos of its faces"
     photos = table["photo"].reindex(data.samples["path"]).fillna("")

@@ -21,7 +21,7 @@ from facemask.data.duplicates import SIDE, near_duplicates
 from facemask.data.groups import groups_from_names, propose_groups
 from facemask.data.index import left_out
 from facemask.data.manifest import MANIFEST, manifest_with
-from facemask.data.places import check_writable_set, is_table, open_set
+from facemask.data.places import check_writable_set, open_set
 from facemask.data.preprocessing import Pixels, unpadded
 from facemask.data.store import open_store
 from facemask.files import read_bytes, relative_to_cwd, to_csv, write_atomically
@@ -100,10 +100,10 @@ def audit(config: AuditConfig, folder: Path) -> Audit:
     Raises:
         FaceMaskError: the data set cannot be read.
     """
-    place, store_dir = Path(config.data.root).expanduser(), Path(config.data.store_dir).expanduser()
+    store_dir = Path(config.data.store_dir).expanduser()
     if config.group:
-        check_writable_set(place)
-    root, table = open_set(place, store_dir, for_training=False, groups=config.data.groups)
+        check_writable_set(config.data.root)
+    root, table, folders = open_set(config.data.root, store_dir, for_training=False, groups=config.data.groups)
     store = open_store(root, table["path"].tolist(), SIDE, store_dir)
     table = table.assign(**{name: store.samples[name].to_numpy() for name in ("width", "height", "error")})
     table = table.assign(**_brightness(store.images, table["width"].to_numpy(), table["height"].to_numpy()))
@@ -113,7 +113,7 @@ def audit(config: AuditConfig, folder: Path) -> Audit:
     altered = _altered(store.images, table, config.copies)
     if config.group:
         table = table.assign(group=joined_groups(table, pd.concat([near, altered])))
-        write_atomically(root / MANIFEST, to_csv(manifest_with(root, table, "group")))
+        write_atomically(root / MANIFEST, to_csv(manifest_with(root, folders, table, "group")))
     findings = find_defects(table, near, altered, config.min_side, config.max_aspect, config.max_imbalance)
     found, allowed = findings["finding"].value_counts(), dict(vars(config.allow))
     counts = {kind: int(found.get(kind, 0)) for kind in allowed}
@@ -126,7 +126,7 @@ def audit(config: AuditConfig, folder: Path) -> Audit:
         allowed,
         table["group"].nunique(),
         classes,
-        _notes(table, None if is_table(place) else root, config.copies),
+        _notes(table, folders, config.copies),
     )
     facts = {
         "data": {"root": str(root), "n": len(table), "groups": result.n_groups},
@@ -195,8 +195,8 @@ def joined_groups(table: pd.DataFrame, near: pd.DataFrame) -> list[str]:
     return [str(name) for name in joined.to_numpy()[codes]]
 
 
-def _notes(table: pd.DataFrame, root: Path | None, copies: bool | None) -> list[str]:
-    notes = left_out(root) if root else []
+def _notes(table: pd.DataFrame, folders: Sequence[Path], copies: bool | None) -> list[str]:
+    notes = [note for folder in folders for note in left_out(folder)]
     if copies is None and len(table) > COMPARED:
         notes.append(f"Altered copies were not looked for among {len(table):,} images; copies=true does so.")
     has_groups = (table["group"] != table["path"]).any()

@@ -56,7 +56,7 @@ def explore(config: ExploreConfig, folder: Path) -> Explored:
     data: FaceDataModule = config.data.build()  # both are built first, so that errors appear before images are decoded
     if data.create is not None:
         data.create(data.root)
-    root, listed = open_set(data.root, data.store_dir, data.hint, groups=data.groups)
+    root, listed, _ = open_set(data.places, data.store_dir, data.hint, groups=data.groups)
     whole = hold_out_test(listed, data.test_fraction, config.split_seed)
     store = open_store(root, whole["path"].tolist(), data.store_size, data.store_dir)
     unreadable = check_readable(store, data.max_unreadable)
@@ -70,7 +70,7 @@ def explore(config: ExploreConfig, folder: Path) -> Explored:
         _sizes(table, about),
         *_pictures(table, store, config),
     ]
-    facts = {"data": {"name": data.name, "root": str(data.root), "n": n, "unreadable": len(unreadable)}}
+    facts = {"data": {"name": data.name, "root": data.shown_root, "n": n, "unreadable": len(unreadable)}}
     write_report(folder, f"The data set {data.name}", [f"{about}, {len(counts) - 1} classes."], sections, facts)
     return Explored(folder, about, counts)
 

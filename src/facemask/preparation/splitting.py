@@ -64,15 +64,14 @@ def split(config: SplitConfig) -> Parts:
     Raises:
         FaceMaskError: the set cannot be read or split, or the output exists.
     """
-    place = Path(config.data.root).expanduser()
     if config.out is None:
-        check_writable_set(place)
-    root, table = open_set(place, Path(STORE), for_training=False, groups=config.data.groups)
+        check_writable_set(config.data.root)
+    root, table, folders = open_set(config.data.root, Path(STORE), for_training=False, groups=config.data.groups)
     if config.again:
         table = table.assign(split="")
     has_own_test = bool((table["split"] == "test").any())
     dealt = deal_parts(table, config.val, config.test, config.split_seed)
-    manifest = manifest_with(root, dealt, "split")
+    manifest = manifest_with(root, folders, dealt, "split")
     if config.out is None:
         where = root
         write_atomically(root / MANIFEST, to_csv(manifest))
@@ -119,7 +118,15 @@ def _fill(out: Path, root: Path, dealt: pd.DataFrame, manifest: pd.DataFrame, is
 
 
 def place(path: str, label: str, split: str) -> str:
-    """Return the new path of an image: PART/CLASS/ and its path below its class folder."""
-    parts = PurePosixPath(path).parts
-    below = parts[2:] if parts[0].lower() in SPLIT_OF_FOLDER and len(parts) > 2 else parts[1:]
-    return "/".join([split, label, *below])
+    """Return the new path of an image: PART/CLASS/ and its path without the folders of its part and class.
+
+    Example:
+        >>> place("train/mask/first/1.png", "mask", "val")
+        'val/mask/first/1.png'
+    """
+    *folders, name = PurePosixPath(path).parts
+    at = folders.index(label) if label in folders else len(folders)
+    above, below = folders[:at], folders[at + 1 :]
+    if above and above[-1].lower() in SPLIT_OF_FOLDER:
+        above.pop()
+    return "/".join([split, label, *above, *below, name])

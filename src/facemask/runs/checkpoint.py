@@ -46,10 +46,15 @@ def describe(checkpoint: Path) -> tuple[TrainConfig, FoldResult]:
     return config, FoldResult(int(config.fold), "complete", data=facts, best_epoch=best_epoch)
 
 
+def _is_plain(value: object) -> bool:
+    values = value if isinstance(value, list) else [value]
+    return all(isinstance(one, PLAIN) for one in values)
+
+
 def data_module(record: Mapping[str, object], origin: Path) -> Component:
     """Return the node that reopens the data of a run or checkpoint.
 
-    It keeps plain arguments only, such as root, sizes and seeds, so that the file cannot call anything.
+    It keeps plain arguments and lists of them only, such as root, sizes and seeds, so that the file cannot call anything.
 
     Args:
         record: node of the data module.
@@ -58,7 +63,7 @@ def data_module(record: Mapping[str, object], origin: Path) -> Component:
     Raises:
         RunError: it is not a FaceDataModule, is not trusted, or has an invalid argument.
     """
-    kept = {key: value for key, value in record.items() if isinstance(value, PLAIN) or value == DEMO}
+    kept = {key: value for key, value in record.items() if _is_plain(value) or value == DEMO}
     check_trusted(kept, origin)
     target = kept.get(TARGET)
     found = get_object(target) if isinstance(target, str) else None

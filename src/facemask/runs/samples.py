@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from facemask.config.roots import Root, base_name, shown_places
 from facemask.config.schemas import EvaluationData
 from facemask.data.classes import SYNONYMS
 from facemask.data.datamodule import FaceDataModule
@@ -70,7 +71,7 @@ def read_samples(models: Sequence[TrainedModel], data: EvaluationData, split: st
     """
     store_dir = store_folder(models, data.store_dir)
     if data.root is not None:
-        root, table, name, part = _of_folder(Path(data.root).expanduser(), store_dir, split)
+        root, table, name, part = _of_folder(data.root, store_dir, split)
     else:
         parts = [_held_out(model, store_dir, split) for model in models]
         table, root, name, part = parts[0]
@@ -131,9 +132,9 @@ def open_training_data(model: TrainedModel, store_dir: Path) -> FaceDataModule:
     known = model.result.data.fingerprint
     if data.fingerprint != known:
         raise RunError(
-            f"the images of data.root={data.root} have changed since {model.folder} was trained (fingerprint {known}, "
-            f"now {data.fingerprint}), so its test part may contain training images; restore them, or evaluate on "
-            "another folder: data.root=FOLDER split=all"
+            f"the images of data.root={data.shown_root} have changed since {model.folder} was trained "
+            f"(fingerprint {known}, now {data.fingerprint}), so its test part may contain training images; "
+            "restore them, or evaluate on another folder: data.root=FOLDER split=all"
         )
     return data
 
@@ -155,14 +156,16 @@ def _held_out(model: TrainedModel, store_dir: Path, split: str) -> tuple[pd.Data
     return columns.reset_index(drop=True), data.root, str(data.name), "test part"
 
 
-def _of_folder(place: Path, store_dir: Path, split: str) -> tuple[Path, pd.DataFrame, str, str]:
-    root, table = open_set(place, store_dir, for_training=False)
+def _of_folder(given: Root, store_dir: Path, split: str) -> tuple[Path, pd.DataFrame, str, str]:
+    root, table, _ = open_set(given, store_dir, for_training=False)
     if split == "test":
         table = table[table["split"] == "test"].reset_index(drop=True)
         if table.empty:
-            raise DataError(f"data.root={place} has no test folder; use split=all to evaluate on all images.")
-        return root, table, place.resolve().name, "test part"
-    return root, table, place.resolve().name, "all images"
+            raise DataError(
+                f"data.root={shown_places(given)} has no test folder; use split=all to evaluate on all images."
+            )
+        return root, table, base_name(given), "test part"
+    return root, table, base_name(given), "all images"
 
 
 def rename_classes(

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from facemask.config.keys import ALL_FOLDS, Values, flatten, format_setting
+from facemask.config.roots import to_places
 from facemask.errors import ConfigError
 from facemask.sweeps.configurations import asked_folds, gather
 
@@ -81,7 +83,7 @@ def _folds(swept: dict[str, list[object]], values: Values) -> frozenset[int]:
 
 
 def _comparable(values: Values, key: str) -> object:
-    value = values.get(key)
+    value: Any = values.get(key)
     if value is None:
         return None
-    return str(Path(str(value)).expanduser().resolve()) if key == "data.root" else value
+    return [str(place.resolve()) for place in to_places(value)] if key == "data.root" else value

@@ -1,8 +1,10 @@
 """What a run is about to train on: data, groups, model and device, printed before the first epoch."""
 
+import shlex
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 import torch
 
 from facemask.config.arguments import program
@@ -12,7 +14,6 @@ from facemask.data.datamodule import FaceDataModule
 from facemask.data.duplicates import near_duplicates
 from facemask.data.index import left_out
 from facemask.data.manifest import MANIFEST
-from facemask.data.places import is_table
 from facemask.models.weights import without_digest
 from facemask.training.parts import Model
 
@@ -36,13 +37,14 @@ def training_facts(config: TrainConfig, data: FaceDataModule, model: Model, devi
     threads = torch.get_num_threads()
     place = device if device != "cpu" else f"cpu, {threads} thread{'s' if threads > 1 else ''}"
     lines = [
-        f"data: {data.name} ({data.root}), images for {' + '.join(parts)} (fold {data.fold} of {data.k})",
+        f"data: {data.name} ({data.shown_root}), images for {' + '.join(parts)} (fold {data.fold} of {data.k})",
         f"classes: {', '.join(counts)}",
         f"groups: {_groups(data)}",
         f"model: {network_name(config.model)}, input {model.preprocessing.input_size} pixels "
         f"(images stored at {data.store_size}), initial weights: {without_digest(model.initial.source)}; {place}",
     ]
-    lines += [f"note: {note}" for note in ([] if is_table(data.place) else left_out(data.root))]
+    lines += [f"note: {note}" for folder in data.folders for note in left_out(folder)]
+    lines += [f"note: {note}" for note in _one_sided(data)]
     if warning := _straddling(data):
         lines.append(f"warning: {warning}")
     if model.preprocessing.caveat:
@@ -60,7 +62,21 @@ def _groups(data: FaceDataModule) -> str:
 
 def _origin(data: FaceDataModule) -> str:
     names = [f"data.groups={data.groups}"] if data.groups else []
-    return " and ".join([*[MANIFEST] * (data.root / MANIFEST).is_file(), *names])
+    return " and ".join([*[MANIFEST] * any((folder / MANIFEST).is_file() for folder in data.folders), *names])
+
+
+def _one_sided(data: FaceDataModule) -> list[str]:
+    """Return a sentence for each class that only one of several places holds: its name may be written differently."""
+    assert data.samples is not None
+    if len(data.places) == 1:
+        return []
+    samples = pd.concat([data.samples, data.test_samples])
+    sources = samples.groupby("label")["source"].unique()
+    return [
+        f"only {found[0]} contains images of {name}; a class has one name in all places"
+        for name, found in sources.items()
+        if len(found) == 1
+    ]
 
 
 def _straddling(data: FaceDataModule) -> str:
@@ -74,11 +90,13 @@ def _straddling(data: FaceDataModule) -> str:
     n = sum(folds[i] != folds[j] for i, j in pairs)
     if not n:
         return ""
-    audit = f"{program('prepare_data')} task=audit data.root={data.root} group=true"
-    return (
-        f"{n} of {len(pairs)} pairs of near-duplicates lie in different folds, which makes validation too optimistic; "
-        f"to put each pair into one group, type: {audit}"
+    warning = (
+        f"{n} of {len(pairs)} pairs of near-duplicates lie in different folds, which makes validation too optimistic"
     )
+    if data.folders != data.places or len(data.places) > 1:
+        return f"{warning}; give both images of a pair one group, by data.groups or in a manifest"
+    audit = f"{program('prepare_data')} task=audit {shlex.quote(f'data.root={data.root}')} group=true"
+    return f"{warning}; to put each pair into one group, type: {audit}"
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import Logger
 
 from facemask.config.component import network_name
 from facemask.config.keys import ALL_FOLDS
+from facemask.config.roots import to_places
 from facemask.config.schemas import TrainConfig
 from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
@@ -71,7 +72,7 @@ def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, comm
         rivals = sweep if config.race else None
         if previous is not None and (previous.is_complete or (rivals and previous.status == "pruned")):
             root = config.data.get("root")
-            if root and Path(root).expanduser().is_dir():  # a complete run does not need its images
+            if root and all(place.is_dir() for place in to_places(root)):  # a complete run does not need its images
                 _check_unchanged(build_data(config, folds[0]), folder)
             return previous
         result = RunResult(model=network_name(config.model), monitor=config.monitor, k=config.k, seed=config.seed)
@@ -154,9 +155,9 @@ def _check_unchanged(data: FaceDataModule, run: Path) -> None:
         known = fold.data.fingerprint if fold and fold.data else data.fingerprint
         if known != data.fingerprint:
             raise RunError(
-                f"the images of data.root={data.root} changed since {folder} was started (fingerprint {known}, now "
-                f"{data.fingerprint}); restore them, use another folder for the new images (name= for a sweep, "
-                f"hydra.run.dir= for a run), or delete {run} to start again."
+                f"the images of data.root={data.shown_root} changed since {folder} was started (fingerprint "
+                f"{known}, now {data.fingerprint}); restore them, use another folder for the new images "
+                f"(name= for a sweep, hydra.run.dir= for a run), or delete {run} to start again."
             )
 
 

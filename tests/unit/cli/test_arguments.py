@@ -15,10 +15,15 @@ from facemask.config.compose import compose
 
 
 def test_repeated_key_becomes_a_list_and_renamed_key_is_replaced() -> None:
-    assert normalise_arguments(["run=a/bs=1,lr=2", "fold=0", "run=b"], "run") == ["fold=0", "run=['a/bs=1,lr=2','b']"]
-    assert normalise_arguments(["run=a"], "run") == ["run=a"]
-    assert normalise_arguments(["run=a,b"], "run") == ["run=['a,b']"]
-    assert normalise_arguments(["sweep=x/y=1", "top=2"], "run", {"sweep": "folder"}) == ["folder='x/y=1'", "top=2"]
+    assert normalise_arguments(["run=a/bs=1,lr=2", "fold=0", "run=b"], ("run",)) == [
+        "fold=0",
+        "run=['a/bs=1,lr=2','b']",
+    ]
+    assert normalise_arguments(["run=a"], ("run",)) == ["run=a"]
+    assert normalise_arguments(["a=1", "run=x", "a=2"], ("run", "a")) == ["run=x", "a=['1','2']"]
+    assert normalise_arguments(["run=a,b"], ("run",)) == ["run=['a,b']"]
+    assert normalise_arguments(["-m", "run=a,b"], ("run",)) == ["-m", "run=a,b"]
+    assert normalise_arguments(["sweep=x/y=1", "top=2"], ("run",), {"sweep": "folder"}) == ["folder='x/y=1'", "top=2"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,10 @@ from facemask.training.parts import dry_run
         (["+dat=1"], "did you mean data"),
         (["~lr"], "lr has no value; give it one: lr="),
         (["data=folder"], "data.root has no value"),
+        (
+            ["data=folder", "data.root=[]"],
+            "data.root must be a folder, an archive or a table, or a list of them, got []",
+        ),
         (["model=timm"], "model.name has no value"),
         (["bs=0"], "bs must be at least 1, got 0"),
         (["k=1"], "k must be at least 2, got 1"),

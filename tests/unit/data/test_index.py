@@ -13,7 +13,7 @@ from facemask.errors import DataError
 
 def test_flat_layout_is_listed_by_path(faces: Path) -> None:
     table = index(faces)
-    assert list(table.columns) == ["path", "label", "group", "split"]
+    assert list(table.columns) == ["path", "label", "group", "split", "source"]
     assert table["path"].is_monotonic_increasing
     assert table["label"].value_counts().to_dict() == {"mask": 22, "no_mask": 18}
     assert (table["split"] == "").all()

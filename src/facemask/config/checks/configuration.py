@@ -38,7 +38,10 @@ def resolve_typed(config: DictConfig, schema: type[T], command: str) -> T:
             raise ConfigError(f"{missing[0]} has no value; give it one: {missing[0]}=…")
         values = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(f"the configuration cannot be resolved: {str(error).splitlines()[0]}") from error
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, ConfigError):
+            cause = cause.__context__  # of a resolver, which OmegaConf does not name as the cause
+        raise cause or ConfigError(f"the configuration cannot be resolved: {str(error).splitlines()[0]}") from error
     assert isinstance(values, dict)
     trust_targets(values)
     named = values.get("trust") or []

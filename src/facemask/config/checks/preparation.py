@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from facemask.config.arguments import TYPED_NAMES
 from facemask.config.checks.configuration import check_margin, check_seeds, resolve_typed
+from facemask.config.roots import to_places
 from facemask.config.schemas import TASKS, AuditConfig, CropConfig, ImportConfig, Source, SplitConfig, TaskConfig
 from facemask.config.targets import check_components
 from facemask.errors import ConfigError
@@ -122,8 +123,9 @@ def _check_split(config: SplitConfig) -> None:
         raise ConfigError(
             f"val + test must be at most 0.9, to leave 0.1 for training, got val={config.val} and test={config.test}."
         )
-    if config.out and _is_inside(config.out, config.data.root):
-        raise ConfigError(f"out={config.out} is inside data.root={config.data.root}; choose a folder outside it.")
+    for place in to_places(config.data.root):
+        if config.out and _is_inside(config.out, place):
+            raise ConfigError(f"out={config.out} is inside data.root={place}; choose a folder outside it.")
 
 
 def _check_audit(config: AuditConfig) -> None:
@@ -137,7 +139,7 @@ def _check_audit(config: AuditConfig) -> None:
             raise ConfigError(f"allow.{kind} must be at least 0, or null to allow any number, got {allowed}.")
 
 
-def _is_inside(out: str, folder: str) -> bool:
+def _is_inside(out: str, folder: str | Path) -> bool:
     return Path(out).expanduser().resolve().is_relative_to(Path(folder).expanduser().resolve())
 
 
