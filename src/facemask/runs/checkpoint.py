@@ -54,7 +54,7 @@ def _is_plain(value: object) -> bool:
 def data_module(record: Mapping[str, object], origin: Path) -> Component:
     """Return the node that reopens the data of a run or checkpoint.
 
-    It keeps plain arguments and lists of them only, such as root, sizes and seeds, so that the file cannot call anything.
+    It keeps plain arguments and lists of them only, such as roots, sizes and seeds, so that the file can call nothing.
 
     Args:
         record: node of the data module.

@@ -86,4 +86,4 @@ def _comparable(values: Values, key: str) -> object:
     value: Any = values.get(key)
     if value is None:
         return None
-    return [str(place.resolve()) for place in to_places(value)] if key == "data.root" else value
+    return ", ".join(str(place.resolve()) for place in to_places(value)) if key == "data.root" else value
