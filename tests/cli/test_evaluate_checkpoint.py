@@ -153,3 +153,29 @@ def test_on_photos_it_tells_which_it_was_trained_on(place: Path) -> None:
         done = evaluate(place, f"run={run}", "photos=photos", "hydra.run.dir=photos-report")
         assert done.code == 0, done.err
         assert expected in done.out
+
+
+def test_an_exported_model_is_evaluated_and_compared_like_its_run(place: Path) -> None:
+    done = call_command(PROJECT / "export.py", ["run=run", "n_bootstraps=100", "hydra.run.dir=exported"], place, {})
+    assert done.code == 0, done.err
+    file, faces = "run=exported/CNN-fp32.onnx", ["data.root=others", "split=all"]
+    done = evaluate(place, file, *faces, "hydra.run.dir=report")
+    assert done.code == 0, done.err
+    assert "exported/CNN-fp32.onnx does not record what it was trained on" in done.out
+    page = (place / "report/report.html").read_text()
+    assert "Not available for exported models" in page
+    alone, together = place / "alone", place / "together"
+    assert evaluate(place, "run=run", *faces, "hydra.run.dir=alone").code == 0
+    done = evaluate(place, "run=run", file, *faces, "hydra.run.dir=together")
+    assert done.code == 0, done.err
+    tables = [pd.read_parquet(next(folder.rglob("predictions.parquet"))) for folder in (place / "report", alone)]
+    columns = ["probability_mask", "probability_no_mask"]
+    assert abs(tables[0][columns] - tables[1][columns]).to_numpy().max() < 1e-4
+    models = json.loads((together / "report.json").read_text())["models"]
+    assert [model["label"] for model in models] == ["CNN", "CNN-fp32.onnx"]
+
+
+def test_an_exported_model_has_no_test_part_of_its_own(place: Path) -> None:
+    call_command(PROJECT / "export.py", ["run=run", "n_bootstraps=100", "hydra.run.dir=exported"], place, {})
+    done = evaluate(place, "run=exported/CNN-fp32.onnx")
+    assert_refused(done, "does not record what it was trained on; evaluate it on another folder")

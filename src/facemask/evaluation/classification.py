@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from facemask.config.keys import ALL_FOLDS
 from facemask.config.schemas import EvaluateConfig
 from facemask.data.classes import read_merge
 from facemask.errors import ConfigError, FaceMaskError, RunError, did_you_mean
-from facemask.evaluation.cost import count_flops, measure_latency
+from facemask.evaluation.cost import Prediction, count_flops, measure_latency
+from facemask.evaluation.exported import ExportedModel, is_exported, open_exported
 from facemask.evaluation.grad_cam import find_attention
 from facemask.evaluation.leakage import find_leakage
 from facemask.evaluation.result import Evaluation, ModelScores
@@ -30,7 +30,7 @@ from facemask.reports.findings import Cost, Findings, Leakage, caveats, how_sure
 from facemask.reports.folder import in_one_sentence, write_reports
 from facemask.runs.run_folder import RESULT, processor
 from facemask.runs.samples import Samples, open_training_data, read_samples
-from facemask.runs.trained import TrainedModel, open_folds, open_models, pick_folds
+from facemask.runs.trained import TrainedModel, check_same_classes, open_folds, open_models, pick_folds
 from facemask.sweeps.ranking import check_folder, summarise
 
 BATCHES = (1, 32)  # batch sizes for measuring latency
@@ -62,13 +62,18 @@ def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluat
 
 
 def open_chosen(config: EvaluateConfig) -> list[TrainedModel]:
-    """Open the models of the configured runs, or of the best configurations of a sweep.
+    """Open the configured runs and exported models, or the best configurations of a sweep.
 
     Raises:
+        ModelError: an exported model cannot be opened.
         RunError: a folder is not a run or sweep, has no complete fold, or the models' classes differ.
     """
     if not config.sweep_folder:
-        return open_models(config.run, config.fold)
+        trained = [run for run in config.run if not is_exported(run)]
+        exported = [open_exported(run) for run in config.run if is_exported(run)]
+        models = [*(open_models(trained, config.fold) if trained else []), *exported]
+        check_same_classes(models)
+        return models
     sweep = Path(config.sweep_folder).expanduser()
     check_folder(sweep)
     ranked = [c for c in summarise(sweep).configurations if c.rank is not None]
@@ -97,16 +102,15 @@ def _find(
     known: dict[tuple[str, int], Leakage],
 ) -> Findings:
     """Predict and measure one model."""
-    network, images = fuse_conv_bn(model.model.to(device)), samples.images(model.preprocessing.store_size)
-    probabilities = model.merged(predict_probabilities(network, model.preprocessing, images, config.batch_size))
+    images, predict = samples.images(model.preprocessing.store_size), _prediction_of(model, device, config.batch_size)
+    probabilities = model.merged(predict(images))
     predictions = prediction_table(samples.table, probabilities, model.class_names)
     evaluated = Evaluated(model, predictions, positive, config.n_bootstraps, config.seed)
     cost = Cost(
-        count_parameters(model.model),
-        count_flops(model.model, model.preprocessing.input_size),
+        *_size_of(model),
         file_size(model.checkpoint),
-        [measure_latency(network, model.preprocessing, images, batch) for batch in BATCHES],
-        _hardware(device),
+        [measure_latency(predict, images, batch) for batch in BATCHES],
+        _hardware("cpu" if isinstance(model, ExportedModel) else device),
     )
     seen = (
         model.result.data.fingerprint if model.result.data else str(model.checkpoint),
@@ -114,6 +118,7 @@ def _find(
     )
     known[seen] = known.get(seen) or find_leakage(model, samples, config.split)
     shown = (config.report.pictures // 2 or 1) if config.report.faces and config.report.pictures else 0
+    has_maps = not config.merge and not isinstance(model, ExportedModel)
     return Findings(
         evaluated=evaluated,
         images=images,
@@ -121,15 +126,28 @@ def _find(
         about=_about(samples),
         leakage=known[seen],
         cost=cost,
-        attention=None if config.merge else find_attention(evaluated, images, config.seed, shown),
-        validation=None if config.split == "val" else _validation(model, network, samples, config.batch_size),
+        attention=find_attention(evaluated, images, config.seed, shown) if has_maps else None,
+        validation=None if config.split == "val" else _validation(model, predict, samples),
         config=config,
     )
 
 
-def _validation(
-    model: TrainedModel, network: nn.Module, samples: Samples, batch_size: int
-) -> tuple[Labels, Floats] | None:
+def _prediction_of(model: TrainedModel, device: str, batch_size: int) -> Prediction:
+    """Return the function from images, uint8[N, store_size, store_size, 3], to probabilities, float32[N, C]."""
+    if isinstance(model, ExportedModel):
+        return model.predictor.predict_squares
+    network = fuse_conv_bn(model.model.to(device))
+    return lambda images: predict_probabilities(network, model.preprocessing, images, batch_size)
+
+
+def _size_of(model: TrainedModel) -> tuple[int | None, int | None]:
+    """Return the number of parameters, and of operations per image; None for an exported model."""
+    if isinstance(model, ExportedModel):
+        return None, None
+    return count_parameters(model.model), count_flops(model.model, model.preprocessing.input_size)
+
+
+def _validation(model: TrainedModel, predict: Prediction, samples: Samples) -> tuple[Labels, Floats] | None:
     """Return labels and probabilities of the model's validation images: saved ones, else predicted now.
 
     None if the images are unknown or missing.
@@ -140,9 +158,7 @@ def _validation(
             data = open_training_data(model, samples.store_dir)
         except FaceMaskError:
             return None
-        images = data.images(data.val_samples)
-        probabilities = predict_probabilities(network, model.preprocessing, images, batch_size)
-        predictions = model.prediction_table(data.val_samples, probabilities)
+        predictions = model.prediction_table(data.val_samples, predict(data.images(data.val_samples)))
     return truth_and_probabilities(predictions, model.class_names)
 
 

@@ -1,27 +1,29 @@
 """Latency and number of operations of a model."""
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from facemask.data.preprocessing import Pixels, Preprocessing
-from facemask.models.predict import predict_probabilities
+from facemask.data.preprocessing import Pixels
+from facemask.inference.backend import Probabilities
 from facemask.reports.findings import Latency
+
+Prediction = Callable[[Pixels], Probabilities]
 
 WARM_UP = 3  # uncounted calls
 SECONDS = 1.0  # approximate total time of counted calls
 MOST, LEAST = 200, 10  # bounds of the number of counted calls
 
 
-def measure_latency(model: nn.Module, preprocessing: Preprocessing, images: Pixels, batch: int) -> Latency:
-    """Measure the time of resizing, normalising and predicting a batch on the model's device.
+def measure_latency(predict: Prediction, images: Pixels, batch: int) -> Latency:
+    """Measure the time of resizing, normalising and predicting a batch.
 
     Args:
-        model: as in :func:`facemask.models.predict.predict_probabilities`.
-        preprocessing: preprocessing of the model.
+        predict: maps uint8[N, store_size, store_size, 3] to probabilities on the CPU, which synchronises a device.
         images: uint8[N, store_size, store_size, 3]; repeated if fewer than ``batch``.
         batch: crops per call.
     """
@@ -30,8 +32,7 @@ def measure_latency(model: nn.Module, preprocessing: Preprocessing, images: Pixe
     calls = LEAST
     while len(durations) < WARM_UP + calls:
         start = time.perf_counter()
-        # Returns on the CPU, which synchronises the device.
-        predict_probabilities(model, preprocessing, crops, batch_size=batch)
+        predict(crops)
         durations.append(time.perf_counter() - start)
         if len(durations) == WARM_UP:
             calls = int(np.clip(SECONDS / durations[-1], LEAST, MOST))

@@ -56,7 +56,7 @@ def models_table(all_findings: Sequence[Findings]) -> pd.DataFrame:
         for name in COMPARED:
             row |= e.cells(name, HEADLINE[name].replace(" ", "_"))
         row["ECE"] = expected_calibration_error(e.labels, e.probabilities)
-        row |= {"parameters": cost.parameters, "MFLOPs": cost.flops / 1e6}
+        row |= {"parameters": cost.parameters, "MFLOPs": cost.mflops}
         row["ms_per_image"] = cost.latencies[0].median
         rows.append(row | {"training_s": e.model.result.seconds if e.model.is_of_run else None})
     return pd.DataFrame(rows)

@@ -36,13 +36,26 @@ class Latency:
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of the model on the measuring machine."""
+    """Cost of the model on the measuring machine.
 
-    parameters: int
-    flops: int
+    Attributes:
+        parameters: number of parameters; None for an exported model.
+        flops: floating-point operations per image; None for an exported model.
+        checkpoint_bytes: size of the model's file.
+        latencies: time by batch size.
+        hardware: processor.
+    """
+
+    parameters: int | None
+    flops: int | None
     checkpoint_bytes: int
     latencies: list[Latency]
     hardware: str
+
+    @property
+    def mflops(self) -> float | None:
+        """Millions of floating-point operations per image; None for an exported model."""
+        return None if self.flops is None else self.flops / 1e6
 
 
 @dataclass(frozen=True)
@@ -103,7 +116,7 @@ class Findings:
         about: data, part and number of samples, for captions.
         leakage: near-duplicates of training images.
         cost: cost of the model.
-        attention: activation maps; None for a network without convolutions.
+        attention: activation maps; None for a network without convolutions, and an exported model.
         validation: labels, int64[M], and probabilities, float64[M, C], of the validation images, on which thresholds
             and temperature are chosen; None if they are unknown or are the samples.
         config: configuration of the command.

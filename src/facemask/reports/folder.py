@@ -138,5 +138,5 @@ def _facts(all_findings: Sequence[Findings], samples: Samples, command: str) -> 
             "n_bootstraps": first.n_bootstraps,
         },
         "command": command,
-        "environment": to_plain(environment(str(next(first.model.model.parameters()).device))),
+        "environment": to_plain(environment(first.model.device)),
     }

@@ -180,7 +180,7 @@ def _cost(findings: Findings) -> Section:
         [
             {
                 "parameters": cost.parameters,
-                "MFLOPs_per_image": cost.flops / 1e6,
+                "MFLOPs_per_image": cost.mflops,
                 "checkpoint_MB": cost.checkpoint_bytes / 1e6,
                 "input_px": findings.evaluated.model.preprocessing.input_size,
             }
@@ -223,7 +223,9 @@ def _provenance(findings: Findings) -> Section:
     }
     if not model.is_of_run:
         facts |= dict.fromkeys(("initial weights", "trained with", "trained where", "code revision"), UNKNOWN)
-        facts |= {"model folder": f"none; {model.checkpoint}", "best epoch": f"{UNKNOWN}; epoch {result.best_epoch}"}
+        facts |= {"model folder": f"none; {model.checkpoint}", "best epoch": UNKNOWN}
+        if result.best_epoch:
+            facts["best epoch"] = f"{UNKNOWN}; epoch {result.best_epoch}"
         facts |= {"trained on": trained_on} | ({} if result.data else {"seed, split seed": UNKNOWN})
     table = pd.DataFrame(facts.items(), columns=["what", "value"])
     return Section("provenance", "Provenance", tables=[Table("provenance", "", table, {"value"})])

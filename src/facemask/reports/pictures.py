@@ -53,7 +53,8 @@ def attention_section(findings: Findings) -> Section:
     """Return Grad-CAM maps: means, which show no person, and single faces if allowed."""
     title, attention = "Grad-CAM", findings.attention
     if attention is None:
-        return Section("attention", title, ["Not available: the network has no convolutions."])
+        reason = "Not available for exported models, merged classes, and networks without convolutions."
+        return Section("attention", title, [reason])
     means = {f"predicted {name} (n = {mean.n})": (mean.activation, mean.face) for name, mean in attention.means.items()}
     caption = (
         f"Mean Grad-CAM at the last convolution, over up to {MAPPED} images per predicted class, over their mean "

@@ -54,6 +54,11 @@ class TrainedModel:
         return network_name(self.config.model)
 
     @property
+    def device(self) -> str:
+        """Device of the network; the CPU for a model without parameters."""
+        return next((str(parameter.device) for parameter in self.model.parameters()), "cpu")
+
+    @property
     def fold(self) -> int:
         """Validation fold."""
         return self.result.fold
@@ -121,6 +126,16 @@ def open_folds(folders: Sequence[Path]) -> list[TrainedModel]:
     for folder, label, (config, result) in zip(folders, _labels(folders, described), described, strict=True):
         checkpoint = folder if folder.is_file() else folder / BEST
         models.append(TrainedModel(label, folder, config, result, *load_model(checkpoint), checkpoint))
+    check_same_classes(models)
+    return models
+
+
+def check_same_classes(models: Sequence[TrainedModel]) -> None:
+    """Raise if the classes of some models differ.
+
+    Raises:
+        RunError: they do.
+    """
     first = models[0]
     for other in models[1:]:
         if other.class_names != first.class_names:
@@ -128,7 +143,6 @@ def open_folds(folders: Sequence[Path]) -> list[TrainedModel]:
                 f"{first.label} has the classes {', '.join(first.class_names)}, but {other.label} "
                 f"{', '.join(other.class_names)}: they cannot be compared; evaluate them separately."
             )
-    return models
 
 
 def _describe(folder: Path) -> tuple[TrainConfig, FoldResult]:

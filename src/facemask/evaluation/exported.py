@@ -1,0 +1,57 @@
+"""Exported models in the place of trained ones, so that both are evaluated, and compared, alike."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightning.pytorch import LightningModule
+
+from facemask.config.component import Component
+from facemask.config.schemas import TrainConfig
+from facemask.inference.predictor import KINDS, Predictor
+from facemask.runs.checkpoint import SUFFIX, UNKNOWN_DATA
+from facemask.runs.results import FoldResult
+from facemask.runs.trained import TrainedModel
+
+EXPORTED = tuple(suffix for suffix in KINDS if suffix.startswith(".") and suffix != SUFFIX)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportedModel(TrainedModel):
+    """A model file that ``export.py`` wrote. What it was trained on is not known, and ``model`` has no parameters.
+
+    Attributes:
+        predictor: the opened file.
+    """
+
+    predictor: Predictor
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return self.checkpoint.stem
+
+
+def is_exported(run: str | Path) -> bool:
+    """Return whether a path is that of an exported model."""
+    return Path(run).suffix in EXPORTED and not Path(run).expanduser().is_dir()
+
+
+def open_exported(file: str | Path) -> ExportedModel:
+    """Open an exported model.
+
+    Raises:
+        ModelError: the file is missing, damaged or not a model of this project, or a library is missing.
+    """
+    file = Path(file).expanduser()
+    predictor = Predictor.load(file)
+    source = Component(f"{Predictor.__module__}.{Predictor.__qualname__}.load", {"path": str(file)})
+    return ExportedModel(
+        label=file.name,
+        folder=file,
+        config=TrainConfig(data=UNKNOWN_DATA, model=source),
+        result=FoldResult(0, "complete"),
+        model=LightningModule(),
+        preprocessing=predictor.preprocessing,
+        checkpoint=file,
+        predictor=predictor,
+    )
