@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train study quick test test-random coverage fuzz kill check format format-check lint types imports
+.PHONY: help setup train study ready-made quick test test-random coverage fuzz kill check format format-check lint types imports
 
 # One process per core, each with one thread; a file's tests stay in one process, because they share trained runs.
 PYTEST_SHUFFLED := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
@@ -45,6 +45,10 @@ train: $(READY) ## train the default model on the demo set: no GPU, no account, 
 study: $(READY) ## repeat a study and write its tables: make study STUDY=three_class_study ARGS='data=…'
 	$(BIN)/python train.py experiment=$(STUDY) $(ARGS) || [ $$? -eq 1 ]
 	$(BIN)/python evaluate.py sweep=outputs/sweeps/$(STUDY) top=all hydra.run.dir=outputs/reports/$(STUDY)
+
+ready-made: $(READY) ## make the model that comes with the package again: make ready-made DATA=path/to/faces
+	$(BIN)/python train.py experiment=ready_made data.root=$(DATA) hydra.run.dir=outputs/ready_made/run
+	$(BIN)/python export.py run=outputs/ready_made/run precision=int8 hydra.run.dir=outputs/ready_made/exported
 
 quick: $(READY) ## run the tests that train nothing
 	$(PYTEST) -m 'not slow'

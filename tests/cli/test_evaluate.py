@@ -328,7 +328,7 @@ def test_merged_classes_are_scored_with_summed_probabilities(place: Path) -> Non
 
 WRONG = [
     ("", nothing, "name what to evaluate: run=FOLDER (several: run=A run=B), or sweep=FOLDER"),
-    ("run=a sweep=sweep", nothing, "name what to evaluate"),
+    ("run=a sweep=sweep", nothing, "run= and sweep= cannot be combined; remove one of them"),
     ("run=nowhere", nothing, "nowhere is not a run folder: it has no config.yaml; give the folder that a run printed."),
     ("sweep=nowhere", nothing, "nowhere is not a folder; give the folder of a sweep"),
     ("run=a run=a", nothing, "a run is given twice"),

@@ -58,6 +58,15 @@ def test_detected_missed_and_correct_faces_and_training_photos_are_counted(place
     assert len(pd.read_csv(place / "report/tables/faces.csv")) >= 6
 
 
+def test_without_a_run_the_ready_made_model_is_evaluated(place: Path) -> None:
+    done = call_command(
+        PROJECT / "evaluate.py", ["photos=photos", "n_bootstraps=100", "hydra.run.dir=ready"], place, {}
+    )
+    assert done.code == 0, done.err
+    assert "note: no run= was given, so the ready-made model is used" in done.err
+    assert "<h1>mask and CenterFace on photos</h1>" in (place / "ready/report.html").read_text()
+
+
 def test_pictures_are_written_where_they_are_asked_for(place: Path) -> None:
     done = evaluate(place, "run=run/fold-0/best.ckpt", "photos=photos", "report.faces=true", "hydra.run.dir=shown")
     assert done.code == 0, done.err
@@ -105,7 +114,7 @@ def test_the_report_says_what_it_was_made_from(place: Path) -> None:
         ("run=run unsure.min_side=9", "only applies to annotated photos"),
         ("run=run photos=photos crop.margin=-1", "crop.margin must be a fraction of the box"),
         ("run=run photos=photos boxes=photos/new_1.png", "contains no annotations that can be read"),
-        ("run=run photos=photos classes=binary", "faces of class compliant, which the model does not have"),
+        ("run=run photos=photos classes=binary", "(mask, no_mask): type classes.with_mask=CLASS to count"),
         ("run=run photos=photos detector=none", "there is no such detector"),
     ],
 )

@@ -202,6 +202,11 @@ def test_an_invalid_command_gets_one_sentence_and_exit_code_two(place: Path, lin
     assert sorted(place.rglob("*")) == before
 
 
-def test_without_a_run_it_says_which_key_is_missing(place: Path) -> None:
-    done = call_command(PROJECT / "infer_video.py", ["source=face.mp4"], place, {})
-    assert_refused(done, "run has no value; give it one: run=")
+def test_without_a_run_the_ready_made_model_labels_and_is_named(place: Path) -> None:
+    words = ["source=face.mp4", "sink=events", "hydra.run.dir=ready"]
+    done = call_command(PROJECT / "infer_video.py", words, place, {})
+    assert done.code == 0, done.err
+    assert "note: no run= was given, so the ready-made model is used; its scores and limits: " in done.err
+    (file,) = (place / "ready").rglob("*.jsonl")
+    labels = [face["label"] for event in events(file) for face in event.get("faces", [event]) if "label" in face]
+    assert labels.count("no_mask") > len(labels) / 2 > 0

@@ -23,8 +23,8 @@ def to_classes(
     Raises:
         DataError: a name of a face without flag is not in ``classes``.
     """
-    classes = {_plain(name): label for name, label in classes.items()}
-    named = [[None if flag else _plain(name) for name, flag in _faces(photo)] for photo in photos]
+    classes = {plain_name(name): label for name, label in classes.items()}
+    named = [[None if flag else plain_name(name) for name, flag in _faces(photo)] for photo in photos]
     unknown = Counter(name for names in named for name in names if name is not None and name not in classes)
     if unknown:
         first = min(unknown)
@@ -46,6 +46,6 @@ def _faces(photo: AnnotatedPhoto) -> list[tuple[str, str]]:
     return list(zip(photo.names, photo.flags or [""] * len(photo.names), strict=True))
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """Return a name in normal form: ``With Mask`` and ``with-mask`` are ``with_mask``."""
     return re.sub(r"\W+", "_", normal(name).strip().lower())

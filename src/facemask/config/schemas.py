@@ -110,7 +110,9 @@ class ReportContent:
 class EvaluateConfig:
     """Keys of ``evaluate.py``."""
 
-    run: Strings = field(default_factory=list)  # run folder or checkpoint; several are compared: run=A run=B
+    # Run folder, checkpoint or exported model; several are compared: run=A run=B. None = the ready-made model, on other
+    # data: photos= or data.root=.
+    run: Strings = field(default_factory=list)
     sweep_folder: str | None = None  # sweep folder, to evaluate its best configuration; typed as sweep=
     # Packages whose classes a run folder or checkpoint may name, if it has classes that are not of facemask.
     trust: Strings = field(default_factory=list)
@@ -307,7 +309,7 @@ TASKS: dict[str, type[TaskConfig]] = {
 class InferVideoConfig:
     """Keys of ``infer_video.py``."""
 
-    run: str = MISSING  # run folder, checkpoint or exported model
+    run: str | None = None  # run folder, checkpoint or exported model; null = the ready-made model
     # Packages whose classes a run folder or checkpoint may name, if it has classes that are not of facemask.
     trust: Strings = field(default_factory=list)
     # Camera number, URL (rtsp://…, http://…), GStreamer pipeline, video, photo, folder, pattern, or a custom class:

@@ -1,5 +1,6 @@
 """``evaluate.py``: evaluate on face crops or on annotated photos."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +12,11 @@ from facemask.config.schemas import EvaluateConfig
 from facemask.evaluation import classification, photos
 from facemask.evaluation.result import SHOWN, Evaluation, PhotoEvaluation
 from facemask.files import named, private_files, relative_to_cwd
+from facemask.inference import ready_made
 from facemask.reports.evaluated import HEADLINE
 from facemask.reports.photos import detection_section, outcome_section
 from facemask.reports.terminal import print_table
+from facemask.terminal import SafeConsole
 
 
 def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluation | PhotoEvaluation:
@@ -27,6 +30,9 @@ def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluat
     Raises:
         FaceMaskError: a run, the data or a setting cannot be used.
     """
+    if not (config.run or config.sweep_folder):
+        config = replace(config, run=[str(ready_made.FILE)])
+        SafeConsole(stderr=True).print(f"note: {ready_made.NOTE}", soft_wrap=True, highlight=False, markup=False)
     run = photos.evaluate_photos if config.photos else classification.evaluate
     with private_files(config.private, folder), named(folder):
         return run(config, folder, command)

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 from rich.progress import track
 
-from facemask.annotations.naming import to_classes
+from facemask.annotations.naming import plain_name, to_classes
 from facemask.annotations.read import read_annotated
 from facemask.annotations.table import AnnotatedPhoto
 from facemask.config.component import network_name
 from facemask.config.schemas import EvaluateConfig
 from facemask.config.typed import to_plain
 from facemask.data.classes import read_merge
-from facemask.errors import DataError, did_you_mean
+from facemask.errors import DataError
 from facemask.evaluation.end_to_end import (
     COLUMNS,
     IGNORED,
@@ -143,9 +143,15 @@ def _read_photos(
     classes = {name: IGNORED if label is None else merge.get(label, label) for name, label in config.classes.items()}
     photos = to_classes(annotations.photos, classes, flagged=IGNORED)
     for name in sorted({name for photo in photos for name in photo.names} - {*class_names, IGNORED}):
+        present = {plain_name(written) for photo in annotations.photos for written in photo.names}
+        keys = [
+            f"classes.{written}" for written in classes if classes[written] == name and plain_name(written) in present
+        ]
+        counted, left_out = (" ".join(f"{key}={value}" for key in keys) for value in ("CLASS", "null"))
         raise DataError(
-            f"the photos have faces of class {name}, which the model does not have{did_you_mean(name, class_names)} "
-            "classes=binary and classes=three map the annotated names to classes; or set classes.NAME=CLASS."
+            f"the photos have faces of class {name}, which the model does not have ({', '.join(class_names)}): type "
+            f"{counted} to count them as another class, {left_out} to leave them out, or choose other names with "
+            "classes=binary or classes=three."
         )
     return photos, annotations.describe()
 

@@ -14,6 +14,7 @@ import numpy as np
 from facemask.data.classes import merge_probabilities, merged_names
 from facemask.data.preprocessing import Pixels
 from facemask.errors import ModelError
+from facemask.inference import ready_made
 from facemask.inference.backend import Backend, Probabilities
 
 BATCH_SIZE = 32  # crops per batch; bounds memory, and larger batches are not faster on a CPU
@@ -66,7 +67,7 @@ class Predictor:
     @classmethod
     def load(
         cls,
-        path: str | Path,
+        path: str | Path | None = None,
         threads: int | None = None,
         providers: str | Sequence[str | tuple[str, dict[str, Any]]] | None = None,
         device: str | None = None,
@@ -76,7 +77,8 @@ class Predictor:
 
         Args:
             path: the folder of a run or of one of its folds, a checkpoint, or an exported model: ``.onnx``, OpenVINO's
-                ``.xml`` (with its ``.bin`` beside it) or ``.pt2``.
+                ``.xml`` (with its ``.bin`` beside it) or ``.pt2``. None for the ready-made model, whose card is
+                :data:`facemask.inference.ready_made.CARD`.
             threads: number of CPU threads; None for the library's default. In torch the number applies to the whole
                 process.
             providers: only for ``.onnx``: execution providers of ONNX Runtime in order of preference, such as
@@ -87,7 +89,7 @@ class Predictor:
         Raises:
             FaceMaskError: the file is missing, damaged or not a model of this project, or a library is missing.
         """
-        path = Path(path).expanduser()
+        path = ready_made.FILE if path is None else Path(path).expanduser()
         kind = FOLDER if path.is_dir() else path.suffix
         *suffixes, last = (suffix for suffix in KINDS if suffix != FOLDER)
         allowed = f"a run folder, or a file {', '.join(suffixes)} or {last}"

@@ -16,6 +16,7 @@ from facemask.detection.find import build_detector
 from facemask.detection.track import Tracker
 from facemask.errors import ConfigError
 from facemask.files import private_files
+from facemask.inference import ready_made
 from facemask.inference.answers import Answers
 from facemask.inference.predictor import Predictor
 from facemask.signals import handled
@@ -56,6 +57,8 @@ def label_video(config: InferVideoConfig, folder: Path) -> Tally:
 
     sources = open_sources(config.source, say, config.live, config.loop, config.reconnect)
     sinks, pipeline = build_sinks(config.sink), build_pipeline(config)
+    if config.run is None:
+        say(f"note: {ready_made.NOTE}")
     if caveat := pipeline.classifier.preprocessing.caveat:
         say(f"note: the model was {caveat}")
     is_stills, is_live = all(source.is_stills for source in sources), any(source.is_live for source in sources)

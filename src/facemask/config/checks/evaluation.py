@@ -75,8 +75,14 @@ def resolve_evaluation(config: DictConfig) -> EvaluateConfig:
 
 def _check_runs(config: EvaluateConfig) -> None:
     """Check that runs or a sweep are given, and convert ``config.run`` to a list."""
-    if bool(config.run) == bool(config.sweep_folder):
-        raise ConfigError("name what to evaluate: run=FOLDER (several: run=A run=B), or sweep=FOLDER for its winner.")
+    if config.run and config.sweep_folder:
+        raise ConfigError("run= and sweep= cannot be combined; remove one of them.")
+    has_data = config.photos is not None or config.data.root is not None
+    if not (config.run or config.sweep_folder or has_data):
+        raise ConfigError(
+            "name what to evaluate: run=FOLDER (several: run=A run=B), or sweep=FOLDER for its winner; the ready-made "
+            "model is evaluated on data.root=FOLDER split=all, or photos=FOLDER."
+        )
     runs = config.run if isinstance(config.run, list) else [config.run] if config.run else []
     config.run = [str(run) for run in runs]
 
@@ -111,7 +117,7 @@ def _defaults() -> Values:
 def _check_photos(config: EvaluateConfig) -> None:
     if not config.photos:
         raise ConfigError("photos has no value; give it a folder of annotated photos: photos=FOLDER")
-    if len(config.run) != 1:
+    if len(config.run) > 1 or config.sweep_folder:
         raise ConfigError("photos= evaluates one model; give one run=FOLDER, or one exported file: run=FILE")
     if config.fold == ALL_FOLDS:
         raise ConfigError(

@@ -1,0 +1,37 @@
+"""The model that comes with the package: it loads without a path, is small, has a card, and knows a bare face."""
+
+import cv2
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from facemask import Predictor
+from facemask.inference import ready_made
+
+FACE = (slice(60, 190), slice(165, 285))  # rows and columns of the portrait
+MASK = [(183, 122), (205, 112), (222, 104), (242, 113), (262, 126), (258, 150), (240, 172), (222, 176), (205, 170)]
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor.load()
+
+
+def test_it_is_small_and_says_what_it_is(predictor: Predictor) -> None:
+    assert predictor.class_names == ("mask", "no_mask")
+    assert ready_made.FILE.stat().st_size <= 3_000_000
+    card = ready_made.CARD.read_text()
+    for title in ("## Data", "## Scores", "## Limits", "## How it was made"):
+        assert title in card
+    assert str(ready_made.CARD) in ready_made.NOTE
+
+
+@pytest.mark.parametrize("side", [24, 48, 120])
+def test_it_tells_a_bare_face_from_a_covered_one(predictor: Predictor, side: int) -> None:
+    bare = astronaut()
+    covered = bare.copy()
+    cv2.fillPoly(covered, [np.array(MASK)], (120, 175, 215), cv2.LINE_AA)
+    crops = [cv2.resize(image[FACE], (side, side), interpolation=cv2.INTER_AREA) for image in (bare, covered)]
+    masked = predictor.predict(crops)[:, 0]
+    assert masked[0] < 0.2
+    assert masked[1] > 0.5
