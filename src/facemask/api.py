@@ -26,6 +26,7 @@ from facemask.config.schemas import EvaluateConfig, ExportConfig, InferVideoConf
 from facemask.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
+    from facemask.evaluation.across_sets import SetsEvaluation
     from facemask.evaluation.result import Evaluation, PhotoEvaluation
     from facemask.exporting.exported import Exported
     from facemask.inference.run import Run
@@ -115,19 +116,22 @@ def evaluate(
     *overrides: str,
     folder: str | Path | None = None,
     **keys: object,
-) -> "Evaluation | PhotoEvaluation":
+) -> "Evaluation | PhotoEvaluation | SetsEvaluation":
     """Evaluate models as ``evaluate.py`` does and write a report.
 
-    Models are evaluated on the test set that their runs held out, or on another folder (``data.root=`` or ``photos=``).
+    Models are evaluated on the test set that their runs held out, on another folder (``data.root=`` or ``photos=``), or
+    on several sets each (``sets=``).
 
     Args:
-        run: run, run folder or checkpoint; several models are compared; None with ``sweep=FOLDER``.
+        run: run, run folder, checkpoint or exported model; several models are compared; None with ``sweep=FOLDER``, and
+            for the ready-made model.
         overrides: overrides as on the command line, such as ``"split=val"``.
         folder: folder of the report; None for a new folder ``outputs/reports/DATE/TIME``.
         keys: overrides as keyword arguments.
 
     Returns:
-        The scores and the path of the report; for ``photos=``, a ``PhotoEvaluation``.
+        The scores and the path of the report; for ``photos=``, a ``PhotoEvaluation``, for ``sets=``, a
+        ``SetsEvaluation``.
 
     Raises:
         ConfigError: the configuration is invalid.
@@ -218,7 +222,8 @@ def label_video(source: int | str | Path, *overrides: str, folder: str | Path | 
         overrides: overrides as on the command line, such as ``"sink=events"``; the default is ``sink=none``, which only
             counts.
         folder: folder of the sinks' output; None for ``outputs/video/DATE/TIME``.
-        keys: overrides as keyword arguments; ``run=`` is required: a run folder, checkpoint or exported model.
+        keys: overrides as keyword arguments; ``run=`` is a run folder, checkpoint or exported model; without it, the
+            ready-made model is used.
 
     Returns:
         The number of frames, faces and labels.

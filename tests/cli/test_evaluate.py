@@ -332,7 +332,7 @@ WRONG = [
     ("run=nowhere", nothing, "nowhere is not a run folder: it has no config.yaml; give the folder that a run printed."),
     ("sweep=nowhere", nothing, "nowhere is not a folder; give the folder of a sweep"),
     ("run=a run=a", nothing, "a run is given twice"),
-    ("run=a run=c", nothing, "they cannot be compared; evaluate them separately."),
+    ("run=a run=c", nothing, "they cannot be compared; evaluate them separately, or with sets=."),
     ("run=a fold=2", nothing, "fold=2 of a is not complete; complete folds: 0."),
     ("run=a fold=two", nothing, "fold must be an integer or 'all', got two."),
     ("run=unfinished", unfinished, "unfinished has no complete fold"),

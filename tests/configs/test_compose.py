@@ -75,7 +75,7 @@ def test_every_documented_choice_has_a_configuration_file() -> None:
         "launcher": {"local", "joblib", "slurm", "ray"},
         "callbacks": {"default", "none"},
         "logger": {"csv", "tensorboard", "wandb", "mlflow"},
-        "experiment": {"sfmask_study", "three_class_study", "ready_made", "augmentation"},
+        "experiment": {"sfmask_study", "three_class_study", "ready_made", "leave_one_set_out", "augmentation"},
     }
     assert {choice for group, choice in FILES if group == "task"} == set(TASKS)
     assert {choice for group, choice in FILES if group == "classes"} == {"three", "binary"}

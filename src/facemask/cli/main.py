@@ -71,8 +71,8 @@ COMMANDS = {
     "evaluate": Command(
         jobs.evaluate,
         (EvaluateConfig,),
-        repeated=("run", "data.root"),
-        renamed={"sweep": "sweep_folder"},
+        repeated=("run", "data.root", "sets"),
+        renamed={"sweep": "sweep_folder", "data": "sets"},
         examples=("run=outputs/DATE/TIME", "sweep=outputs/sweeps/demo top=3", "run=A run=B data.root=path/to/faces"),
     ),
     "export": Command(

@@ -130,6 +130,8 @@ class EvaluateConfig:
     private: bool = False  # create files and folders that only the current user can read
     batch_size: int = 32  # larger is faster on a GPU
     data: EvaluationData = field(default_factory=EvaluationData)
+    # Several sets of faces: every model is evaluated on each. sets=A sets=B
+    sets: Strings = field(default_factory=list)
     photos: str | None = None  # folder of annotated photos, to evaluate face detection and classification end to end
     boxes: str = "auto"  # format of the annotations (auto, coco, voc, cvat, labelme, csv, yolo), or their place
     difficult: bool = False  # count faces that are marked as difficult, and crowds; else they are ignored

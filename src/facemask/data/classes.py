@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from facemask.errors import ConfigError, did_you_mean
 
+NOT, WRONG = "no_mask", "wrong_mask"
 # Names of the same class in the sets of two and of three classes.
 SYNONYMS = {"compliant": "mask", "non-compliant": "no_mask", "mask": "compliant", "no_mask": "non-compliant"}
 
@@ -50,8 +51,45 @@ def merge_probabilities(
     return found
 
 
+def matched_classes(
+    names: Sequence[str], present: Sequence[str], known: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Match the classes of a model with those of a data set that names or divides them in another way.
+
+    If only one side has ``wrong_mask``, it counts as ``no_mask``: either way the mask is not worn as it should be.
+
+    Args:
+        names: classes of the model.
+        present: classes of the data set.
+        known: ``mask``, ``no_mask`` or ``wrong_mask`` for each name that means one of these.
+
+    Returns:
+        Classes of the model that count as another, see :func:`merged_names`; and the class of the model for each class
+        of the data set.
+
+    Raises:
+        ConfigError: a class of the data set has no counterpart.
+
+    Example:
+        >>> known = {"compliant": "mask", "non-compliant": "no_mask"}
+        >>> matched_classes(["mask", "no_mask", "wrong_mask"], ["compliant", "non-compliant"], known)
+        ({'wrong_mask': 'no_mask'}, {'compliant': 'mask', 'non-compliant': 'no_mask'})
+    """
+    own = {known.get(name, name): name for name in names}
+    meanings = {name: known.get(name, name) for name in present}
+    merge, labels = {}, {}
+    if WRONG in own and NOT in own and WRONG not in meanings.values():
+        merge[own[WRONG]] = own[NOT]
+    for name, meaning in meanings.items():
+        label = own.get(meaning) or (own.get(NOT) if meaning == WRONG else None)
+        if label is None:
+            raise ConfigError(f"the class {name!r} has no counterpart among the model's: {', '.join(names)}.")
+        labels[name] = label
+    return merge, labels
+
+
 def advised_merge(names: Sequence[str], present: Sequence[str]) -> str:
     """Return how to count a model's ``wrong_mask`` in data without it, as typed; empty if that does not apply."""
-    if "wrong_mask" in names and "wrong_mask" not in present and "no_mask" in names:
+    if WRONG in names and WRONG not in present and NOT in names:
         return "'merge={wrong_mask: no_mask}'"
     return ""

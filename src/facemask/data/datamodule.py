@@ -27,6 +27,7 @@ from facemask.data.splits import (
     balance_rows,
     class_weights,
     drop_small,
+    hold_out_source,
     hold_out_test,
     subset,
 )
@@ -45,7 +46,7 @@ DEMO_CAVEAT = (
 # Arguments with an attribute of the same name and a plain type.
 RECORDED = (
     *("name", "store_size", "batch_size", "k", "fold", "seed", "split_seed", "fraction", "test_fraction"),
-    *("min_side", "balance", "max_unreadable", "num_workers", "groups", "hint"),
+    *("min_side", "balance", "max_unreadable", "num_workers", "groups", "test_source", "hint"),
 )
 UnitInterval = Annotated[float, Field(ge=0, lt=1)]
 
@@ -76,6 +77,8 @@ class FaceDataModule(LightningDataModule):
         num_workers: loader processes; 0 loads in the main process.
         groups: regular expression that finds the group of an image in its file name, see
             :func:`facemask.data.groups.groups_from_names`; a manifest takes precedence.
+        test_source: source whose images are the test part, see :func:`facemask.data.splits.hold_out_source`; None for
+            the set's own test part, or ``test_fraction``.
         hint: where to get the data set; added to the error if it is missing.
         create: function that generates the data set at ``root`` (for the demo set).
         input_size: side of the network's input, pixels; None takes the model's.
@@ -107,6 +110,7 @@ class FaceDataModule(LightningDataModule):
         max_unreadable: UnitInterval = 0.01,
         num_workers: Annotated[int, Field(ge=0)] = 1,
         groups: str | None = None,
+        test_source: str | None = None,
         hint: str = "",
         create: Callable[[Path], None] | None = None,
         input_size: Annotated[int, Field(ge=8, le=1024)] | None = None,
@@ -122,6 +126,7 @@ class FaceDataModule(LightningDataModule):
         self.k, self.fold, self.seed, self.split_seed = k, fold, seed, split_seed
         self.fraction, self.test_fraction, self.min_side = fraction, test_fraction, min_side
         self.balance, self.max_unreadable, self.groups = balance, max_unreadable, groups
+        self.test_source = test_source
         self.hint, self.create = hint, create
         self.teacher = teacher
         self.features: Features | None = None
@@ -143,6 +148,8 @@ class FaceDataModule(LightningDataModule):
         """Read the tables and select the fold; for ``test`` and ``predict`` also decode the test part."""
         if self.samples is None:
             self.root, table, self.folders = open_set(self.places, self.store_dir, self.hint, groups=self.groups)
+            if self.test_source is not None:
+                table = hold_out_source(table, self.test_source)
             table = hold_out_test(table, self.test_fraction, self.split_seed)
             self.class_names: list[str] = sorted(table["label"].unique())
             self.test_samples = table[table["split"] == "test"]  # not decoded here: training does not use it

@@ -48,6 +48,33 @@ def hold_out_test(table: pd.DataFrame, fraction: float, seed: int, key: str = "d
     return table
 
 
+def hold_out_source(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Make the images of one source the test part, to measure how a model carries over to another set.
+
+    Images of other sources whose group has an image in the test part are left out.
+
+    Args:
+        table: an index.
+        source: name of the source.
+
+    Raises:
+        DataError: no image comes from the source, or all do.
+    """
+    is_test = (table["source"] == source).to_numpy() & (source != "")
+    names = sorted(set(table["source"]) - {""})
+    if not is_test.any():
+        listed = ", ".join(names) or "none"
+        raise DataError(
+            f"data.test_source={source} is the source of no image; known are: {listed}. A source is a place of "
+            "data.root=A data.root=B, or stands in the manifest's column source."
+        )
+    if is_test.all():
+        raise DataError(f"data.test_source={source} is the source of every image; add another set: data.root=FOLDER")
+    table = table.assign(split=np.where(is_test, "test", "train"))
+    is_shared = table["group"].isin(table.loc[is_test, "group"]).to_numpy()
+    return table[is_test | ~is_shared].reset_index(drop=True)
+
+
 def hold_out(table: pd.DataFrame, fraction: float, seed: int, key: str) -> npt.NDArray[np.bool_]:
     """Choose a fraction of the images. Groups stay whole, class proportions are kept.
 

@@ -30,7 +30,7 @@ from facemask.reports.findings import Cost, Findings, Leakage, caveats, how_sure
 from facemask.reports.folder import in_one_sentence, write_reports
 from facemask.runs.run_folder import RESULT, processor
 from facemask.runs.samples import Samples, open_training_data, read_samples
-from facemask.runs.trained import TrainedModel, check_same_classes, open_folds, open_models, pick_folds
+from facemask.runs.trained import TrainedModel, open_folds, open_models, pick_folds
 from facemask.sweeps.ranking import check_folder, summarise
 
 BATCHES = (1, 32)  # batch sizes for measuring latency
@@ -52,6 +52,7 @@ def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluat
     device = usable_device(config.device)
     merge = read_merge(config.merge)
     models = [replace(model, merge=merge) for model in open_chosen(config)]
+    _check_same_classes(models)
     positive = _positive(config.positive, models[0].class_names)
     samples = read_samples(models, config.data, config.split)
     known: dict[tuple[str, int], Leakage] = {}  # runs on the same data set share it
@@ -66,14 +67,12 @@ def open_chosen(config: EvaluateConfig) -> list[TrainedModel]:
 
     Raises:
         ModelError: an exported model cannot be opened.
-        RunError: a folder is not a run or sweep, has no complete fold, or the models' classes differ.
+        RunError: a folder is not a run or sweep, or has no complete fold.
     """
     if not config.sweep_folder:
         trained = [run for run in config.run if not is_exported(run)]
         exported = [open_exported(run) for run in config.run if is_exported(run)]
-        models = [*(open_models(trained, config.fold) if trained else []), *exported]
-        check_same_classes(models)
-        return models
+        return [*(open_models(trained, config.fold) if trained else []), *exported]
     sweep = Path(config.sweep_folder).expanduser()
     check_folder(sweep)
     ranked = [c for c in summarise(sweep).configurations if c.rank is not None]
@@ -81,6 +80,16 @@ def open_chosen(config: EvaluateConfig) -> list[TrainedModel]:
         raise RunError(f"no configuration of {sweep} is complete; run the sweep's command again.")
     best = ranked if config.top == ALL_FOLDS else ranked[: int(config.top)]
     return open_folds([folder for c in best for folder in pick_folds(c.folders, config.fold)])
+
+
+def _check_same_classes(models: Sequence[TrainedModel]) -> None:
+    first = models[0]
+    for other in models[1:]:
+        if other.class_names != first.class_names:
+            raise RunError(
+                f"{first.label} has the classes {', '.join(first.class_names)}, but {other.label} "
+                f"{', '.join(other.class_names)}: they cannot be compared; evaluate them separately, or with sets=."
+            )
 
 
 def _positive(name: str | None, class_names: Sequence[str]) -> int:
@@ -102,7 +111,7 @@ def _find(
     known: dict[tuple[str, int], Leakage],
 ) -> Findings:
     """Predict and measure one model."""
-    images, predict = samples.images(model.preprocessing.store_size), _prediction_of(model, device, config.batch_size)
+    images, predict = samples.images(model.preprocessing.store_size), prediction_of(model, device, config.batch_size)
     probabilities = model.merged(predict(images))
     predictions = prediction_table(samples.table, probabilities, model.class_names)
     evaluated = Evaluated(model, predictions, positive, config.n_bootstraps, config.seed)
@@ -132,7 +141,7 @@ def _find(
     )
 
 
-def _prediction_of(model: TrainedModel, device: str, batch_size: int) -> Prediction:
+def prediction_of(model: TrainedModel, device: str, batch_size: int) -> Prediction:
     """Return the function from images, uint8[N, store_size, store_size, 3], to probabilities, float32[N, C]."""
     if isinstance(model, ExportedModel):
         return model.predictor.predict_squares

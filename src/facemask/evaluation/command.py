@@ -1,5 +1,6 @@
 """``evaluate.py``: evaluate on face crops or on annotated photos."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from facemask.config.schemas import EvaluateConfig
 from facemask.evaluation import classification, photos
+from facemask.evaluation.across_sets import SetsEvaluation, evaluate_sets
 from facemask.evaluation.result import SHOWN, Evaluation, PhotoEvaluation
 from facemask.files import named, private_files, relative_to_cwd
 from facemask.inference import ready_made
@@ -19,8 +21,8 @@ from facemask.reports.terminal import print_table
 from facemask.terminal import SafeConsole
 
 
-def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluation | PhotoEvaluation:
-    """Evaluate on face crops, or on photos if ``photos`` is set.
+def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluation | PhotoEvaluation | SetsEvaluation:
+    """Evaluate on face crops, on several sets of them if ``sets`` is set, or on photos if ``photos`` is.
 
     Args:
         config: a validated configuration.
@@ -33,13 +35,17 @@ def evaluate(config: EvaluateConfig, folder: Path, command: str = "") -> Evaluat
     if not (config.run or config.sweep_folder):
         config = replace(config, run=[str(ready_made.FILE)])
         SafeConsole(stderr=True).print(f"note: {ready_made.NOTE}", soft_wrap=True, highlight=False, markup=False)
-    run = photos.evaluate_photos if config.photos else classification.evaluate
+    run: Callable[[EvaluateConfig, Path, str], Evaluation | PhotoEvaluation | SetsEvaluation]
+    run = photos.evaluate_photos if config.photos else evaluate_sets if config.sets else classification.evaluate
     with private_files(config.private, folder), named(folder):
         return run(config, folder, command)
 
 
-def show(result: Evaluation | PhotoEvaluation, console: Console) -> None:
+def show(result: Evaluation | PhotoEvaluation | SetsEvaluation, console: Console) -> None:
     """Print the scores, the data, and the path of the report."""
+    if isinstance(result, SetsEvaluation):
+        result.show(console)
+        return
     if isinstance(result, Evaluation):
         console.print(_table(result))
         notes = result.notes

@@ -316,3 +316,30 @@ def _draw_lines(axes: Axes, curves: Sequence[Curve], steps: bool = False) -> Non
         axes.plot(
             curve.x, curve.y, color=color, linestyle=dash, linewidth=1.5, label=_wrap(curve.label), drawstyle=style
         )
+
+
+def draw_scores(scores: pd.DataFrame, column: str) -> Figure:
+    """Draw a metric of each model on each set as a heat map, with the interval in every cell.
+
+    Args:
+        scores: ``model``, ``set``, ``n``, and the metric with its bounds, one row per model and set.
+        column: name of the metric.
+    """
+    models, sets = list(dict.fromkeys(scores["model"])), list(dict.fromkeys(scores["set"]))
+    values = scores.set_index(["model", "set"])[column].astype(float).unstack("set").loc[models, sets].to_numpy()
+    lowest = float(np.nanmin(values)) if np.isfinite(values).any() else 0.0
+    longest = max(map(len, models))
+    size = (1.5 + 0.07 * longest + 1.25 * len(sets), 1.1 + 0.55 * len(models))
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(values, cmap="cividis", vmin=lowest, vmax=1, aspect="auto")
+    for cell in scores.to_dict("records"):
+        value, low, high = (cell[f"{column}{end}"] for end in ("", "_low", "_high"))
+        words = "–" if pd.isna(value) else f"{value:.3f}" + ("" if pd.isna(low) else f"\n{low:.3f}–{high:.3f}")
+        color = "white" if value < (lowest + 1) / 2 else "black"
+        at = sets.index(cell["set"]), models.index(cell["model"])
+        axes.text(*at, words, ha="center", va="center", fontsize=8, color=color)
+    counts = scores.drop_duplicates("set").set_index("set")["n"]
+    axes.set_xticks(range(len(sets)), [f"{name}\nn = {counts[name]:,}" for name in sets], fontsize=8)
+    axes.set_yticks(range(len(models)), models, fontsize=8)
+    return figure

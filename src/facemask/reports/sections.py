@@ -93,15 +93,20 @@ class Section:
     drawings: list[Drawing] = field(default_factory=list)
 
 
-def to_cells(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a table as rounded text, with each interval beside its value."""
+def to_cells(rows: pd.DataFrame, interval: str = " ({})") -> pd.DataFrame:
+    """Return a table as rounded text, with each interval behind its value.
+
+    Args:
+        rows: the table.
+        interval: what is written behind a value, with braces for its bounds.
+    """
     shown = [c for c in rows if not any(_is_bound(str(c), end, rows) for end in (LOW, HIGH))]
     cells = pd.DataFrame(index=rows.index)
     for column in shown:
         words = [_to_words(value) for value in rows[column]]
         if _is_bound(f"{column}{LOW}", LOW, rows):
             bounds = zip(words, rows[f"{column}{LOW}"], rows[f"{column}{HIGH}"], strict=True)
-            words = [word if pd.isna(low) else f"{word} ({_range(low, high)})" for word, low, high in bounds]
+            words = [word if pd.isna(low) else word + interval.format(_range(low, high)) for word, low, high in bounds]
         cells[title(column)] = words
     return cells
 

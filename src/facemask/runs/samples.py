@@ -1,7 +1,7 @@
 """Evaluation samples: the test part that a run held out, or another folder of faces."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from facemask.config.roots import Root, base_name, shown_places
+from facemask.config.roots import Root, base_name, shown_places, to_places
 from facemask.config.schemas import EvaluationData
 from facemask.data.classes import SYNONYMS
 from facemask.data.datamodule import FaceDataModule
@@ -57,6 +57,16 @@ class Samples:
         return np.asarray(pd.Categorical(self.table["label"], list(class_names)).codes, dtype=np.int64)
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """Images to evaluate on: ``path``, ``label`` and ``group`` below a folder, with the names of data set and part."""
+
+    table: pd.DataFrame
+    root: Path
+    name: str
+    part: str
+
+
 def read_samples(models: Sequence[TrainedModel], data: EvaluationData, split: str) -> Samples:
     """Read the part that all models are evaluated on.
 
@@ -70,28 +80,66 @@ def read_samples(models: Sequence[TrainedModel], data: EvaluationData, split: st
         RunError: the runs held out different test parts.
     """
     store_dir = store_folder(models, data.store_dir)
-    if data.root is not None:
-        root, table, name, part = _of_folder(data.root, store_dir, split)
+    chosen = _of_runs(models, store_dir, split) if data.root is None else _of_folder(data.root, store_dir, split)
+    table = rename_classes(chosen.table, data.labels or {}, models[0].class_names, models[0].merge)
+    return _opened(replace(chosen, table=table), models[0].preprocessing.store_size, store_dir, data.max_unreadable)
+
+
+def read_set(models: Sequence[TrainedModel], place: Path, data: EvaluationData) -> Samples:
+    """Read the part of a set that several models are evaluated on, with the set's own classes.
+
+    This is the part that runs on the set have held out; without such a run its test part, and without one all images.
+
+    Args:
+        models: the models.
+        place: folder, archive or table.
+        data: settings of reading.
+
+    Raises:
+        DataError: there are no images, or too many files are damaged.
+        RunError: the runs held out different test parts.
+    """
+    store_dir = store_folder(models, data.store_dir)
+    own = [model for model in models if _is_trained_on(model, place)]
+    if own:
+        chosen = _of_runs(own, store_dir, "test")
     else:
-        parts = [_held_out(model, store_dir, split) for model in models]
-        table, root, name, part = parts[0]
-        for model, other in zip(models, parts, strict=True):
-            if not (other[1].resolve() == root.resolve() and other[0].equals(table)):
-                raise RunError(
-                    f"{models[0].label} and {model.label} held out different images ({part}); compare them on a folder "
-                    "that neither was trained on: data.root=FOLDER split=all"
-                )
-    table = rename_classes(table, data.labels or {}, models[0].class_names, models[0].merge)
+        has_test = (open_set(place, store_dir, for_training=False).table["split"] == "test").any()
+        chosen = _of_folder(place, store_dir, "test" if has_test else "all")
+    return _opened(chosen, models[0].preprocessing.store_size, store_dir, data.max_unreadable)
+
+
+def _is_trained_on(model: TrainedModel, place: Path) -> bool:
+    root = model.config.data.get("root")
+    places = to_places(root) if root else ()
+    return [one.resolve() for one in places] == [place.resolve()]
+
+
+def _of_runs(models: Sequence[TrainedModel], store_dir: Path, split: str) -> Chosen:
+    """Return the images that all runs held out."""
+    parts = [_held_out(model, store_dir, split) for model in models]
+    first = parts[0]
+    for model, other in zip(models, parts, strict=True):
+        if not (other.root.resolve() == first.root.resolve() and other.table.equals(first.table)):
+            raise RunError(
+                f"{models[0].label} and {model.label} held out different images ({first.part}); compare them on a "
+                "folder that neither was trained on: data.root=FOLDER split=all"
+            )
+    return first
+
+
+def _opened(chosen: Chosen, size: int, store_dir: Path, max_unreadable: float) -> Samples:
+    table, root = chosen.table, chosen.root
     paths = table["path"].tolist()
-    store = open_store(root, paths, models[0].preprocessing.store_size, store_dir)
+    store = open_store(root, paths, size, store_dir)
     if (store.samples["error"] != "").all():
         raise DataError(f"none of the {len(paths)} images of {root} can be read; the first is {paths[0]}.")
-    unreadable = check_readable(store, data.max_unreadable)
+    unreadable = check_readable(store, max_unreadable)
     sizes = store.samples.loc[store.samples["error"] == "", ["path", "width", "height"]]
     known = table.merge(sizes, on="path", validate="1:1")
     digest = fingerprint(store, table.assign(split=""))
     columns = known[["path", "label", "group", "width", "height"]]
-    return Samples(name, part, root, columns, unreadable, paths, store_dir, digest)
+    return Samples(chosen.name, chosen.part, root, columns, unreadable, paths, store_dir, digest)
 
 
 def own_samples(models: Sequence[TrainedModel], part: str, store_dir: str | None = None) -> Samples:
@@ -139,24 +187,23 @@ def open_training_data(model: TrainedModel, store_dir: Path) -> FaceDataModule:
     return data
 
 
-def _held_out(model: TrainedModel, store_dir: Path, split: str) -> tuple[pd.DataFrame, Path, str, str]:
-    """Return table, folder, name and part of a run's validation or test images."""
+def _held_out(model: TrainedModel, store_dir: Path, split: str) -> Chosen:
+    """Return a run's validation or test images."""
     data = open_training_data(model, store_dir)
+    columns = ["path", "label", "group"]
     if split == "val":
         chosen_on = ", on which the best epoch was chosen" if model.is_of_run else ""
         part = f"validation part (fold {model.fold} of {data.k}){chosen_on}"
-        columns = data.val_samples[["path", "label", "group"]]
-        return columns.reset_index(drop=True), data.root, str(data.name), part
+        return Chosen(data.val_samples[columns].reset_index(drop=True), data.root, str(data.name), part)
     if data.test_samples.empty:
         raise DataError(
             f"{model.folder} was trained with data.test_fraction=0, so it has no test part; use another folder: "
             "data.root=FOLDER split=all"
         )
-    columns = data.test_samples[["path", "label", "group"]]
-    return columns.reset_index(drop=True), data.root, str(data.name), "test part"
+    return Chosen(data.test_samples[columns].reset_index(drop=True), data.root, str(data.name), "test part")
 
 
-def _of_folder(given: Root, store_dir: Path, split: str) -> tuple[Path, pd.DataFrame, str, str]:
+def _of_folder(given: Root, store_dir: Path, split: str) -> Chosen:
     root, table, _ = open_set(given, store_dir, for_training=False)
     if split == "test":
         table = table[table["split"] == "test"].reset_index(drop=True)
@@ -164,8 +211,8 @@ def _of_folder(given: Root, store_dir: Path, split: str) -> tuple[Path, pd.DataF
             raise DataError(
                 f"data.root={shown_places(given)} has no test folder; use split=all to evaluate on all images."
             )
-        return root, table, base_name(given), "test part"
-    return root, table, base_name(given), "all images"
+        return Chosen(table, root, base_name(given), "test part")
+    return Chosen(table, root, base_name(given), "all images")
 
 
 def rename_classes(

@@ -108,7 +108,7 @@ def open_models(runs: Sequence[str | Path], fold: int | str | None = None) -> li
         fold: fold of each run; None for the first complete one, ``all`` for every fold as a separate model.
 
     Raises:
-        RunError: a folder is not a run or has no complete fold, or the models' classes differ.
+        RunError: a folder is not a run or has no complete fold, or is given twice.
     """
     return open_folds([place for run in runs for place in _places(Path(run).expanduser(), fold)])
 
@@ -117,7 +117,7 @@ def open_folds(folders: Sequence[Path]) -> list[TrainedModel]:
     """Open the best model of each fold's folder, and other checkpoints.
 
     Raises:
-        RunError: a folder is given twice, or the models' classes differ.
+        RunError: a folder is given twice.
     """
     if len(set(map(Path.resolve, folders))) < len(folders):
         raise RunError("a run is given twice; a comparison needs different runs.")
@@ -126,23 +126,7 @@ def open_folds(folders: Sequence[Path]) -> list[TrainedModel]:
     for folder, label, (config, result) in zip(folders, _labels(folders, described), described, strict=True):
         checkpoint = folder if folder.is_file() else folder / BEST
         models.append(TrainedModel(label, folder, config, result, *load_model(checkpoint), checkpoint))
-    check_same_classes(models)
     return models
-
-
-def check_same_classes(models: Sequence[TrainedModel]) -> None:
-    """Raise if the classes of some models differ.
-
-    Raises:
-        RunError: they do.
-    """
-    first = models[0]
-    for other in models[1:]:
-        if other.class_names != first.class_names:
-            raise RunError(
-                f"{first.label} has the classes {', '.join(first.class_names)}, but {other.label} "
-                f"{', '.join(other.class_names)}: they cannot be compared; evaluate them separately."
-            )
 
 
 def _describe(folder: Path) -> tuple[TrainConfig, FoldResult]:

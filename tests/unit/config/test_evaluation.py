@@ -38,6 +38,7 @@ REJECTED_BY_OTHER_CHECKS = {"sweep_folder", "top", "split", "data.root"}  # with
         ("logger=wandb", "logger= only applies to face crops"),
         ("data.max_unreadable=0.5", "data.max_unreadable=0.5 only applies to face crops"),
         ("data.labels={compliant: mask}", "data.labels= only applies to face crops"),
+        ("sets=faces", "photos=photos is not used with sets=; remove it."),
         ("data.root=faces", "photos= cannot be combined with data.root= or split="),
         ("split=all", "photos= cannot be combined with data.root= or split="),
         ("top=2", "top=2 only applies to the ranking of a sweep"),

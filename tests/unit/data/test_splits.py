@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import write_faces
+from facemask.data.datamodule import FaceDataModule
 from facemask.data.index import index
 from facemask.data.splits import (
     assign_folds,
@@ -16,6 +18,7 @@ from facemask.data.splits import (
     class_weights,
     deal_parts,
     drop_small,
+    hold_out_source,
     hold_out_test,
     subset,
 )
@@ -280,3 +283,35 @@ def test_class_weights_have_a_place_for_every_class() -> None:
     weights = class_weights(np.array([0, 0, 0, 1]), 3)
     assert weights.dtype == np.float32
     assert weights.tolist() == pytest.approx([4 / 9, 4 / 3, 4 / 3])
+
+
+def test_a_source_is_held_out_with_the_groups_that_it_shares() -> None:
+    table = pd.DataFrame(
+        {
+            "path": [f"{i}.png" for i in range(8)],
+            "label": ["a", "b"] * 4,
+            "group": ["0", "1", "2", "shared", "shared", "5", "6", "7"],
+            "split": ["train", "test"] * 4,
+            "source": ["first"] * 4 + ["second"] * 4,
+        }
+    )
+    found = hold_out_source(table, "second")
+    assert found["path"].tolist() == [f"{i}.png" for i in (0, 1, 2, 4, 5, 6, 7)]  # 3 shares a group with 4
+    assert found["split"].tolist() == ["train"] * 3 + ["test"] * 4
+    with pytest.raises(
+        DataError, match=r"data.test_source=third is the source of no image; known are: first, second\."
+    ):
+        hold_out_source(table, "third")
+    with pytest.raises(DataError, match="is the source of every image"):
+        hold_out_source(table[table["source"] == "first"], "first")
+
+
+def test_a_place_of_several_can_be_the_test_part(tmp_path: Path) -> None:
+    roots = [write_faces(tmp_path / name, {"a": 12, "b": 12}, seed=i) for i, name in enumerate(("first", "second"))]
+    data = FaceDataModule(roots, store_dir=tmp_path / "store", test_source="second", k=3)
+    data.setup("test")
+    assert data.samples is not None
+    assert data.samples["source"].unique().tolist() == ["first"]
+    assert data.test_samples["source"].unique().tolist() == ["second"]
+    assert len(data.test_samples) == 24
+    assert data.to_record()["test_source"] == "second"

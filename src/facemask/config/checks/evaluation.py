@@ -26,9 +26,13 @@ PHOTOS_ONLY = (
     *("boxes", "difficult", "classes", "detector", "crop.margin", "crop.square", "crop.min_side"),
     *("unsure.min_side", "unsure.min_probability"),
 )
+NOT_WITH_SETS = (
+    *("photos", "data.root", "data.labels", "split", "merge", "positive", "recalls", "costs.missed"),
+    *("costs.false_alarm", "report.faces", "report.pictures", "logger"),
+)
 CROPS_ONLY = (
     *("positive", "recalls", "costs.missed", "costs.false_alarm", "batch_size", "logger"),
-    *("data.max_unreadable", "data.labels"),
+    *("data.max_unreadable", "data.labels", "sets"),
 )
 
 
@@ -77,7 +81,8 @@ def _check_runs(config: EvaluateConfig) -> None:
     """Check that runs or a sweep are given, and convert ``config.run`` to a list."""
     if config.run and config.sweep_folder:
         raise ConfigError("run= and sweep= cannot be combined; remove one of them.")
-    has_data = config.photos is not None or config.data.root is not None
+    config.sets = [str(place) for place in (config.sets if isinstance(config.sets, list) else [config.sets])]
+    has_data = config.photos is not None or config.data.root is not None or bool(config.sets)
     if not (config.run or config.sweep_folder or has_data):
         raise ConfigError(
             "name what to evaluate: run=FOLDER (several: run=A run=B), or sweep=FOLDER for its winner; the ready-made "
@@ -91,7 +96,10 @@ def _check_unused(config: EvaluateConfig) -> None:
     """Raise if a key that differs from its default would be ignored."""
     values, defaults = flat_values(config), _defaults()
     changed = {key for key in values.keys() | defaults.keys() if values.get(key) != defaults.get(key)}
-    if config.photos is not None:
+    if config.sets:
+        unused = (*NOT_WITH_SETS, *(key for key in PHOTOS_ONLY if key != "classes"))
+        _refuse(unused, changed, values, "is not used with sets=; remove it.")
+    elif config.photos is not None:
         _refuse(CROPS_ONLY, changed, values, "only applies to face crops and is not used with photos=; remove it.")
     else:
         _refuse(PHOTOS_ONLY, changed, values, "only applies to annotated photos; add photos=FOLDER, or remove it.")
