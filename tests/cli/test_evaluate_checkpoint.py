@@ -175,6 +175,18 @@ def test_an_exported_model_is_evaluated_and_compared_like_its_run(place: Path) -
     assert [model["label"] for model in models] == ["CNN", "CNN-fp32.onnx"]
 
 
+def test_exported_models_of_one_name_are_told_apart(place: Path) -> None:
+    for folder in ("exported", "again"):
+        if not (place / folder).exists():
+            call_command(PROJECT / "export.py", ["run=run", "n_bootstraps=100", f"hydra.run.dir={folder}"], place, {})
+    files = ["run=exported/CNN-fp32.onnx", "run=again/CNN-fp32.onnx"]
+    done = evaluate(place, *files, "sets=others", "hydra.run.dir=both")
+    assert done.code == 0, done.err
+    scores = pd.read_csv(place / "both/tables/scores.csv")
+    assert scores["model"].tolist() == [file.partition("=")[2] for file in files]
+    assert_refused(evaluate(place, files[0], files[0], "sets=others"), "an exported model is given twice")
+
+
 def test_an_exported_model_has_no_test_part_of_its_own(place: Path) -> None:
     call_command(PROJECT / "export.py", ["run=run", "n_bootstraps=100", "hydra.run.dir=exported"], place, {})
     done = evaluate(place, "run=exported/CNN-fp32.onnx")

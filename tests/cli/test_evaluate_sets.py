@@ -111,4 +111,5 @@ def test_the_ready_made_model_and_python(place: Path, monkeypatch: pytest.Monkey
     assert isinstance(found, facemask.evaluation.across_sets.SetsEvaluation)
     assert found.scores["set"].tolist() == ["two", "street"]
     assert found.page.is_file()
+    assert "<td>street</td>" in found._repr_html_()
     assert "does not record what it was trained on" in " ".join(found.notes)

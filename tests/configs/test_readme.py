@@ -8,6 +8,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from conftest import PROJECT, compose_config
+from facemask.cli.main import COMMANDS as DEFINED
 from facemask.config.arguments import MULTIRUN, expand_shorthands, normalise_arguments
 from facemask.config.checks.evaluation import resolve_evaluation
 from facemask.config.checks.export import resolve_export
@@ -33,7 +34,7 @@ def test_readme_contains_commands() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_training_command_composes_and_passes_the_checks(command: str) -> None:
-    typed = expand_shorthands("train", normalise_arguments(shlex.split(command)[2:]))
+    typed = expand_shorthands("train", normalise_arguments(shlex.split(command)[2:], DEFINED["train"].repeated))
     words = [word for word in typed if word not in {*MULTIRUN, *FLAGS, *USER_FILES}]
     chosen = []
     for override in OverridesParser.create().parse_overrides(words):
@@ -45,13 +46,15 @@ def test_training_command_composes_and_passes_the_checks(command: str) -> None:
 @pytest.mark.parametrize("command", OTHERS)
 def test_other_command_composes_and_passes_the_checks(command: str) -> None:
     script, *words = shlex.split(command)[1:]
-    name, check, repeated = {
-        "evaluate.py": ("evaluate", resolve_evaluation, ("run",)),
-        "prepare_data.py": ("prepare_data", resolve_preparation, ("photos",)),
-        "export.py": ("export", resolve_export, ()),
-        "infer_video.py": ("infer_video", resolve_video, ()),
-    }[script]
-    expanded = expand_shorthands(name, normalise_arguments(words, repeated, {"sweep": "sweep_folder"}))
+    name = script.removesuffix(".py")
+    check = {
+        "evaluate": resolve_evaluation,
+        "prepare_data": resolve_preparation,
+        "export": resolve_export,
+        "infer_video": resolve_video,
+    }[name]
+    typed = normalise_arguments(words, DEFINED[name].repeated, DEFINED[name].renamed)
+    expanded = expand_shorthands(name, typed)
     chosen = [word for word in expanded if word not in FLAGS]
     composed = compose(name, chosen)
     assert {"--cfg", "--help"} & {*words} or check(composed)

@@ -18,7 +18,7 @@ from facemask.data.classes import SYNONYMS, matched_classes
 from facemask.errors import ConfigError, DataError
 from facemask.evaluation.classification import open_chosen, prediction_of
 from facemask.evaluation.leakage import find_leakage
-from facemask.evaluation.result import SHOWN
+from facemask.evaluation.result import SHOWN, to_html
 from facemask.files import relative_to_cwd
 from facemask.models.predict import prediction_table, usable_device
 from facemask.reports.evaluated import HEADLINE, Evaluated
@@ -67,6 +67,10 @@ class SetsEvaluation:
         """Return the scores and the report as text."""
         return f"{to_cells(self.scores).to_string(index=False)}\n{self.page}"
 
+    def _repr_html_(self) -> str:
+        """Return the scores as HTML for notebooks."""
+        return to_html("Every model on every set", self.scores, self.notes, self.page)
+
 
 def evaluate_sets(config: EvaluateConfig, folder: Path, command: str = "") -> SetsEvaluation:
     """Evaluate every model on every set and write the report.
@@ -104,6 +108,7 @@ def evaluate_sets(config: EvaluateConfig, folder: Path, command: str = "") -> Se
         f"Ranges: 95 % bootstrap confidence intervals over the groups of a set, {config.n_bootstraps:,} resamples.",
         *dict.fromkeys(notes),
         *_left_out(sets),
+        *(f"Note: {one.label} was {one.preprocessing.caveat}" for one in models if one.preprocessing.caveat),
         *(f"Not compared with the images that {label} was trained on: {reason}" for label, reason in unknown),
     ]
     sections = [_section(scores, name) for name in SHOWN]

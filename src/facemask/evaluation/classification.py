@@ -71,7 +71,7 @@ def open_chosen(config: EvaluateConfig) -> list[TrainedModel]:
     """
     if not config.sweep_folder:
         trained = [run for run in config.run if not is_exported(run)]
-        exported = [open_exported(run) for run in config.run if is_exported(run)]
+        exported = open_exported([run for run in config.run if is_exported(run)])
         return [*(open_models(trained, config.fold) if trained else []), *exported]
     sweep = Path(config.sweep_folder).expanduser()
     check_folder(sweep)

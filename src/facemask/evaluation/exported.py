@@ -1,5 +1,6 @@
 """Exported models in the place of trained ones, so that both are evaluated, and compared, alike."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from lightning.pytorch import LightningModule
 
 from facemask.config.component import Component
 from facemask.config.schemas import TrainConfig
+from facemask.errors import RunError
 from facemask.inference.predictor import KINDS, Predictor
 from facemask.runs.checkpoint import SUFFIX, UNKNOWN_DATA
 from facemask.runs.results import FoldResult
@@ -36,17 +38,25 @@ def is_exported(run: str | Path) -> bool:
     return Path(run).suffix in EXPORTED and not Path(run).expanduser().is_dir()
 
 
-def open_exported(file: str | Path) -> ExportedModel:
-    """Open an exported model.
+def open_exported(files: Sequence[str | Path]) -> list[ExportedModel]:
+    """Open exported models, labelled by their names, or by their paths where names are equal.
 
     Raises:
-        ModelError: the file is missing, damaged or not a model of this project, or a library is missing.
+        ModelError: a file is missing, damaged or not a model of this project, or a library is missing.
+        RunError: a file is given twice.
     """
-    file = Path(file).expanduser()
+    paths = [Path(file).expanduser() for file in files]
+    if len(set(map(Path.resolve, paths))) < len(paths):
+        raise RunError("an exported model is given twice; a comparison needs different models.")
+    has_own_names = len({path.name for path in paths}) == len(paths)
+    return [_open(path, path.name if has_own_names else str(path)) for path in paths]
+
+
+def _open(file: Path, label: str) -> ExportedModel:
     predictor = Predictor.load(file)
     source = Component(f"{Predictor.__module__}.{Predictor.__qualname__}.load", {"path": str(file)})
     return ExportedModel(
-        label=file.name,
+        label=label,
         folder=file,
         config=TrainConfig(data=UNKNOWN_DATA, model=source),
         result=FoldResult(0, "complete"),

@@ -78,7 +78,7 @@ class Evaluation:
     def _repr_html_(self) -> str:
         """Return the scores as HTML for notebooks."""
         scores = self.scores.rename(columns=lambda name: str(name).replace("macro_F1", "macro F1"))
-        return _to_html(self.about, scores, self.notes, self.page)
+        return to_html(self.about, scores, self.notes, self.page)
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,11 @@ class PhotoEvaluation:
 
     def _repr_html_(self) -> str:
         """Return the rates as HTML for notebooks."""
-        return _to_html(self.findings.about, self.findings.outcome, self.findings.notes, self.page)
+        return to_html(self.findings.about, self.findings.outcome, self.findings.notes, self.page)
 
 
-def _to_html(title: str, rows: pd.DataFrame, notes: list[str], page: Path) -> str:
+def to_html(title: str, rows: pd.DataFrame, notes: list[str], page: Path) -> str:
+    """Return a table with its title, notes and the link to its report as HTML for notebooks."""
     table = to_cells(rows).to_html(index=False, border=0)
     words = "".join(f"<p>{escape(note)}</p>" for note in notes)
     return f'<p><b>{escape(title)}</b></p>{table}{words}<p><a href="{escape(str(page))}">Report</a></p>'

@@ -302,6 +302,8 @@ def test_a_source_is_held_out_with_the_groups_that_it_shares() -> None:
         DataError, match=r"data.test_source=third is the source of no image; known are: first, second\."
     ):
         hold_out_source(table, "third")
+    with pytest.raises(DataError, match="data.test_source= is the source of no image"):
+        hold_out_source(table.assign(source=""), "")
     with pytest.raises(DataError, match="is the source of every image"):
         hold_out_source(table[table["source"] == "first"], "first")
 
