@@ -169,7 +169,7 @@ WRONG = [
     ("source=store", "store contains no photos"),
     ("source=run/result.json", "cannot be read as a video or an image"),
     ("source=photos/broken.jpg", "broken.jpg cannot be read as an image"),
-    ("source=http://127.0.0.1:9/live", "cannot be opened; check the URL"),
+    ("source=http://127.0.0.1:9/live reconnect=1", "cannot be opened; check the URL"),
     ("run=faces", "config.yaml"),
     ("run=missing", "missing does not exist"),
     ("run=photos/one.png", "is not a model file"),

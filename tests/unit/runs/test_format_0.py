@@ -1,5 +1,6 @@
 """Runs of format 0, written before results had a format number, are read, resumed and predicted with."""
 
+import inspect
 import shlex
 import shutil
 from dataclasses import dataclass
@@ -131,11 +132,18 @@ def test_it_is_the_same_run_after_a_key_was_added_to_the_schema(monkeypatch: pyt
     assert "patience_of_saints: 3" in (CUT_OFF / "config.yaml").read_text()
 
 
+_OWN = inspect.signature(datamodule.FaceDataModule)
+
+
 class NewerData(datamodule.FaceDataModule):
     """The data module with an argument that it does not have yet."""
 
-    def __init__(self, root: str, jitter: float = 0.5, groups: str | None = None, **others: object) -> None:
-        super().__init__(root, groups=groups, **others)  # type: ignore[arg-type]
+    __signature__ = _OWN.replace(
+        parameters=[*_OWN.parameters.values(), inspect.Parameter("jitter", inspect.Parameter.KEYWORD_ONLY, default=0.5)]
+    )
+
+    def __init__(self, root: str, jitter: float = 0.5, **others: object) -> None:
+        super().__init__(root, **others)  # type: ignore[arg-type]
 
 
 @needs_cpu
