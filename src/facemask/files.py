@@ -9,9 +9,10 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd  # whose import would take most of the time in which a wrong key is refused
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of formulas in spreadsheets
 
@@ -75,13 +76,13 @@ def write_atomically(path: Path, text: str) -> None:
         stream.write(text.encode())
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
+def write_table(path: Path, table: "pd.DataFrame") -> None:
     """Write a Parquet file atomically."""
     with open_atomically(path) as stream:
         table.to_parquet(stream, index=False)
 
 
-def to_csv(table: pd.DataFrame) -> str:
+def to_csv(table: "pd.DataFrame") -> str:
     """Return a table as CSV in which no text is a formula for a spreadsheet; :func:`from_cell` is the inverse."""
     words = table.select_dtypes(exclude=["number", "bool"]).columns
     cells = table.assign(**{name: table[name].map(_to_cell) for name in words})
