@@ -329,7 +329,11 @@ def test_merged_classes_are_scored_with_summed_probabilities(place: Path) -> Non
 WRONG = [
     ("", nothing, "name what to evaluate: run=FOLDER (several: run=A run=B), or sweep=FOLDER"),
     ("run=a sweep=sweep", nothing, "run= and sweep= cannot be combined; remove one of them"),
-    ("run=nowhere", nothing, "nowhere is not a run folder: it has no config.yaml; give the folder that a run printed."),
+    (
+        "run=nowhere",
+        nothing,
+        "run=nowhere does not exist; give the folder that a run printed, one of its checkpoints, or",
+    ),
     ("sweep=nowhere", nothing, "nowhere is not a folder; give the folder of a sweep"),
     ("run=a run=a", nothing, "a run is given twice"),
     ("run=a run=c", nothing, "they cannot be compared; evaluate them separately, or with sets=."),

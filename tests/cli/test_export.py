@@ -173,7 +173,7 @@ def nothing(place: Path) -> None:
 
 WRONG = [
     ("", nothing, "run has no value; give it the run folder to export: run=FOLDER"),
-    ("run=nowhere", nothing, "nowhere is not a run folder: it has no config.yaml"),
+    ("run=nowhere", nothing, "run=nowhere does not exist; give the folder that a run printed"),
     (
         "run=run format=tflite",
         nothing,

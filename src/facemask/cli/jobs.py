@@ -4,7 +4,7 @@ Checks run before torch is imported, so that an invalid value is reported within
 """
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from omegaconf import DictConfig
 
 from facemask.cli.messages import fail
 from facemask.config.arguments import command_line, program
-from facemask.errors import ConfigError
+from facemask.config.roots import check_root
+from facemask.errors import ConfigError, RunError
 from facemask.files import relative_to_cwd, remove_if_empty
 from facemask.terminal import SafeConsole
 
@@ -35,6 +36,8 @@ def train(config: DictConfig) -> float:
         )
     if typed.resume is not None:
         _check_resume(typed.resume, is_sweep=sweep is not None)
+    elif (root := typed.data.get("root")) and not (typed.data.get("create") or _has_run(folder)):
+        check_root(root, typed.data.get("hint") or "")
     import torch
 
     from facemask.runs.run_folder import read_run, read_trusted_config
@@ -61,6 +64,11 @@ def train(config: DictConfig) -> float:
     return run.result.score
 
 
+def _has_run(folder: Path) -> bool:
+    """Return whether a folder holds a run, which does not need its images if it is complete."""
+    return folder.is_dir() and any(folder.iterdir())
+
+
 def _check_resume(resume: str, is_sweep: bool) -> None:
     if is_sweep:
         raise ConfigError(
@@ -72,11 +80,23 @@ def _check_resume(resume: str, is_sweep: bool) -> None:
         raise ConfigError(f"resume={resume} uses the configuration of that run; remove {others[0]}.")
 
 
+def _check_runs(runs: Sequence[str]) -> None:
+    for run in runs:
+        if not Path(run).expanduser().exists():
+            raise RunError(
+                f"run={run} does not exist; give the folder that a run printed, one of its checkpoints, or an exported "
+                "model."
+            )
+
+
 def evaluate(config: DictConfig) -> None:
     """Evaluate the configured models and write a report."""
     from facemask.config.checks.evaluation import resolve_evaluation
 
     typed = resolve_evaluation(config)
+    _check_runs(typed.run)
+    if typed.data.root is not None:
+        check_root(typed.data.root)
     from facemask.evaluation import command
 
     folder = output_folder()
@@ -90,6 +110,7 @@ def export(config: DictConfig) -> None:
     from facemask.config.checks.export import resolve_export
 
     typed = resolve_export(config)
+    _check_runs([typed.run or ""])
     from facemask.exporting.export import export as write
     from facemask.exporting.exported import show
 

@@ -4,10 +4,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from facemask.errors import ConfigError
+from facemask.errors import ConfigError, DataError
 
 Root: TypeAlias = str | Path | Sequence[str | Path]  # folder, archive or table; several are read as one set
+LAYOUT = "expected ROOT/CLASS/** or ROOT/train/CLASS/** with ROOT/test/CLASS/**, one folder a class"
 MAX_NAMED = 3  # number of places that the name of a set lists
+
+
+def check_root(root: Root, hint: str = "") -> None:
+    """Raise if a place of a data set does not exist.
+
+    Args:
+        root: places of the data set.
+        hint: where to get it, for the error.
+
+    Raises:
+        ConfigError: as :func:`to_places`.
+        DataError: a place does not exist.
+    """
+    for place in to_places(root):
+        if not place.exists():
+            raise no_folder(place, hint)
+
+
+def no_folder(place: Path, hint: str = "") -> DataError:
+    """Return the error for a data set that is not there."""
+    return DataError(f"data.root={place} is not a folder; {hint or LAYOUT}.")
 
 
 def to_places(root: Root) -> tuple[Path, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from facemask.config.roots import LAYOUT, no_folder
 from facemask.data.groups import groups_from_names
 from facemask.data.manifest import MANIFEST, apply_manifest
 from facemask.data.parts import SPLIT_OF_FOLDER
@@ -15,7 +16,6 @@ from facemask.data.pictures import is_picture_name, open_image
 from facemask.errors import DataError
 from facemask.files import normal, relative_to_cwd
 
-LAYOUT = "expected ROOT/CLASS/** or ROOT/train/CLASS/** with ROOT/test/CLASS/**, one folder a class"
 CLASS_WORDS = re.compile("mask|complian", re.IGNORECASE)  # words in the names of the usual classes
 UNLABELLED = "unlabelled"  # folder of faces without a class
 
@@ -51,7 +51,7 @@ def index(
         DataError: root is missing, holds no image, only one class or an empty class, or the manifest contradicts it.
     """
     if not root.is_dir():
-        raise DataError(f"data.root={root} is not a folder; {hint or LAYOUT}.")
+        raise no_folder(root, hint)
     if listed is None:
         table = _in_folders(root, hint, for_training, is_whole)
     else:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from facemask.config.roots import Root, name_of_place, shown_places, to_places
+from facemask.config.roots import LAYOUT, Root, name_of_place, shown_places, to_places
 from facemask.data.archives import ARCHIVES, is_archive, unpacked
-from facemask.data.index import LAYOUT, check_class_count, index, with_groups
+from facemask.data.index import check_class_count, index, with_groups
 from facemask.data.manifest import read_manifest
 from facemask.data.parts import SPLIT_OF_FOLDER, to_splits
 from facemask.errors import DataError, first_line

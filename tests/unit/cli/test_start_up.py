@@ -26,6 +26,8 @@ print(*sorted({{{{*{LARGE}}}}} & {{{{*sys.modules}}}}), file=sys.stderr)
         ("evaluate", ["run=a", "recalls=[2]"]),
         ("infer_video", ["half_life=-1"]),
         ("export", []),
+        ("evaluate", ["run=nowhere"]),
+        ("train", ["data.root=nowhere"]),
         ("prepare_data", ["task=split", "data.root=a", "val=2"]),
     ],
 )
