@@ -317,3 +317,27 @@ def test_a_place_of_several_can_be_the_test_part(tmp_path: Path) -> None:
     assert data.test_samples["source"].unique().tolist() == ["second"]
     assert len(data.test_samples) == 24
     assert data.to_record()["test_source"] == "second"
+
+
+def test_parts_are_numbered_from_zero_and_have_no_other_columns() -> None:
+    table = pd.DataFrame({"path": [f"{i}.png" for i in range(12)], "label": ["a", "b"] * 6, "width": 9, "height": 9})
+    table.loc[0, "width"] = 2
+    sources = table.assign(group=table["path"], split="", source=["one", "other"] * 6)
+    for found in (subset(table, 0.5, 0), drop_small(table, 5), hold_out_source(sources.iloc[2:], "one")):
+        assert found.index.tolist() == list(range(len(found)))
+        assert "index" not in found
+    assert len(drop_small(table, 5)) == 11
+    assert subset(table, 1.0, 3).equals(table.sort_values("path", ignore_index=True))  # sorted, as every part
+
+
+def test_the_validation_part_follows_from_the_seed() -> None:
+    table = pd.DataFrame({"path": [f"{i:03d}.png" for i in range(60)], "label": ["a", "b", "c"] * 20, "split": ""})
+    table["group"] = table["path"]
+    fixed = table.assign(split=["test" if i % 5 == 0 else "" for i in range(60)])  # the test part does not move
+    parts = [deal_parts(fixed, 0.2, 0.2, seed)["split"].tolist() for seed in (1, 1, 2)]
+    assert parts[0] == parts[1] != parts[2]
+    assert parts[0].count("val") == 12
+
+
+def test_no_balancing_keeps_every_row() -> None:
+    assert balance_rows(np.array([0, 0, 0, 1]), "none", 0).tolist() == [0, 1, 2, 3]

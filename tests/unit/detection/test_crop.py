@@ -84,3 +84,9 @@ def test_a_square_at_the_edge_is_moved_inward() -> None:
     assert widen(np.array([[0, 0, 10, 30]], np.float32), 0, True, 100, 90).tolist() == [[0, 0, 30, 30]]
     assert widen(np.array([[95, 50, 100, 90]], np.float32), 0, True, 100, 90).tolist() == [[60, 50, 100, 90]]
     assert widen(np.array([[0, 0, 100, 20]], np.float32), 0, True, 100, 20).tolist() == [[40, 0, 60, 20]]
+
+
+def test_a_box_of_no_width_becomes_one_pixel() -> None:
+    assert widen(np.array([[7.2, 3.1, 7.3, 3.2]]), 0, False, 20, 20).tolist() == [[7, 3, 8, 4]]
+    assert widen(np.array([[19.9, 19.9, 25, 25]]), 0, False, 20, 20).tolist() == [[19, 19, 20, 20]]
+    assert widen([[1, 2, 5, 8]], 0, False, 20, 20).tolist() == [[1, 2, 5, 8]]  # type: ignore[arg-type]

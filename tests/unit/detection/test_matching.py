@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facemask.detection.matching import average_precision, box_iou, match
+from facemask.detection.matching import average_precision, box_iou, match, weighted_average_precision
 
 
 def test_overlap_is_intersection_over_union() -> None:
@@ -43,3 +43,21 @@ def test_a_match_needs_the_threshold_exactly() -> None:
 
 def test_average_precision_without_faces_is_undefined() -> None:
     assert np.isnan(average_precision([0.5], [False], 0))
+
+
+def test_each_resample_has_the_average_precision_of_its_own_detections() -> None:
+    scores, is_hit = np.array([0.9, 0.5, 0.7, 0.7]), np.array([True, True, False, True])
+    weights = np.array([[1, 1, 1, 1], [0, 2, 1, 1], [3, 0, 0, 1], [0, 0, 0, 0], [1, 1, 0, 0]], np.float64)
+    n_true = np.array([3, 4, 5, 0, 1])
+    with np.errstate(all="raise"):
+        found = weighted_average_precision(scores, is_hit, weights, n_true)
+    for row, n, value in zip(weights.astype(int), n_true, found, strict=True):
+        drawn = np.repeat(np.arange(4), row)  # in one resample, equal detections stand together
+        expected = average_precision(scores[drawn].tolist(), is_hit[drawn].tolist(), n) if n else np.nan
+        assert value == pytest.approx(expected, nan_ok=True)
+    assert found[-1] == pytest.approx(2.0)  # two hits of one face: the caller matches each face once
+
+
+def test_overlap_of_two_empty_boxes_is_zero() -> None:
+    empty = np.array([[5, 5, 5, 5]], np.float32)
+    assert box_iou(empty, empty).tolist() == [[0.0]]

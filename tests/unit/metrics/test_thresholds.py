@@ -86,3 +86,11 @@ def test_zero_false_alarms_in_few_photos_have_an_interval() -> None:
     assert row["recall_low"] == pytest.approx(0.025 ** (1 / 5))
     assert (row["false_alarm_rate"], row["false_alarm_rate_low"]) == (0, 0)
     assert row["false_alarm_rate_high"] == pytest.approx(1 - 0.025 ** (1 / 5))
+
+
+@pytest.mark.filterwarnings("error")
+def test_rates_of_a_missing_side_are_undefined_without_a_warning() -> None:
+    scores, thresholds = np.array([0.2, 0.8]), np.array([0.0, 0.5])
+    for side, undefined in ((True, "false_alarm_rate"), (False, "recall")):
+        found = operating_points(np.array([side, side]), scores, thresholds)
+        assert np.isnan(found[undefined]).all()
