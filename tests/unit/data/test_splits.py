@@ -341,3 +341,16 @@ def test_the_validation_part_follows_from_the_seed() -> None:
 
 def test_no_balancing_keeps_every_row() -> None:
     assert balance_rows(np.array([0, 0, 0, 1]), "none", 0).tolist() == [0, 1, 2, 3]
+
+
+def test_a_class_that_a_fold_would_lack_is_named() -> None:
+    labels, groups = [2, 1, 2, 1, 2, 2, 2, 1, 2, 2], [5, 4, 1, 0, 1, 1, 5, 1, 4, 1]
+    rows = {"path": [f"{i}.png" for i in range(10)], "label": [f"class{c}" for c in labels], "split": ""}
+    table = pd.DataFrame(rows).assign(group=[f"photo{g}" for g in groups])
+    expected = (
+        "class 'class2' has too few groups to be in each of 3 parts (k); add images, use fewer parts, or try another "
+        "split_seed."
+    )
+    with pytest.raises(DataError) as error:
+        assign_folds(table, 3, 0)
+    assert str(error.value) == expected
