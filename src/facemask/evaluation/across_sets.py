@@ -114,7 +114,7 @@ def evaluate_sets(config: EvaluateConfig, folder: Path, command: str = "") -> Se
     sections = [_section(scores, name) for name in SHOWN]
     sections[0].notes = notes
     sections[0].tables.append(Table("scores", "All scores", scores, is_collapsed=True))
-    about = [f"{name}: {samples.part}, n = {is_new.sum():,}." for name, (samples, is_new) in sets.items()]
+    about = "; ".join(f"{name}: {samples.part}, n = {is_new.sum():,}" for name, (samples, is_new) in sets.items())
     facts = {
         "sets": {
             name: {"root": str(samples.root), "part": samples.part, "n": int(is_new.sum())}
@@ -125,7 +125,7 @@ def evaluate_sets(config: EvaluateConfig, folder: Path, command: str = "") -> Se
         "environment": to_plain(environment(device)),
     }
     title = config.report.title or f"{len(models)} models on {len(sets)} sets"
-    write_report(folder, title, about, sections, facts)
+    write_report(folder, title, [f"{about}."], sections, facts)
     return SetsEvaluation(folder, scores, notes)
 
 
