@@ -1,4 +1,4 @@
-"""The model that comes with the package, for whoever has not trained one."""
+"""Paths of the ready-made model, which is used where no model is named."""
 
 from pathlib import Path
 

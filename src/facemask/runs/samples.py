@@ -20,6 +20,8 @@ from facemask.errors import DataError, RunError
 from facemask.runs.checkpoint import data_module
 from facemask.runs.trained import TrainedModel
 
+TEST_OR_ALL = "test or all"  # the test part of a folder, or all images if it has none
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -101,11 +103,7 @@ def read_set(models: Sequence[TrainedModel], place: Path, data: EvaluationData) 
     """
     store_dir = store_folder(models, data.store_dir)
     own = [model for model in models if _is_trained_on(model, place)]
-    if own:
-        chosen = _of_runs(own, store_dir, "test")
-    else:
-        has_test = (open_set(place, store_dir, for_training=False).table["split"] == "test").any()
-        chosen = _of_folder(place, store_dir, "test" if has_test else "all")
+    chosen = _of_runs(own, store_dir, "test") if own else _of_folder(place, store_dir, TEST_OR_ALL)
     return _opened(chosen, models[0].preprocessing.store_size, store_dir, data.max_unreadable)
 
 
@@ -205,13 +203,11 @@ def _held_out(model: TrainedModel, store_dir: Path, split: str) -> Chosen:
 
 def _of_folder(given: Root, store_dir: Path, split: str) -> Chosen:
     root, table, _ = open_set(given, store_dir, for_training=False)
-    if split == "test":
-        table = table[table["split"] == "test"].reset_index(drop=True)
-        if table.empty:
-            raise DataError(
-                f"data.root={shown_places(given)} has no test folder; use split=all to evaluate on all images."
-            )
-        return Chosen(table, root, base_name(given), "test part")
+    test = table[table["split"] == "test"].reset_index(drop=True)
+    if split == "test" and test.empty:
+        raise DataError(f"data.root={shown_places(given)} has no test folder; use split=all to evaluate on all images.")
+    if split != "all" and len(test):
+        return Chosen(test, root, base_name(given), "test part")
     return Chosen(table, root, base_name(given), "all images")
 
 
