@@ -23,3 +23,21 @@ def handled(numbers: Sequence[int], handler: Callable[[int, object], object]) ->
     finally:
         for number, previous in before.items():
             signal.signal(number, signal.SIG_DFL if previous is None else previous)  # None: not installed by Python
+
+
+@contextmanager
+def deferred(numbers: Sequence[int]) -> Iterator[None]:
+    """Deliver signals that arrive during a block after it; outside the main thread, do nothing.
+
+    For libraries that cannot be interrupted: torch's file writer aborts the process if its stream raises.
+
+    Args:
+        numbers: signals, such as ``signal.SIGTERM``.
+    """
+    arrived: list[int] = []
+    try:
+        with handled(numbers, lambda number, _: arrived.append(number)):
+            yield
+    finally:
+        for number in dict.fromkeys(arrived):
+            signal.raise_signal(number)

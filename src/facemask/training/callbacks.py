@@ -1,5 +1,6 @@
 """Callbacks: metrics table, printed lines, checkpoints."""
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -21,6 +22,7 @@ from facemask.errors import RunError, first_line
 from facemask.files import link_or_copy, open_atomically, write_atomically
 from facemask.models.records import add_records
 from facemask.runs.run_folder import BEST, LAST, METRICS, read_history
+from facemask.signals import deferred
 
 
 class DataWait(Profiler):
@@ -213,7 +215,7 @@ class BestAndLast(ModelCheckpoint):
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Write checkpoints atomically: a crash leaves the old or the new file."""
+    """Write checkpoints atomically: a crash leaves the old or the new file, and an interruption the new one."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Write a checkpoint.
@@ -223,7 +225,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """
         path = Path(path)
         try:
-            with open_atomically(path) as stream:
+            with deferred([signal.SIGINT, signal.SIGTERM]), open_atomically(path) as stream:
                 torch.save(checkpoint, stream)
         except (OSError, RuntimeError) as error:  # torch's zip writer raises RuntimeError on a full disk
             raise RunError(

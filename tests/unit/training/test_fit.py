@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +23,7 @@ from facemask.models.checkpoint import load_model
 from facemask.models.predict import predict_probabilities
 from facemask.runs.results import FORMAT, RunResult, SampleCounts
 from facemask.runs.run_folder import read_fold, read_run
+from facemask.training.callbacks import AtomicCheckpointIO
 from facemask.training.fit import fit_folds
 from fits import Fit, assert_same, configure, history
 
@@ -127,6 +129,21 @@ def test_an_interrupted_run_says_so(fit: Fit, tmp_path: Path, monkeypatch: pytes
     for result in (read_run(tmp_path / "run"), read_fold(tmp_path / "run/fold-0")):
         assert result is not None
         assert result.status == "interrupted"
+
+
+class _InterruptsWhenPickled:
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return _InterruptsWhenPickled, ()
+
+
+def test_an_interruption_waits_until_the_checkpoint_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "run/fold-0/last.ckpt"
+    file.parent.mkdir(parents=True)
+    content = {"before": torch.ones(1000), "signal": _InterruptsWhenPickled(), "after": torch.zeros(1000)}
+    with pytest.raises(KeyboardInterrupt):
+        AtomicCheckpointIO().save_checkpoint(content, file)
+    assert torch.load(file, weights_only=False)["after"].shape == (1000,)
 
 
 def test_unreadable_files_are_warned_of_once_and_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
