@@ -147,6 +147,11 @@ def read_text(path: Path, limit: int) -> str:
     return read_bytes(path, limit).decode()
 
 
+def not_a_folder(path: Path) -> str:
+    """Return what is wrong with a path that should be a folder, for messages."""
+    return f"{path} is not a folder" if path.exists() else f"{path} does not exist"
+
+
 def remove_if_empty(folder: Path) -> None:
     """Remove an empty output folder that Hydra created, and its parent folder (the date) if that is empty too."""
     if folder == Path.cwd():  # not created by Hydra

@@ -106,7 +106,7 @@ def test_names_that_repeat_are_proposed_as_groups_that_can_be_typed(clean: Path,
     ("words", "expected_error"),
     [
         ("", "data.root has no value; give it one: data.root=…"),
-        ("data.root=nowhere", "data.root=nowhere is not a folder"),
+        ("data.root=nowhere", "data.root=nowhere does not exist"),
         ("data.root=set allow.tiny=-1", "allow.tiny must be at least 0, or null to allow any number, got -1."),
         ("data.root=set allow.blurred=1", "allow.blurred is not a key; did you mean allow."),
         ("data.root=set max_aspect=0.5", "max_aspect must be at least 1, got 0.5."),

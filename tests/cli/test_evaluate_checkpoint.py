@@ -184,7 +184,9 @@ def test_exported_models_of_one_name_are_told_apart(place: Path) -> None:
     assert done.code == 0, done.err
     scores = pd.read_csv(place / "both/tables/scores.csv")
     assert scores["model"].tolist() == [file.partition("=")[2] for file in files]
-    assert_refused(evaluate(place, files[0], files[0], "sets=others"), "an exported model is given twice")
+    assert_refused(
+        evaluate(place, files[0], files[0], "sets=others"), "is given twice; a comparison needs different models"
+    )
 
 
 def test_an_exported_model_has_no_test_part_of_its_own(place: Path) -> None:

@@ -101,7 +101,7 @@ def test_the_report_says_what_it_was_made_from(place: Path) -> None:
     ("words", "expected_error"),
     [
         ("run=run run=run photos=photos", "photos= evaluates one model"),
-        ("run=run photos=missing", "missing is not a folder; give the folder of the annotated photos."),
+        ("run=run photos=missing", "missing does not exist; give the folder of the annotated photos."),
         ("run=run photos=photos split=all", "remove them"),
         ("run=run photos=photos fold=all", "photos= evaluates one model; choose its fold with fold=NUMBER"),
         ("run=run photos=photos fold=1", "fold=1 of run is not complete; complete folds: 0."),

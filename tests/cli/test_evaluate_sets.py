@@ -91,7 +91,7 @@ def _trained_on(place: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("run=run2 sets=missing", "missing is not a folder"),
+        ("run=run2 sets=missing", "missing does not exist"),
         ("run=run2 sets=two split=all", "split=all is not used with sets=; remove it."),
         ("run=run2 sets=two data.root=three", "data.root=three is not used with sets=; remove it."),
         ("run=run2 sets=two crop.margin=0.3", "crop.margin=0.3 is not used with sets=; remove it."),

@@ -71,7 +71,7 @@ def test_faces_are_embedded_when_asked_for(tmp_path: Path, faces_on_disk: Path) 
         (["task=explain"], "task=explain: there is no such task; choose from: "),
         (["detector=haar"], "detector is not a config group of this command or task; remove it."),
         (["data=folder"], "data.root has no value; give it one: data.root="),
-        (["data=folder", "data.root=nowhere"], "data.root=nowhere is not a folder"),
+        (["data=folder", "data.root=nowhere"], "data.root=nowhere does not exist"),
         (["augment=keras", "augment.without=[shake]"], "augment.without names 'shake', which is not a step"),
         (["seed=-1"], "seed must be at least 0 and less than 2**32, got -1."),
         (["-m", "augment=none,light"], "-m is only supported by train.py; remove it"),

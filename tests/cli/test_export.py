@@ -193,7 +193,7 @@ WRONG = [
     ("run=run precision=int8 float_layers=3", nothing, "float_layers=3 leaves nothing to quantise: the network has 3"),
     ("run=run fold=1", nothing, "fold=1 of run is not complete; complete folds: 0."),
     ("run=run hydra.run.dir=run/fold-0", nothing, "run/fold-0 is a run folder, which must not be changed"),
-    ("run=moved", no_data, "is not a folder"),
+    ("run=moved", no_data, "does not exist"),
     ("run=run precison=int8", nothing, "precison is not a key; did you mean precision?"),
     ("-m run=run", nothing, "-m is only supported by train.py; remove it."),
 ]

@@ -80,7 +80,7 @@ def test_boxes_become_faces_that_can_be_trained_on(photos: Path, tmp_path: Path)
             "boxes=none.json does not exist; give an annotation file, the folder",
         ),
         ("photos={}/..", "is inside photos="),
-        ("photos=nowhere", "nowhere is not a folder; give the folder of the annotated photos."),
+        ("photos=nowhere", "nowhere does not exist; give the folder of the annotated photos."),
         ("photos={} photos={}", "two folders of photos= have the same name; give the sets names: +sources.A.photos"),
         ("photos={} boxes=yolo", "contains no annotations that can be read: YOLO;"),
         ("photos={} +sources.other.boxes=voc", "sources.other has no photos; give it a folder: +sources.other.photos"),

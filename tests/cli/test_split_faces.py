@@ -90,7 +90,7 @@ def test_two_files_with_the_same_target_path_are_refused(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("words", "expected_error"),
     [
-        ("data.root=nowhere", "data.root=nowhere is not a folder"),
+        ("data.root=nowhere", "data.root=nowhere does not exist"),
         ("", "data.root has no value; give it one: data.root=…"),
         ("data.root=set test=0.01", "test must be 0, or a fraction of the images between 0.05 and 0.9, got 0.01."),
         (

@@ -11,6 +11,7 @@ from facemask.annotations.folder import Folder
 from facemask.annotations.parts import listed_parts
 from facemask.annotations.table import CROWD, DIFFICULT, MISSING, AnnotatedPhoto
 from facemask.errors import DataError
+from facemask.files import not_a_folder
 
 AUTO = "auto"
 UNUSED = "{photos} without annotations: not used"
@@ -110,7 +111,7 @@ def read_annotated(root: Path, boxes: str = AUTO, with_difficult: bool = False) 
             that cannot be used is no error: its ``error`` says why.
     """
     if not root.is_dir():
-        raise DataError(f"{root} is not a folder; give the folder of the annotated photos.")
+        raise DataError(f"{not_a_folder(root)}; give the folder of the annotated photos.")
     photos = Folder(root)
     key, found, files = _find(photos, boxes)
     read = list(FORMATS[key].read(found[key], files, photos))

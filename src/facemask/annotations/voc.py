@@ -14,7 +14,7 @@ SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 def find(files: Folder, photos: Folder) -> list[Path]:
-    """List the XML files of photos, not those of other programs; a damaged one is told by its name."""
+    """List the XML files that have ``<annotation`` or a photo's name; a damaged file may have only the name."""
     found = []
     for file in files.having(".xml"):
         beginning = head(file)
@@ -41,10 +41,10 @@ def read(found: Sequence[Path], files: Folder, photos: Folder) -> Iterator[Annot
             wrong = f"{file.name} cannot be read as a Pascal VOC file: {first_line(error)}"
             yield AnnotatedPhoto.of(_photo(file, "", photos) or file, error=wrong)
             continue
-        told = bare(str(annotation.findtext("filename") or ""))
-        photo = _photo(file, told, photos)
+        filename = bare(str(annotation.findtext("filename") or ""))
+        photo = _photo(file, filename, photos)
         if photo is None:
-            expected = file.with_name(told if Path(told).stem == file.stem else f"{file.stem}.jpg")
+            expected = file.with_name(filename if Path(filename).stem == file.stem else f"{file.stem}.jpg")
             yield AnnotatedPhoto.of(expected, boxes, error=MISSING)
         else:
             yield AnnotatedPhoto.of(photo, boxes, _size(annotation))
@@ -62,11 +62,11 @@ def _size(annotation: ET.Element) -> tuple[int, int] | None:
         return None
 
 
-def _photo(file: Path, told: str, folder: Folder) -> Path | None:
-    """Return the photo of a file: of its name, beside it if possible; ``told`` decides between several."""
-    photos = folder.by_stem.get(normal(file.stem)) or folder.by_name.get(told, [])
+def _photo(file: Path, filename: str, folder: Folder) -> Path | None:
+    """Return the photo with the name of an XML file, else with the name inside it; prefer one in the same folder."""
+    photos = folder.by_stem.get(normal(file.stem)) or folder.by_name.get(filename, [])
     photos = [photo for photo in photos if photo.parent == file.parent] or photos
-    photos = [photo for photo in photos if normal(photo.name) == told] or photos
+    photos = [photo for photo in photos if normal(photo.name) == filename] or photos
     photos = [photo for photo in photos if photo.parent.name == file.parent.name] or photos
     if len(photos) > 1:
         raise DataError(f"{file} matches both {photos[0]} and {photos[1]}; put it beside its photo.")

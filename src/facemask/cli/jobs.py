@@ -65,7 +65,7 @@ def train(config: DictConfig) -> float:
 
 
 def _has_run(folder: Path) -> bool:
-    """Return whether a folder holds a run, which does not need its images if it is complete."""
+    """Return whether a folder holds a run; a complete run does not need its images."""
     return folder.is_dir() and any(folder.iterdir())
 
 
@@ -80,12 +80,11 @@ def _check_resume(resume: str, is_sweep: bool) -> None:
         raise ConfigError(f"resume={resume} uses the configuration of that run; remove {others[0]}.")
 
 
-def _check_runs(runs: Sequence[str]) -> None:
+def _check_runs(runs: Sequence[str], others: str = "") -> None:
     for run in runs:
         if not Path(run).expanduser().exists():
             raise RunError(
-                f"run={run} does not exist; give the folder that a run printed, one of its checkpoints, or an exported "
-                "model."
+                f"run={run} does not exist; give the folder that a run printed, one of its checkpoints{others}."
             )
 
 
@@ -94,13 +93,13 @@ def evaluate(config: DictConfig) -> None:
     from facemask.config.checks.evaluation import resolve_evaluation
 
     typed = resolve_evaluation(config)
-    _check_runs(typed.run)
+    _check_runs(typed.run, ", or an exported model")
     if typed.data.root is not None:
         check_root(typed.data.root)
     from facemask.evaluation import command
 
     folder = output_folder()
-    with _explained_interrupt(folder):
+    with explained_interrupt(folder):
         result = command.evaluate(typed, folder, _command_line())
     command.show(result, SafeConsole())
 
@@ -115,7 +114,7 @@ def export(config: DictConfig) -> None:
     from facemask.exporting.exported import show
 
     folder = output_folder()
-    with _explained_interrupt(folder):
+    with explained_interrupt(folder):
         exported = write(typed, folder)
     show(exported, SafeConsole())
 
@@ -147,7 +146,7 @@ def prepare_data(config: DictConfig) -> None:
     from facemask.preparation.command import prepare, show
 
     folder = output_folder()
-    with _explained_interrupt(folder):
+    with explained_interrupt(folder, getattr(typed, "out", None)):
         result = prepare(typed, folder)
     show(result, SafeConsole())
     if result.failure:
@@ -155,13 +154,14 @@ def prepare_data(config: DictConfig) -> None:
 
 
 @contextmanager
-def _explained_interrupt(folder: Path) -> Iterator[None]:
-    """Say after an interruption what the command has left in its folder."""
+def explained_interrupt(folder: Path, out: str | None = None) -> Iterator[None]:
+    """Say after an interruption what the command has left in its folder, or in the folder it was given."""
     try:
         yield
     except KeyboardInterrupt:
         remove_if_empty(folder)
-        left = f"{folder} is incomplete" if folder.exists() else "no output was written"
+        written = Path(out).expanduser() if out else folder
+        left = f"{written} is incomplete" if written.exists() else "no output was written"
         SafeConsole().print(f"\ninterrupted; {left}; run the same command again.", soft_wrap=True, markup=False)
         raise
 

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from facemask.errors import ConfigError, DataError
+from facemask.files import not_a_folder
 
 Root: TypeAlias = str | Path | Sequence[str | Path]  # folder, archive or table; several are read as one set
-LAYOUT = "expected ROOT/CLASS/** or ROOT/train/CLASS/** with ROOT/test/CLASS/**, one folder a class"
+LAYOUT = "expected ROOT/CLASS/** or ROOT/train/CLASS/** with ROOT/test/CLASS/**, one folder per class"
+PLACES = "give a folder with one subfolder per class, an archive of one, or a table (CSV, Parquet)"
 MAX_NAMED = 3  # number of places that the name of a set lists
 
 
@@ -29,7 +31,7 @@ def check_root(root: Root, hint: str = "") -> None:
 
 def no_folder(place: Path, hint: str = "") -> DataError:
     """Return the error for a data set that is not there."""
-    return DataError(f"data.root={place} is not a folder; {hint or LAYOUT}.")
+    return DataError(f"data.root={not_a_folder(place)}; {hint or (LAYOUT if place.exists() else PLACES)}.")
 
 
 def to_places(root: Root) -> tuple[Path, ...]:

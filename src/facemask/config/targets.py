@@ -23,9 +23,7 @@ EXTRA_KEYS: dict[str, dict[str, Any]] = {
 
 
 def check_components(config: object) -> None:
-    """Check every component of a typed configuration against the signature of its target.
-
-    Imports all targets.
+    """Check every component of a typed configuration against the signature of its target, which is imported.
 
     Args:
         config: typed configuration, an instance of a schema.
@@ -38,9 +36,7 @@ def check_components(config: object) -> None:
 
 
 def check_targets(settings: Mapping[str, Any]) -> None:
-    """Check every node with a ``_target_`` against the signature of its target.
-
-    Imports all targets.
+    """Check every node with a ``_target_`` against the signature of its target, which is imported.
 
     Args:
         settings: nodes of a configuration as plain types, by name.

@@ -16,7 +16,8 @@ from facemask.errors import DataError, first_line
 from facemask.files import is_below
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-MAX_GROWTH, MAX_SMALL = 20, 1_000_000_000  # images hardly shrink: an archive of more is not one of images; bytes
+MAX_GROWTH = 20  # unpacked bytes per packed byte; images hardly compress, so more is not an archive of images
+MAX_SMALL = 1_000_000_000  # bytes that any archive may unpack to
 
 
 def is_archive(file: Path) -> bool:
@@ -25,14 +26,14 @@ def is_archive(file: Path) -> bool:
 
 
 def unpacked(archive: Path, place: Path) -> Path:
-    """Unpack an archive unless it is unpacked, and return its folder of classes or parts.
+    """Unpack an archive if that has not been done yet, and return its folder of classes or parts.
 
     Args:
         archive: the archive.
         place: folder of unpacked archives.
 
     Raises:
-        DataError: it cannot be unpacked, grows more than images can, or names a file that is not below its folder.
+        DataError: the archive cannot be unpacked, is suspiciously large, or contains a path outside its folder.
     """
     status = archive.stat()
     key = hashlib.sha256(f"{archive.resolve()}\0{status.st_size}\0{status.st_mtime_ns}".encode()).hexdigest()[:12]
@@ -58,15 +59,19 @@ def _unpack(archive: Path, target: Path) -> None:
     total = 0
     for name, size, stream in _members(archive):
         if not is_below(name, partial):
-            raise DataError(f"{archive} contains {name!r}, which is not below its folder; do not use this archive.")
+            raise DataError(
+                f"{archive} contains the path {name!r}, which is outside its folder; do not use this archive."
+            )
         total += size
         if total > limit:
-            raise DataError(f"{archive} describes more than {limit / 1e9:.1f} GB; unpack it by hand, if that is meant.")
+            raise DataError(
+                f"{archive} would unpack to more than {limit / 1e9:.1f} GB; if this is right, unpack it by hand."
+            )
         file = partial / name
         file.parent.mkdir(parents=True, exist_ok=True)
         with stream, file.open("wb") as copy:
             shutil.copyfileobj(stream, copy)
-    partial.mkdir(parents=True, exist_ok=True)  # of an empty archive
+    partial.mkdir(parents=True, exist_ok=True)  # the archive may be empty
     partial.rename(target)
 
 

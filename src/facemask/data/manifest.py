@@ -1,4 +1,4 @@
-"""The manifest of a data set: a table with the group, split and label of each file."""
+"""Read the manifest of a data set: a table with group, split, label and source of its images."""
 
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -38,7 +38,8 @@ def read_manifest(file: Path, names_of_file: Sequence[str] = ("file",)) -> pd.Da
     manifest = manifest.rename(columns={first: "file"})
     if "file" not in manifest:
         raise DataError(
-            f"{file} needs a column 'file' (path below data.root), got {', '.join(map(str, manifest.columns))}."
+            f"{file} needs a column {' or '.join(map(repr, names_of_file))} (paths of the images), got "
+            f"{', '.join(map(str, manifest.columns))}."
         )
     for name in manifest:
         manifest[name] = manifest[name].map(from_cell)

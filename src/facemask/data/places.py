@@ -48,8 +48,8 @@ def open_set(
     """Open a data set and list its images.
 
     Several places are read as one set, in the folder that contains them all. A place that is named like a part
-    (``train``, ``test.csv``) is that part, if its folders or rows do not say otherwise. The groups of other manifests
-    are told apart by their place: photo 1 of one set is not photo 1 of another.
+    (``train``, ``test.csv``) is that part, unless its folders or rows say otherwise. Groups are distinguished by their
+    place: photo 1 of one set is not photo 1 of another.
 
     Args:
         root: a folder, see :func:`facemask.data.index.index`; a zip or tar archive of one; a CSV or Parquet table with
@@ -62,7 +62,7 @@ def open_set(
 
     Raises:
         ConfigError: as in :func:`facemask.data.index.index`, or root is neither a place nor a list of places.
-        DataError: the same, an archive or a table cannot be read, or several places do not fit together.
+        DataError: as there; or an archive or a table cannot be read, or several places do not fit together.
     """
     places = to_places(root)
     if len(places) == 1:

@@ -58,18 +58,16 @@ def hold_out_source(table: pd.DataFrame, source: str) -> pd.DataFrame:
         source: name of the source.
 
     Raises:
-        DataError: no image comes from the source, or all do.
+        DataError: the source does not exist, or all images come from it.
     """
-    is_test = (table["source"] == source).to_numpy() & (source != "")
     names = sorted(set(table["source"]) - {""})
-    if not is_test.any():
-        listed = ", ".join(names) or "none"
-        raise DataError(
-            f"data.test_source={source} is the source of no image; known are: {listed}. A source is a place of "
-            "data.root=A data.root=B, or stands in the manifest's column source."
-        )
+    if source not in names:
+        wrong = f"data.test_source={source} is not a source of this set" if source else "data.test_source has no value"
+        advice = f"choose one of: {', '.join(names)}" if names else "no source is known: give several places"
+        raise DataError(f"{wrong}; {advice}. Sources are data.root=A data.root=B, or the manifest's column source.")
+    is_test = (table["source"] == source).to_numpy()
     if is_test.all():
-        raise DataError(f"data.test_source={source} is the source of every image; add another set: data.root=FOLDER")
+        raise DataError(f"all images come from data.test_source={source}; add another set: data.root=FOLDER")
     table = table.assign(split=np.where(is_test, "test", "train"))
     is_shared = table["group"].isin(table.loc[is_test, "group"]).to_numpy()
     return table[is_test | ~is_shared].reset_index(drop=True)

@@ -40,9 +40,9 @@ class SetsEvaluation:
 
     Attributes:
         folder: folder of the report.
-        scores: one row per model and set: ``model``, ``set``, ``part``, ``n`` and ``groups`` that no model was trained
-            on, ``left_out`` (images of other groups), and each main metric with its interval (``accuracy``,
-            ``accuracy_low``, ``accuracy_high``).
+        scores: one row per model and set: ``model``; ``set``; its ``part``; ``n`` images and their number of
+            ``groups``; ``left_out``, the number of images in groups that a model was trained on; and each main metric
+            with its interval (``accuracy``, ``accuracy_low``, ``accuracy_high``).
         notes: sentences about these numbers.
     """
 
@@ -75,9 +75,9 @@ class SetsEvaluation:
 def evaluate_sets(config: EvaluateConfig, folder: Path, command: str = "") -> SetsEvaluation:
     """Evaluate every model on every set and write the report.
 
-    A set is represented by the part that runs on it have held out, by its test part, or by all of its images, without
-    the groups of near-duplicates of images that one of the models was trained on. Classes are matched by their known
-    names.
+    The images of a set are the part that runs on it have held out; without such runs its test part, and without one
+    all of its images. Groups that contain near-duplicates of training images of any of the models are left out.
+    Classes are matched by their known names.
 
     Args:
         config: a validated configuration with ``sets``.
@@ -95,7 +95,7 @@ def evaluate_sets(config: EvaluateConfig, folder: Path, command: str = "") -> Se
         samples = read_set(models, place, config.data)
         is_new, reasons = _unseen(models, samples)
         if not is_new.any():
-            raise DataError(f"a model was trained on every image of {name}, or on near-duplicates; leave this set out.")
+            raise DataError(f"a model was trained on images of every group of {name}; leave this set out.")
         sets[name], unknown = (samples, is_new), reasons
     rows, notes = [], []
     cells = [(model, name) for model in models for name in sets]
@@ -156,7 +156,7 @@ def _evaluate(
     config: EvaluateConfig,
     device: str,
 ) -> tuple[dict[str, object], str]:
-    """Return a row of the scores, and a sentence about classes that were counted as others; empty if none were."""
+    """Return a row of the scores, and a sentence about merged or renamed classes (empty if there are none)."""
     own = model.preprocessing.class_names
     present = sorted(samples.table["label"].unique())
     meanings = {each: known[plain_name(each)] for each in (*own, *present) if plain_name(each) in known}
@@ -184,7 +184,7 @@ def _evaluate(
 def _left_out(sets: Mapping[str, tuple[Samples, npt.NDArray[np.bool_]]]) -> list[str]:
     counts = {name: int((~is_new).sum()) for name, (_, is_new) in sets.items() if not is_new.all()}
     return [
-        f"{n:,} images of {name} are left out: their groups have near-duplicates of images that a model was trained on."
+        f"{n:,} images of {name} are left out: their groups contain near-duplicates of a model's training images."
         for name, n in counts.items()
     ]
 

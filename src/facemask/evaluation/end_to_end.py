@@ -18,7 +18,7 @@ from facemask.metrics.bootstrap import bootstrap_weights, proportion_interval
 from facemask.metrics.classification import Floats
 
 OVERLAP = 0.4  # IoU threshold of a detection and an annotated face
-AP_IOU = 0.5  # the same for the average precision, as in PASCAL VOC
+AP_IOU = 0.5  # IoU threshold of the average precision, as in PASCAL VOC
 COLUMNS = ["photo", "label", "predicted", "probability", "score", "is_face", *SIDES]
 FACE_SIDES = (1, 8, 16, 24, 32, 48, 64, 96, np.inf)  # edges of the size bins, pixels
 ENOUGH = 10  # smallest number of faces from which a size bin is judged
@@ -44,7 +44,7 @@ def evaluate_photo(
         classifier: face classifier.
         margin: as in :func:`facemask.detection.crop.widen`.
         is_square: as in :func:`facemask.detection.crop.widen`.
-        min_side: smaller faces, their detections and smaller detections are ignored, pixels.
+        min_side: faces and detections with a shorter side are ignored, pixels.
         answers: rule for ``predicted``; None for the most probable class of every face.
 
     Yields:
@@ -128,13 +128,15 @@ def size_table(faces: pd.DataFrame, n_bootstraps: int, seed: int) -> pd.DataFram
 
 
 def overconfident_below(sizes: pd.DataFrame) -> float | None:
-    """Return the side below which mean probabilities are above the interval of the fraction correct, pixels.
+    """Return the face size below which the model is overconfident, pixels.
+
+    In a bin of sizes it is overconfident if its mean probability exceeds the interval of the fraction correct.
 
     Args:
         sizes: the result of :func:`size_table`.
 
     Returns:
-        The upper edge of the largest such bin among the smallest faces, pixels; None if there is none.
+        The upper edge of the last bin, counted from the smallest faces, in which it is; None if it is in none.
     """
     found = None
     for row in sizes[(sizes["faces"] * sizes["detected"]).round() >= ENOUGH].to_dict(orient="records"):

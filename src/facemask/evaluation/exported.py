@@ -19,7 +19,7 @@ EXPORTED = tuple(suffix for suffix in KINDS if suffix.startswith(".") and suffix
 
 @dataclass(frozen=True, kw_only=True)
 class ExportedModel(TrainedModel):
-    """A model file that ``export.py`` wrote. What it was trained on is not known, and ``model`` has no parameters.
+    """A model file that ``export.py`` wrote. It does not name its training images, and ``model`` has no parameters.
 
     Attributes:
         predictor: the opened file.
@@ -47,7 +47,8 @@ def open_exported(files: Sequence[str | Path]) -> list[ExportedModel]:
     """
     paths = [Path(file).expanduser() for file in files]
     if len(set(map(Path.resolve, paths))) < len(paths):
-        raise RunError("an exported model is given twice; a comparison needs different models.")
+        twice = next(path for i, path in enumerate(paths) if path.resolve() in map(Path.resolve, paths[:i]))
+        raise RunError(f"run={twice} is given twice; a comparison needs different models.")
     has_own_names = len({path.name for path in paths}) == len(paths)
     return [_open(path, path.name if has_own_names else str(path)) for path in paths]
 

@@ -33,8 +33,9 @@ from facemask.runs.samples import Samples, own_samples
 from facemask.runs.trained import TrainedModel, open_models
 
 SCRIPT = "predict.py"
-ASIDE, ABANDONED = ".export-", 24 * 3600  # temporary folders; seconds after which one belongs to no running export
-SPARE = 1_000_000  # bytes that a file needs besides its weights
+ASIDE = ".export-"  # prefix of temporary folders
+ABANDONED = 24 * 3600  # seconds after which a temporary folder is a killed export's
+SPARE = 1_000_000  # bytes of a file besides its weights, at most
 
 
 def export(config: ExportConfig, folder: Path) -> Exported:
@@ -64,7 +65,7 @@ def export_model(model: TrainedModel, samples: Samples | None, config: ExportCon
     Args:
         model: the trained model.
         samples: its validation images; may be None for ``max_drop=null`` unless ``precision=int8``.
-        config: its ``run``, ``fold`` and ``store_dir`` are not used.
+        config: settings of the export; ``run``, ``fold`` and ``store_dir`` are ignored.
         folder: output folder.
 
     Raises:
@@ -89,7 +90,7 @@ def export_model(model: TrainedModel, samples: Samples | None, config: ExportCon
             check(parity, config.precision, config.max_drop)
         parts = sorted(Path(aside).iterdir())  # an OpenVINO .bin before its .xml
         n_bytes = sum(part.stat().st_size for part in parts)
-        if len(parts) > 1:  # if this is killed, no new weights may lie beside an old graph
+        if len(parts) > 1:  # so that a killed export never leaves new weights beside an old graph
             (folder / file.name).unlink(missing_ok=True)
         for part in parts:
             part.replace(folder / part.name)
@@ -106,14 +107,14 @@ def export_model(model: TrainedModel, samples: Samples | None, config: ExportCon
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove the remains of killed exports; others may be running."""
+    """Remove the temporary folders of killed exports, but not those of exports that may be running."""
     for aside in folder.glob(f"{ASIDE}*"):
         if time.time() - aside.stat().st_mtime > ABANDONED:
             shutil.rmtree(aside, ignore_errors=True)
 
 
 def _check_script(file_format: ExportFormat, folder: Path) -> None:
-    """Raise if there is a ``predict.py`` that export did not write."""
+    """Raise if the folder has a ``predict.py`` of another program."""
     if file_format.script and (folder / SCRIPT).exists():
         first, ours = (
             path.read_text(encoding="utf-8").partition("\n")[0] for path in (folder / SCRIPT, file_format.script)

@@ -32,7 +32,7 @@ class FileKind(NamedTuple):
     arguments: tuple[str, ...]
 
 
-FOLDER = "a folder"
+FOLDER = "a run folder"
 KINDS = {  # by file suffix
     FOLDER: FileKind("facemask.inference.torch.open_checkpoint", ("device", "fold")),
     ".ckpt": FileKind("facemask.inference.torch.open_checkpoint", ("device",)),
@@ -91,8 +91,7 @@ class Predictor:
         """
         path = ready_made.FILE if path is None else Path(path).expanduser()
         kind = FOLDER if path.is_dir() else path.suffix
-        *suffixes, last = (suffix for suffix in KINDS if suffix != FOLDER)
-        allowed = f"a run folder, or a file {', '.join(suffixes)} or {last}"
+        allowed = _listed(list(KINDS))
         if not path.exists():
             raise ModelError(f"{path} does not exist; give {allowed}.")
         if threads is not None and threads < 1:
@@ -102,8 +101,8 @@ class Predictor:
         arguments = {"providers": providers, "device": device, "fold": fold}
         for name, value in arguments.items():
             if value is not None and name not in KINDS[kind].arguments:
-                others = " and ".join(other for other in KINDS if name in KINDS[other].arguments)
-                raise ModelError(f"{name}={value} only applies to {others}, but {path} is {kind}; leave it out.")
+                others = _listed([other for other in KINDS if name in KINDS[other].arguments])
+                raise ModelError(f"{name}={value} does not apply to {path}, only to {others}; leave it out.")
         taken = {name: arguments[name] for name in KINDS[kind].arguments}
         return cls(_opener(path, KINDS[kind].opener)(path, threads=threads, **taken))
 
@@ -171,6 +170,13 @@ class Predictor:
     def _predict_batches(self, batches: Iterable[Pixels]) -> Probabilities:
         empty = np.empty((0, len(self.class_names)), np.float32)
         return np.concatenate([empty, *(self._run(batch) for batch in batches)])
+
+
+def _listed(kinds: Sequence[str]) -> str:
+    """Return kinds of files for messages, such as ``a run folder, or a file .ckpt or .onnx``."""
+    suffixes = [kind for kind in kinds if kind != FOLDER]
+    files = [f"a file {' or '.join(filter(None, [', '.join(suffixes[:-1]), suffixes[-1]]))}"] if suffixes else []
+    return ", or ".join([FOLDER] * (FOLDER in kinds) + files)
 
 
 def _opener(path: Path, dotted: str) -> Callable[..., Backend]:

@@ -13,7 +13,7 @@ from facemask.data.parts import part_of_folder
 from facemask.errors import DataError
 
 LONGEST = 200  # bytes of a stem; file systems allow 255 for a name
-UNDECODED = "".join(map(chr, range(0xDC80, 0xDD00)))  # parts of a letter that the shortening has cut
+UNDECODED = "".join(map(chr, range(0xDC80, 0xDD00)))  # bytes of a letter that was cut in half
 INVALID = re.compile(r'[<>:"|?*\\\x00-\x1f\udc80-\udcff]')  # on Windows, or in UTF-8
 IMAGES = "images"  # first folder of the photos in YOLO's layout
 
@@ -51,7 +51,7 @@ class Photo:
 
     @property
     def stamp(self) -> str:
-        """State of the file: changes with its content."""
+        """Size and modification time of the file, to detect changes."""
         try:
             status = self.file.stat()
         except OSError:  # a broken link; reading it reports the error
@@ -98,7 +98,7 @@ def name_photos(
 
 
 def _split_and_label(folders: Sequence[str], source: str) -> tuple[str, str]:
-    """Return the split and the class that folders tell; the source may itself be a split or a class."""
+    """Return the split and the class from the names of folders; the source may itself be a split or a class."""
     if len(folders) > 1 and folders[0].lower() == IMAGES:
         folders = folders[1:]
     for found in ([source, *folders], folders) if source else (folders,):

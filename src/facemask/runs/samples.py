@@ -205,7 +205,7 @@ def _of_folder(given: Root, store_dir: Path, split: str) -> Chosen:
     root, table, _ = open_set(given, store_dir, for_training=False)
     test = table[table["split"] == "test"].reset_index(drop=True)
     if split == "test" and test.empty:
-        raise DataError(f"data.root={shown_places(given)} has no test folder; use split=all to evaluate on all images.")
+        raise DataError(f"data.root={shown_places(given)} has no test part; use split=all to evaluate on all images.")
     if split != "all" and len(test):
         return Chosen(test, root, base_name(given), "test part")
     return Chosen(table, root, base_name(given), "all images")

@@ -13,6 +13,7 @@ from scipy.stats import t as student_t
 
 from facemask.config.resolvers import monitor_sign
 from facemask.errors import FaceMaskError, RunError
+from facemask.files import not_a_folder
 from facemask.sweeps.configurations import Configuration, asked_folds, distinguishing_keys, gather, labels
 from facemask.sweeps.race import paired_difference
 
@@ -54,7 +55,7 @@ class Summary:
 def check_folder(folder: Path) -> None:
     """Raise a RunError if the folder of a sweep is missing or is a file."""
     if not folder.is_dir():
-        raise RunError(f"{folder} is not a folder; give the folder of a sweep, such as outputs/sweeps/NAME.")
+        raise RunError(f"{not_a_folder(folder)}; give the folder of a sweep, such as outputs/sweeps/NAME.")
 
 
 def summarise(folder: Path) -> Summary:

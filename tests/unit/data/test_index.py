@@ -82,7 +82,7 @@ def test_a_wrong_manifest_is_named(tmp_path: Path, text: str, expected_error: st
 
 
 def test_missing_empty_and_one_sided_sets_are_refused_with_the_way_to_get_them(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is not a folder; get it there"):
+    with pytest.raises(DataError, match="does not exist; get it there"):
         index(tmp_path / "missing", hint="get it there")
     with pytest.raises(DataError, match="contains no images"):
         index(tmp_path)

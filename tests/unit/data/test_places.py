@@ -72,7 +72,7 @@ def test_nothing_is_written_outside(tmp_path: Path, name: str, kind: str) -> Non
             member = tarfile.TarInfo(name)
             member.size = 1
             tar.addfile(member, io.BytesIO(b"x"))
-    with pytest.raises(DataError, match="contains '.*evil.png', which is not below its folder; do not use"):
+    with pytest.raises(DataError, match="contains the path '.*evil.png', which is outside its folder; do not use"):
         open_set(archive, tmp_path / "store")
     assert not list(tmp_path.rglob("evil.png"))
     assert not Path("/evil.png").exists()
@@ -88,7 +88,7 @@ def test_bombs_and_damaged_archives_are_refused_and_leave_nothing(faces: Path, m
     store, archive = faces.parent / "store", pack(faces, "faces.zip", "")
     monkeypatch.setattr(archives, "MAX_SMALL", 100)
     monkeypatch.setattr(archives, "MAX_GROWTH", 0)
-    with pytest.raises(DataError, match="describes more than 0.0 GB; unpack it by hand"):
+    with pytest.raises(DataError, match="would unpack to more than 0.0 GB; if this is right, unpack it by hand"):
         open_set(archive, store)
     monkeypatch.undo()
     assert len(open_set(archive, store)[1]) == 11  # the remains are not taken for the whole
@@ -179,7 +179,7 @@ def test_places_named_like_parts_are_these_parts_and_share_groups(faces: Path) -
     [
         ("faces", {}, "contains mask/000.png twice; name each folder once"),
         ("more", {"Mask": 2}, "contains the classes Mask and mask; give their folders the same name"),
-        ("none", None, "is not a folder"),
+        ("none", None, "does not exist; give a folder"),
         ("empty", {}, "contains no images in class folders"),
     ],
 )

@@ -299,12 +299,12 @@ def test_a_source_is_held_out_with_the_groups_that_it_shares() -> None:
     assert found["path"].tolist() == [f"{i}.png" for i in (0, 1, 2, 4, 5, 6, 7)]  # 3 shares a group with 4
     assert found["split"].tolist() == ["train"] * 3 + ["test"] * 4
     with pytest.raises(
-        DataError, match=r"data.test_source=third is the source of no image; known are: first, second\."
+        DataError, match=r"data.test_source=third is not a source of this set; choose one of: first, sec"
     ):
         hold_out_source(table, "third")
-    with pytest.raises(DataError, match="data.test_source= is the source of no image"):
+    with pytest.raises(DataError, match="data.test_source has no value; no source is known"):
         hold_out_source(table.assign(source=""), "")
-    with pytest.raises(DataError, match="is the source of every image"):
+    with pytest.raises(DataError, match="all images come from data.test_source=first"):
         hold_out_source(table[table["source"] == "first"], "first")
 
 

@@ -174,13 +174,13 @@ def test_wrong_squares_raise(brightness: Predictor, wrong: Pixels) -> None:
 def test_an_argument_for_another_kind_of_file_raises(tmp_path: Path) -> None:
     file = write_onnx(tmp_path / "model.onnx")
     with pytest.raises(
-        ModelError, match=r"device=cuda only applies to a folder and .ckpt and .pt2 and .xml, but .* is .onnx"
+        ModelError, match=r"device=cuda does not apply to .*\.onnx, only to a run folder, or a file .ckpt, "
     ):
         Predictor.load(file, device="cuda")
-    with pytest.raises(ModelError, match="fold=1 only applies to a folder, but .* is .onnx; leave it out"):
+    with pytest.raises(ModelError, match=r"fold=1 does not apply to .*\.onnx, only to a run folder; leave it out"):
         Predictor.load(file, fold=1)
     (tmp_path / "model.xml").touch()
-    with pytest.raises(ModelError, match="only applies to .onnx, but .* is .xml; leave it out"):
+    with pytest.raises(ModelError, match=r"does not apply to .*\.xml, only to a file .onnx; leave it out"):
         Predictor.load(tmp_path / "model.xml", providers=["CPUExecutionProvider"])
 
 

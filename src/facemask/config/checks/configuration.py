@@ -40,7 +40,7 @@ def resolve_typed(config: DictConfig, schema: type[T], command: str) -> T:
     except OmegaConfBaseException as error:
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, ConfigError):
-            cause = cause.__context__  # of a resolver, which OmegaConf does not name as the cause
+            cause = cause.__context__  # OmegaConf does not set __cause__ for a resolver's error
         raise cause or ConfigError(f"the configuration cannot be resolved: {str(error).splitlines()[0]}") from error
     assert isinstance(values, dict)
     trust_targets(values)
@@ -50,7 +50,7 @@ def resolve_typed(config: DictConfig, schema: type[T], command: str) -> T:
 
 
 def _missing_values(config: DictConfig) -> list[str]:
-    """Return the dotted keys without a value, but not those derived from them by interpolation."""
+    """Return the dotted keys whose value is missing; interpolations of missing keys are not listed."""
     values = OmegaConf.to_container(config, resolve=False)
     assert isinstance(values, dict)
     return sorted(key for key, value in flatten({str(k): v for k, v in values.items()}) if value == MISSING)
