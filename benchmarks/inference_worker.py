@@ -36,8 +36,8 @@ def compiled(file: str, threads: int) -> Predict:
     import cv2
     import torch
 
-    from facemask.exporting.graph import Graph
     from facemask.inference.backend import Backend
+    from facemask.inference.graph import Graph
     from facemask.inference.predictor import Predictor
     from facemask.models.checkpoint import load_model
 

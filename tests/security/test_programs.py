@@ -13,8 +13,8 @@ import torch
 
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import ModelError
-from facemask.exporting.graph import Graph, to_program
 from facemask.inference.backend import METADATA, write_metadata
+from facemask.inference.graph import Graph, to_program
 from facemask.inference.predictor import Predictor
 from facemask.models.cnn import CNN
 

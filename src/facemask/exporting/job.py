@@ -8,8 +8,8 @@ from torch import nn
 
 from facemask.config.schemas import ExportConfig
 from facemask.data.preprocessing import Pixels, Preprocessing
-from facemask.exporting.graph import Graph, to_onnx
 from facemask.exporting.quantisation import calibration_images, quantised
+from facemask.inference.graph import Graph, to_onnx
 
 
 @dataclass(frozen=True)

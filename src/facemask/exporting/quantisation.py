@@ -43,7 +43,7 @@ def quantised(
     The last layer and the softmax stay in float: in 8 bits, probabilities would be multiples of 1/255.
 
     Args:
-        model: model from :func:`facemask.exporting.graph.to_onnx`.
+        model: model from :func:`facemask.inference.graph.to_onnx`.
         images: calibration images, uint8[M, S, S, 3].
         prepare: function from images to the graph's input.
         float_layers: number of leading convolutions that stay in float, because quantising them costs the most

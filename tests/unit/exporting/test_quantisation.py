@@ -6,8 +6,8 @@ import torch
 
 from facemask.data.preprocessing import Preprocessing
 from facemask.errors import ModelError
-from facemask.exporting.graph import Graph, to_onnx
 from facemask.exporting.quantisation import first_nodes, last_nodes, quantised
+from facemask.inference.graph import Graph, to_onnx
 from facemask.models.cnn import CNN
 
 pytestmark = pytest.mark.slow

@@ -21,7 +21,7 @@ class ExportedProgram(ExportFormat):
         """Write the program with the metadata as an extra file."""
         import torch
 
-        from facemask.exporting.graph import to_program
+        from facemask.inference.graph import to_program
 
         program = to_program(job.graph(is_half=job.config.precision == "fp16"))
         content = io.BytesIO()  # on a full disk, torch's own writer would end the process
