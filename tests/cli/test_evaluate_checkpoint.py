@@ -73,7 +73,8 @@ def test_a_checkpoint_and_the_run_of_the_same_model_have_equal_scores(place: Pat
         assert done.code == 0, done.err
     of_run, of_lone = report(place, "of-run"), report(place, "of-lone")
     assert of_lone["data"] == of_run["data"]
-    assert of_lone["models"][0]["metrics"] == of_run["models"][0]["metrics"]
+    # The run is evaluated on ONNX Runtime, the checkpoint on torch.
+    assert of_lone["models"][0]["metrics"] == pytest.approx(of_run["models"][0]["metrics"], abs=1e-6)
     assert of_lone["models"][0]["leaked"] == of_run["models"][0]["leaked"] == 0
     assert of_lone["models"][0]["folder"] == LONE
     # Its validation images are predicted now; those of the run, training has predicted.

@@ -167,7 +167,8 @@ def _evaluate(
     model = replace(model, merge=merge)
     table = samples.table[is_new].replace({"label": labels})
     images = samples.images(model.preprocessing.store_size)[is_new]
-    probabilities = model.merged(prediction_of(model, device, config.batch_size)(images))
+    predict, _ = prediction_of(model, device, config.batch_size)
+    probabilities = model.merged(predict(images))
     predictions = prediction_table(table, probabilities, model.class_names)
     evaluated = Evaluated(model, predictions, 1, config.n_bootstraps, config.seed)
     row: dict[str, object] = {"model": model.label, "set": name, "part": samples.part, "n": len(table)}

@@ -16,6 +16,8 @@ from facemask.evaluation.grad_cam import find_attention
 from facemask.evaluation.leakage import find_leakage
 from facemask.evaluation.result import Evaluation, ModelScores
 from facemask.evaluation.tracked import log_report
+from facemask.inference.engine import open_engine
+from facemask.inference.predictor import Predictor
 from facemask.metrics.classification import Floats, Labels
 from facemask.models.fusing import fuse_conv_bn
 from facemask.models.predict import (
@@ -111,7 +113,8 @@ def _find(
     known: dict[tuple[str, int], Leakage],
 ) -> Findings:
     """Predict and measure one model."""
-    images, predict = samples.images(model.preprocessing.store_size), prediction_of(model, device, config.batch_size)
+    images = samples.images(model.preprocessing.store_size)
+    predict, library = prediction_of(model, device, config.batch_size)
     probabilities = model.merged(predict(images))
     predictions = prediction_table(samples.table, probabilities, model.class_names)
     evaluated = Evaluated(model, predictions, positive, config.n_bootstraps, config.seed)
@@ -119,7 +122,7 @@ def _find(
         *_size_of(model),
         file_size(model.checkpoint),
         [measure_latency(predict, images, batch) for batch in BATCHES],
-        _hardware("cpu" if isinstance(model, ExportedModel) else device),
+        f"{library}, {_hardware('cpu' if isinstance(model, ExportedModel) else device)}",
     )
     seen = (
         model.result.data.fingerprint if model.result.data else str(model.checkpoint),
@@ -141,12 +144,24 @@ def _find(
     )
 
 
-def prediction_of(model: TrainedModel, device: str, batch_size: int) -> Prediction:
-    """Return the function from images, uint8[N, store_size, store_size, 3], to probabilities, float32[N, C]."""
-    if isinstance(model, ExportedModel):
-        return model.predictor.predict_squares
+def prediction_of(model: TrainedModel, device: str, batch_size: int) -> tuple[Prediction, str]:
+    """Return the function from images to probabilities, and the name of its library.
+
+    The function maps uint8[N, store_size, store_size, 3] to float32[N, C]. On the CPU it is the model's engine, if it
+    has one.
+    """
+    if (predictor := _predictor(model, device)) is not None:
+        return predictor.predict_squares, predictor.library
     network = fuse_conv_bn(model.model.to(device))
-    return lambda images: predict_probabilities(network, model.preprocessing, images, batch_size)
+    return lambda images: predict_probabilities(network, model.preprocessing, images, batch_size), "torch"
+
+
+def _predictor(model: TrainedModel, device: str) -> Predictor | None:
+    """Return the exported model, or the engine of a run's model on the CPU; None if there is none."""
+    if isinstance(model, ExportedModel):
+        return model.predictor
+    engine = open_engine(model.checkpoint, torch.get_num_threads()) if device == "cpu" else None
+    return Predictor(engine) if engine else None
 
 
 def _size_of(model: TrainedModel) -> tuple[int | None, int | None]:

@@ -22,10 +22,12 @@ class Backend(NamedTuple):
     Attributes:
         preprocessing: how its input is prepared.
         run: uint8[N, store_size, store_size, 3] -> probabilities, float32[N, C], for N >= 1.
+        library: name of the library that runs it.
     """
 
     preprocessing: Preprocessing
     run: Callable[[Pixels], Probabilities]
+    library: str = "its own library"
 
 
 class TensorSpec(NamedTuple):
@@ -92,6 +94,7 @@ def as_backend(
     inputs: Sequence[TensorSpec],
     outputs: Sequence[TensorSpec],
     run: Callable[[Any], Probabilities],
+    library: str,
 ) -> Backend:
     """Return a graph as a backend, which adds the preprocessing if the graph has none.
 
@@ -101,6 +104,7 @@ def as_backend(
         inputs: inputs of the graph.
         outputs: outputs of the graph.
         run: function that runs the graph.
+        library: name of the library that runs it.
 
     Raises:
         ModelError: inputs or outputs do not match the metadata.
@@ -118,9 +122,9 @@ def as_backend(
             f"classes {', '.join(preprocessing.class_names)}; export the run again."
         )
     if inputs[0] == allowed[0]:
-        return Backend(preprocessing, run)
+        return Backend(preprocessing, run, library)
 
     def preprocess_and_run(squares: Pixels) -> Probabilities:
         return run(preprocessing.normalise_array(np.asarray(squares)))
 
-    return Backend(preprocessing, preprocess_and_run)
+    return Backend(preprocessing, preprocess_and_run, library)

@@ -51,7 +51,7 @@ def open_onnx(file: Path, threads: int | None = None, providers: str | Sequence[
         probabilities = session.run(None, {name: np.ascontiguousarray(images)})[0]
         return np.asarray(probabilities, dtype=np.float32)
 
-    return as_backend(file, read_metadata(file, metadata), inputs, outputs, run)
+    return as_backend(file, read_metadata(file, metadata), inputs, outputs, run, "ONNX Runtime")
 
 
 def _check_providers(chosen: Sequence[Provider], available: Sequence[str]) -> None:

@@ -50,7 +50,7 @@ def open_openvino(file: Path, threads: int | None = None, device: str | None = N
         request.infer([np.ascontiguousarray(images)])
         return np.array(request.get_output_tensor(0).data, dtype=np.float32)  # a copy: the next call reuses the memory
 
-    return as_backend(file, read_metadata(file, metadata), inputs, outputs, run)
+    return as_backend(file, read_metadata(file, metadata), inputs, outputs, run, "OpenVINO")
 
 
 def _spec(port: Any) -> TensorSpec:

@@ -1,6 +1,7 @@
 """Predict with a model from any kind of file; float32 files give the same probabilities.
 
-ONNX files only need ``onnxruntime``, ``opencv`` and ``numpy``; torch is imported only for files that need it.
+ONNX files, also those of run folders, only need ``onnxruntime``, ``opencv`` and ``numpy``. torch is imported only
+for files that need it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,8 +35,8 @@ class FileKind(NamedTuple):
 
 FOLDER = "a run folder"
 KINDS = {  # by file suffix
-    FOLDER: FileKind("facemask.inference.torch.open_checkpoint", ("device", "fold")),
-    ".ckpt": FileKind("facemask.inference.torch.open_checkpoint", ("device",)),
+    FOLDER: FileKind("facemask.inference.engine.open_run", ("device", "fold")),
+    ".ckpt": FileKind("facemask.inference.engine.open_run", ("device",)),
     ".pt2": FileKind("facemask.inference.torch.open_program", ("device",)),
     ".onnx": FileKind("facemask.inference.onnx.open_onnx", ("providers",)),
     ".xml": FileKind("facemask.inference.openvino.open_openvino", ("device",)),
@@ -50,6 +51,7 @@ class Predictor:
 
     Attributes:
         preprocessing: preprocessing of the model.
+        library: name of the library that runs it, such as ``ONNX Runtime``.
 
     Example:
         >>> import numpy as np
@@ -62,7 +64,7 @@ class Predictor:
     """
 
     def __init__(self, backend: Backend) -> None:
-        self.preprocessing, self._run = backend
+        self.preprocessing, self._run, self.library = backend
 
     @classmethod
     def load(
@@ -122,7 +124,9 @@ class Predictor:
         """
         names, run = self.class_names, self._run
         preprocessing = replace(self.preprocessing, class_names=tuple(merged_names(names, merge)))
-        return Predictor(Backend(preprocessing, lambda squares: merge_probabilities(run(squares), names, merge)))
+        return Predictor(
+            Backend(preprocessing, lambda squares: merge_probabilities(run(squares), names, merge), self.library)
+        )
 
     def predict(self, crops: Iterable[Pixels]) -> Probabilities:
         """Return class probabilities.

@@ -43,7 +43,7 @@ def open_checkpoint(
     def run(squares: Any) -> Probabilities:
         return predict_probabilities(network, preprocessing, squares, batch_size=len(squares))
 
-    return Backend(preprocessing, run)
+    return Backend(preprocessing, run, "torch")
 
 
 def open_program(file: Path, threads: int | None = None, device: str | None = None) -> Backend:
@@ -70,7 +70,7 @@ def open_program(file: Path, threads: int | None = None, device: str | None = No
         with torch.inference_mode():
             return np.asarray(module(torch.from_numpy(np.array(images)).to(target)).cpu().numpy())
 
-    return as_backend(file, preprocessing, inputs, outputs, run)
+    return as_backend(file, preprocessing, inputs, outputs, run, "torch")
 
 
 def _prepare(threads: int | None, device: str | None) -> torch.device:

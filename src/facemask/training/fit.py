@@ -18,6 +18,7 @@ from facemask.config.schemas import TrainConfig
 from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
 from facemask.files import to_csv, to_jsonable, write_atomically, write_table
+from facemask.inference.engine import write_engine
 from facemask.metrics.bootstrap import N_BOOTSTRAPS, bootstrap_metrics, metric_intervals
 from facemask.metrics.classification import classification_metrics
 from facemask.models.checkpoint import load_model, read_checkpoint
@@ -198,7 +199,9 @@ def _evaluate(
     metrics = classification_metrics(truth, probabilities, names)
     groups = predictions["group"].tolist()
     resampled = bootstrap_metrics(truth, probabilities, names, groups)
-    log_best(loggers, metrics, predictions, data.images(data.val_samples), names, seed)
+    images = data.images(data.val_samples)
+    log_best(loggers, metrics, predictions, images, names, seed)
+    write_engine(folder, model.cpu(), preprocessing, images, probabilities)
     intervals = metric_intervals(resampled, metrics, truth, probabilities.argmax(axis=1), names, groups)
     history = read_history(folder)
     result.metrics, result.n_bootstraps = {"val": dict(metrics)}, N_BOOTSTRAPS

@@ -1,0 +1,74 @@
+"""The ONNX file beside a run's checkpoint gives the checkpoint's probabilities, or is not there."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from torch import Tensor, nn
+
+from facemask.data.preprocessing import Preprocessing
+from facemask.inference.engine import ENGINE, open_engine, write_engine
+from facemask.inference.predictor import Predictor
+from facemask.models.predict import predict_probabilities
+
+PREPROCESSING = Preprocessing(("mask", "no_mask"), 32, 24)
+IMAGES = np.random.default_rng(0).integers(0, 256, (40, 24, 24, 3), dtype=np.uint8)
+
+
+class Branching(nn.Module):
+    """A network whose steps depend on the images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits."""
+        means = images.mean(dim=(2, 3))
+        logits: Tensor = self.layer(means if float(images[0, 0, 0, 0]) > 0 else -means)
+        return logits
+
+
+def write(folder: Path, network: nn.Module, shift: float = 0.0) -> Path | None:
+    probabilities = predict_probabilities(network, PREPROCESSING, IMAGES, batch_size=1)
+    return write_engine(folder, network.eval(), PREPROCESSING, IMAGES, probabilities + np.float32(shift))
+
+
+@pytest.mark.parametrize("name", ["mobilenetv2_035", "test_vit", "test_efficientnet"])
+def test_an_engine_gives_the_probabilities_of_the_network(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = timm.create_model(name, num_classes=2, **({"img_size": 32} if "vit" in name else {})).eval()
+    assert write(tmp_path, network) == tmp_path / ENGINE
+    engine = open_engine(tmp_path / "best.ckpt", threads=1)
+    assert engine is not None
+    predictor = Predictor(engine)
+    assert predictor.library == "ONNX Runtime"
+    assert predictor.preprocessing == PREPROCESSING
+    for n in (1, 40):
+        expected = predict_probabilities(network, PREPROCESSING, IMAGES[:n])
+        np.testing.assert_allclose(predictor.predict_squares(IMAGES[:n]), expected, atol=1e-4)
+
+
+def test_a_network_whose_steps_depend_on_the_images_has_no_engine(tmp_path: Path) -> None:
+    assert write(tmp_path, Branching()) is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_engine_with_other_probabilities_is_removed(tmp_path: Path) -> None:
+    network = timm.create_model("mobilenetv2_035", num_classes=2)
+    assert write(tmp_path, network, shift=0.001) is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_engine_that_cannot_be_used_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert open_engine(tmp_path / "best.ckpt") is None
+    write(tmp_path, timm.create_model("mobilenetv2_035", num_classes=2))
+    assert open_engine(tmp_path / "last.ckpt") is None  # it is the best epoch's
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "onnxruntime", None)
+        assert open_engine(tmp_path / "best.ckpt") is None
+    (tmp_path / ENGINE).write_bytes(b"damaged")
+    assert open_engine(tmp_path / "best.ckpt") is None
