@@ -1,6 +1,7 @@
 """Sweeps, races and studies as users run them: interrupted, resumed and ranked."""
 
 import json
+import re
 import signal
 from pathlib import Path
 
@@ -111,6 +112,29 @@ def test_fail_fast_starts_no_job_after_a_failure(train: Run, workdir: Path) -> N
     assert "fold must be between 0 and 4" in done.out
     assert train(*line).code == 1
     assert len(list(sweep.glob("*/*/predictions.parquet"))) == 2
+
+
+def test_a_race_goes_fold_by_fold_and_without_race_the_rest_is_trained(train: Run, workdir: Path) -> None:
+    words = [*SMALL, "k=3", "fold=all", "monitor=val/loss", "-m", "lr=1e-3,30,2e-3", "name=by-fold"]
+    done = train(*words, "race=true", "race_margin=1")
+    assert done.code == 0, done.err
+    jobs = re.findall(r"#\d : race_folds=(\d) .* lr=(\S+)", done.out)
+    assert jobs == [(n, lr) for n in "123" for lr in ("0.001", "30", "0.002")]
+    assert done.out.count("waits for the other configurations of its race.") >= 4
+    runs = {
+        result.parent.name: result_of(result.parent)
+        for result in (workdir / "outputs/sweeps/by-fold").glob("*/*/result.json")
+    }
+    assert len(runs) == 3
+    pruned = next(run for name, run in runs.items() if "lr=30" in name)
+    assert pruned.status == "pruned"
+    assert len(pruned.folds) < 3
+    assert sum(run.is_complete for run in runs.values()) >= 1
+    done = train(*words)
+    assert done.code == 0, done.err
+    for result in (workdir / "outputs/sweeps/by-fold").glob("*/*/result.json"):
+        assert len(result_of(result.parent).folds) == 3
+        assert "race_folds" not in result_of(result.parent).command
 
 
 def test_one_run_of_a_race_can_be_resumed_alone(train: Run, workdir: Path) -> None:

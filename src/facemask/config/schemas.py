@@ -40,9 +40,11 @@ class TrainConfig:
     teacher_weight: float = 0.7  # weight of the distillation loss, 0 to 1; the labels have weight 1 - teacher_weight
     teacher_temperature: float = 3.0  # softmax temperature for distillation; higher = softer targets
     name: str = "${data.name}"  # name of the sweep's folder
-    race: bool = False  # prune configurations of a sweep that are clearly worse before they have run all folds
-    # Prune when this many standard errors behind the best; with few folds, scaled by the Student-t quantile.
+    # Train a sweep fold by fold, and prune configurations that are clearly worse before they have run all folds.
+    race: bool = False
+    # Standard errors of the normal distribution; the probability beyond is that of pruning among equal configurations.
     race_margin: float = 2.0
+    race_folds: int | None = None  # train the first folds only; set by race=true, which returns for the others
     fail_fast: bool = False  # start no more jobs of a sweep after a job has failed
     private: bool = False  # create files and folders that only the current user can read
     data: Node = MISSING

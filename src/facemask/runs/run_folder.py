@@ -188,7 +188,8 @@ def open_run(folder: Path, config: TrainConfig) -> Iterator[RunResult | None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK, timeout=0)
+        # In a race another process may still be training the previous fold of this run.
+        lock = FileLock(folder / LOCK, timeout=0 if config.race_folds is None else -1)
         lock.acquire()
     except Timeout as error:
         raise RunError(

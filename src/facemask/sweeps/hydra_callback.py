@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
+from facemask.config.keys import ALL_FOLDS
 from facemask.terminal import SafeConsole, visible
 
 FAILED = ".failed"  # a file in the sweep's folder, so that jobs in other processes and on other machines see it
@@ -28,6 +29,19 @@ class JobNotStartedError(JobFailedError):
 def has_failed(sweep: Path | None) -> bool:
     """Return whether a job of a sweep has failed since the sweep was started or resumed."""
     return sweep is not None and (sweep / FAILED).exists()
+
+
+def _train_fold_by_fold(config: DictConfig) -> None:
+    """Make the number of folds the slowest dimension of a grid, so that all configurations meet on the first folds.
+
+    Not for Slurm, where all jobs start together and would only wait for each other.
+    """
+    if "submitit" in config.hydra.launcher._target_:
+        return
+    folds = ",".join(str(n + 1) for n in range(config.k))
+    params = {"race_folds": folds, **(config.hydra.sweeper.get("params") or {})}
+    with open_dict(config):
+        config.hydra.sweeper.params = params
 
 
 class SweepSummary(Callback):
@@ -51,6 +65,12 @@ class SweepSummary(Callback):
                 from facemask.sweeps.study import resume
 
                 resume(config, SweepSummary.folder)
+            elif (
+                config.get("race")
+                and config.get("fold") == ALL_FOLDS
+                and "submitit" not in config.hydra.launcher._target_
+            ):
+                _train_fold_by_fold(config)
         except FaceMaskError as error:  # Hydra would only warn
             print(f"error: {visible(str(error))}", file=sys.stderr)
             sys.exit(2)

@@ -1,19 +1,25 @@
-"""Racing: prune configurations that are clearly behind the best complete one."""
+"""Racing: prune configurations that are clearly behind the best one (F-race; Birattari et al., 2002)."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import t as student_t
+import numpy.typing as npt
+from scipy.stats import norm, studentized_range
 
 from facemask.config.keys import differing_keys
 from facemask.config.resolvers import monitor_sign
 from facemask.config.schemas import TrainConfig
+from facemask.metrics.bootstrap import bootstrap_metrics
+from facemask.models.predict import truth_and_probabilities
+from facemask.runs.run_folder import PREDICTIONS, read_predictions
 from facemask.sweeps.configurations import Configuration, asked_folds, distinguishing_keys, gather, labels
 
 SAME_FOLDS = ("monitor", "k", "seed", "split_seed")  # keys that must agree for scores to be comparable
+RESAMPLES = 500
+ROUNDING = 1e-9  # smaller errors are those of float64
 
 
 @dataclass(frozen=True)
@@ -29,15 +35,27 @@ class Pruned:
     reason: str
 
 
+@dataclass(frozen=True)
+class Gap:
+    """Distance of a configuration from the best one.
+
+    Attributes:
+        size: difference of their mean scores.
+        error: standard error of the difference; 0 if it is not known.
+        probability: probability of a gap as wide, counted in errors, among equal configurations.
+    """
+
+    size: float
+    error: float
+    probability: float
+
+
 def judge(sweep: Path, config: TrainConfig) -> Pruned | None:
-    """Compare the complete folds of a configuration with those of the best complete one of its sweep.
+    """Compare the complete folds of a configuration with the same folds of the others of its sweep.
 
-    Scores are paired by fold, so that differences in difficulty between folds cancel out. Scores are read from the run
-    folders, which any process may have written.
-
-    ``race_margin`` is calibrated for many folds. With few, the threshold is the Student-t quantile of the same tail
-    probability: a margin of 2, with a false-pruning rate of 1/44, becomes 14 standard errors after two folds, 4.5 after
-    three, 3.3 after four.
+    Scores are read from the run folders, which any process may have written. The configuration is pruned if its gap to
+    the best one is improbable among equal configurations. The limit is the probability beyond ``race_margin`` standard
+    errors of the normal distribution, in both directions, divided by the number of looks: one less than the folds.
 
     Args:
         sweep: folder of the sweep.
@@ -48,33 +66,84 @@ def judge(sweep: Path, config: TrainConfig) -> Pruned | None:
     """
     configurations = [c for c in gather(sweep) if c.config and _has_same_folds(c.config, config)]
     own = next((c for c in configurations if c.config and differing_keys(c.config, config).keys() <= {"fold"}), None)
+    if own is None or not own.folds:
+        return None
+    folds = sorted(own.folds)
+    rivals = [c for c in configurations if c is own or (not c.is_pruned and _has_folds(c, own))]
+    scores = monitor_sign(config.monitor) * np.array([[c.score(fold) for fold in folds] for c in rivals])
+    best = rivals[int(scores.mean(axis=1).argmax())]
+    gap = gap_to_best(scores, rivals.index(own), lambda: _sampling_error(best, own, config.monitor))
     asked = asked_folds(configurations)
-    if own is None or len(own.folds) < 2:  # one difference has no standard error
-        return None
-    rivals = [c for c in configurations if c is not own and c.folds.keys() == asked and _data(c) == _data(own)]
-    if not rivals:
-        return None
-    sign = monitor_sign(config.monitor)
-    best = max(rivals, key=lambda c: sign * c.mean)
-    gap, error = paired_difference(best, own)
-    errors = float(student_t.ppf(norm.cdf(config.race_margin), df=len(own.folds) - 1))
-    if error == 0 or sign * gap <= errors * error:  # no spread, so no standard error
+    limit = 2 * float(norm.sf(config.race_margin)) / max(len(asked) - 1, 1)
+    if gap is None or gap.probability >= limit:
         return None
     label = labels(configurations, distinguishing_keys(configurations))[configurations.index(best)]
     return Pruned(
         own.mean,
-        f"after {len(own.folds)} of {len(asked)} folds its mean {config.monitor} is {sign * gap:.4f} behind "
-        f"that of {label} on the same folds, more than {errors:.1f} standard errors ({error:.4f} each): the "
-        f"threshold of race_margin={config.race_margin:g} after {len(own.folds)} folds",
+        f"after {len(folds)} of {len(asked)} folds its mean {config.monitor} is {gap.size:.4f} behind that of {label}, "
+        f"{gap.size / gap.error:.1f} standard errors ({gap.error:.4f} each). Among {len(rivals)} equal configurations "
+        f"this has p = {gap.probability:.1g}, below {limit:.2g}, the limit of race_margin={config.race_margin:g}",
     )
+
+
+def gap_to_best(
+    scores: npt.NDArray[np.float64], row: int, error_of_one_fold: Callable[[], float] = lambda: 0.0
+) -> Gap | None:
+    """Return the gap between a configuration and the best one; None if it is the best or no error is known.
+
+    The error is that of Tukey's range test in a table of configurations and folds: differences in difficulty between
+    folds cancel out, and all configurations tell how much scores scatter. If the two compared ones scatter more, their
+    own error counts.
+
+    Args:
+        scores: float[C, F], scores of C configurations on F folds; higher is better.
+        row: the configuration.
+        error_of_one_fold: returns the standard error of the difference for F = 1.
+    """
+    n, folds = scores.shape
+    means = scores.mean(axis=1)
+    best = int(means.argmax())
+    size, freedom, error = float(means[best] - means[row]), math.inf, 0.0
+    if not size > 0:
+        return None
+    if folds == 1:
+        error = error_of_one_fold()
+    else:
+        residuals = scores - means[:, None] - scores.mean(axis=0) + scores.mean()
+        freedom = (n - 1) * (folds - 1)
+        pooled = math.sqrt(2 * float((residuals**2).sum()) / freedom / folds)
+        error = max(pooled, float((scores[best] - scores[row]).std(ddof=1)) / math.sqrt(folds))
+    if not error > ROUNDING:  # no scatter, so no standard error
+        return None
+    return Gap(size, error, float(studentized_range.sf(math.sqrt(2) * size / error, n, freedom)))
 
 
 def _has_same_folds(one: TrainConfig, other: TrainConfig) -> bool:
     return all(getattr(one, key) == getattr(other, key) for key in SAME_FOLDS)
 
 
-def _data(configuration: Configuration) -> set[str]:
-    return {fold.facts.fingerprint for fold in configuration.folds.values()}
+def _has_folds(configuration: Configuration, own: Configuration) -> bool:
+    """Return whether a configuration has all folds of another, of the same images."""
+    pairs = [(configuration.folds.get(number), fold) for number, fold in own.folds.items()]
+    return all(other is not None and other.facts.fingerprint == fold.facts.fingerprint for other, fold in pairs)
+
+
+def _sampling_error(one: Configuration, other: Configuration, monitor: str) -> float:
+    """Return the standard error of the difference on the only fold; 0 if it cannot be computed.
+
+    One fold shows how much a score depends on its images (paired bootstrap over groups), but not how much it depends on
+    the training images and the seed. The second is assumed to be as large as the first.
+    """
+    fold, name, resampled = next(iter(other.folds)), monitor.removeprefix("val/"), []
+    for configuration in (one, other):
+        folder, result = configuration.folders[fold], configuration.folds[fold]
+        if not (folder / PREDICTIONS).is_file() or name not in result.metrics.get("val", {}):
+            return 0.0
+        table, classes = read_predictions(folder), result.facts.classes
+        truth, probabilities = truth_and_probabilities(table, classes)
+        metrics = bootstrap_metrics(truth, probabilities, classes, table["group"].tolist(), RESAMPLES)
+        resampled.append(metrics[name])
+    return math.sqrt(2) * float(np.nanstd(resampled[0] - resampled[1]))
 
 
 def paired_difference(one: Configuration, other: Configuration) -> tuple[float, float]:

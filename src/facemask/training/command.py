@@ -12,7 +12,7 @@ from facemask.inference.run import Run, load_run
 from facemask.reports.run import print_result
 from facemask.runs.run_folder import read_run
 from facemask.training.distillation import check_teacher
-from facemask.training.fit import fit_folds
+from facemask.training.fit import WAITS, fit_folds, is_settled
 from facemask.training.parts import dry_run
 
 
@@ -32,7 +32,7 @@ def train(config: TrainConfig, folder: Path, sweep: Path | None = None, command:
         gc.freeze()  # excludes imported modules from the garbage collections after each fold
     check_components(config)
     done = read_run(folder)
-    if done is None or not done.is_complete:
+    if done is None or not is_settled(done, config, sweep):
         check_teacher(config)
         dry_run(config)
     with private_files(config.private, folder), named(folder):
@@ -42,7 +42,11 @@ def train(config: TrainConfig, folder: Path, sweep: Path | None = None, command:
 
 def show(run: Run, console: Console) -> None:
     """Print the scores of a run, or why a race pruned it."""
-    if run.result.folds:
+    if run.result.error == WAITS:
+        fold, monitor = run.result.folds[-1], run.result.monitor
+        score = f"fold {fold.fold} of {run.result.k}: {monitor} {fold.score:.4f}, n = {fold.n.val:,}"
+        console.print(f"{score}; {relative_to_cwd(run.folder)} {WAITS}.", soft_wrap=True, highlight=False, markup=False)
+    elif run.result.folds:
         print_result(run.result, relative_to_cwd(run.folder), console)
     if run.result.pruned:
         console.print(f"pruned: {run.result.pruned}.", soft_wrap=True, highlight=False, markup=False)

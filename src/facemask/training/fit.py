@@ -49,6 +49,7 @@ from facemask.training.parts import Model, build_data, build_fold_model, build_t
 from facemask.training.processes import errors_from_workers, replayed_to_loggers
 
 CURVES = "learning_curves.png"
+WAITS = "waits for the other configurations of its race"
 
 
 def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, command: str = "") -> RunResult:
@@ -59,7 +60,7 @@ def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, comm
         folder: run folder. If it contains a run of this configuration, complete folds are kept, and an interrupted fold
             is resumed after its last complete epoch with the same result.
         sweep: folder of the sweep that the run is part of, if any. With ``race``, the run is pruned when it is clearly
-            behind the sweep's best, see :func:`facemask.sweeps.race.judge`.
+            behind the sweep's best, see :func:`facemask.sweeps.race.judge`, and stops after ``race_folds``.
         command: command line that repeats this run.
 
     Returns:
@@ -71,7 +72,7 @@ def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, comm
     folds = range(config.k) if config.fold == ALL_FOLDS else [int(config.fold)]
     with open_run(folder, config) as previous:
         rivals = sweep if config.race else None
-        if previous is not None and (previous.is_complete or (rivals and previous.status == "pruned")):
+        if previous is not None and is_settled(previous, config, sweep):
             root = config.data.get("root")
             if root and all(place.is_dir() for place in to_places(root)):  # a complete run does not need its images
                 _check_unchanged(build_data(config, folds[0]), folder)
@@ -80,6 +81,9 @@ def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, comm
         result.command = previous.command if previous and previous.command else command
         with _track_status(folder, result):
             for fold in folds:
+                if rivals and config.race_folds is not None and len(result.folds) == config.race_folds:
+                    result.status, result.error = "interrupted", WAITS
+                    break
                 if rivals and (pruned := judge(rivals, config)):
                     result.status, result.pruned, result.score = "pruned", pruned.reason, pruned.score
                     break
@@ -91,6 +95,11 @@ def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, comm
                 _summarise(result)
                 write_table(folder / PREDICTIONS, _all_predictions(result.folds, folder))
     return result
+
+
+def is_settled(previous: RunResult, config: TrainConfig, sweep: Path | None) -> bool:
+    """Return whether there is nothing left to train: the run is complete, or its race has pruned it."""
+    return previous.is_complete or (config.race and sweep is not None and previous.status == "pruned")
 
 
 def fit_fold(config: TrainConfig, fold: int, folder: Path) -> FoldResult:

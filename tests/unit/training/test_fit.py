@@ -198,13 +198,13 @@ def test_a_race_prunes_clear_losers_and_a_call_without_race_trains_them(faces: P
     assert run("good", "race=true", "lr=1e-3").is_complete
     pruned = run("bad", "race=true", "lr=30", "epochs=1")
     assert pruned.status == "pruned"
-    assert len(pruned.folds) == 2
+    assert len(pruned.folds) == 1
     assert read_run(sweep / "bad") == pruned
-    assert len(pd.read_parquet(sweep / "bad/predictions.parquet")["fold"].unique()) == 2
+    assert len(pd.read_parquet(sweep / "bad/predictions.parquet")["fold"].unique()) == 1
     assert run("bad", "race=true", "lr=30", "epochs=1") == pruned
     whole = run("bad", "lr=30", "epochs=1")
     assert whole.is_complete
-    assert whole.folds[:2] == pruned.folds
+    assert whole.folds[:1] == pruned.folds
 
 
 def test_training_states_data_groups_model_and_device(

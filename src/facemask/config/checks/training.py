@@ -78,6 +78,8 @@ def _check_ranges(config: TrainConfig) -> None:
             raise ConfigError(f"{key} must be at least {low}, got {getattr(config, key)}.")
     if not config.race_margin >= 0:
         raise ConfigError(f"race_margin must be at least 0 standard errors, got {config.race_margin}.")
+    if config.race_folds is not None and config.race_folds < 1:
+        raise ConfigError(f"race_folds must be at least 1, got {config.race_folds}.")
     check_seeds(config)
     if not 0 <= config.teacher_weight <= 1:
         raise ConfigError(f"teacher_weight must be between 0 and 1, got {config.teacher_weight}.")
