@@ -158,6 +158,18 @@ def test_unreadable_files_are_warned_of_once_and_listed(tmp_path: Path, capsys: 
     assert capsys.readouterr().err.count("1 of 24 images cannot be read and are skipped") == 1
 
 
+def test_averaged_weights_are_validated_and_saved(fit: Fit) -> None:
+    _, plain = fit(name="plain")
+    result, folder = fit("callbacks=[default,ema]", "callbacks.ema.decay=0.9", name="ema")
+    assert history(folder)["train/loss"].tolist() == history(plain)["train/loss"].tolist()  # trained without them
+    assert history(folder)["val/loss"].tolist() != history(plain)["val/loss"].tolist()
+    content = torch.load(folder / "fold-0/best.ckpt", weights_only=True)
+    averaged, current = content["state_dict"], content["current_model_state"]
+    assert any(not torch.equal(averaged[name], current[name]) for name in averaged)
+    # The saved predictions are those of the weights that were validated.
+    assert result.folds[0].score == pytest.approx(history(folder)["val/auroc"].max(), abs=1e-6)
+
+
 def test_every_augmentation_optimiser_and_balance_trains(fit: Fit) -> None:
     for number, options in enumerate(
         (["augment=keras", "optim=sgd"], ["augment=strong", "optim=adam"], ["data.balance=weighted"])

@@ -21,11 +21,11 @@ def cut_second_fold(self: Any, trainer: Any, pl_module: LightningModule, *_: Any
         raise PowerCut
 
 
-@pytest.mark.parametrize("schedule", ["onecycle", "plateau", "cosine", "none"])
+@pytest.mark.parametrize("schedule", ["onecycle", "plateau", "cosine", "none", "onecycle callbacks=[default,ema]"])
 def test_a_run_cut_off_in_an_epoch_ends_where_an_uninterrupted_one_ends(
     fit: Fit, monkeypatch: pytest.MonkeyPatch, schedule: str
 ) -> None:
-    options = [f"schedule={schedule}", "augment.mixup=0.3"]
+    options = [*f"schedule={schedule}".split(), "augment.mixup=0.3"]
     if schedule == "plateau":  # one that does shrink the rate within the run
         options += ["schedule.patience=0", "monitor=val/accuracy", "schedule.factor=0.3", "lr=1e-5"]
     whole = fit(*options, name="whole")[1]
