@@ -81,13 +81,10 @@ def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, comm
         result.command = previous.command if previous and previous.command else command
         with _track_status(folder, result):
             for fold in folds:
-                if rivals and config.race_folds is not None and len(result.folds) == config.race_folds:
-                    result.status, result.error = "interrupted", WAITS
+                place = folder / f"fold-{fold}"
+                if rivals and _ends_here(config, rivals, result, read_fold(place)):
                     break
-                if rivals and (pruned := judge(rivals, config)):
-                    result.status, result.pruned, result.score = "pruned", pruned.reason, pruned.score
-                    break
-                done = fit_fold(config, fold, folder / f"fold-{fold}")
+                done = fit_fold(config, fold, place)
                 result.folds.append(done)
                 result.data, result.weights, result.environment = done.data, done.weights, done.environment
                 write(folder, result)
@@ -95,6 +92,17 @@ def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, comm
                 _summarise(result)
                 write_table(folder / PREDICTIONS, _all_predictions(result.folds, folder))
     return result
+
+
+def _ends_here(config: TrainConfig, sweep: Path, result: RunResult, fold: FoldResult | None) -> bool:
+    """Return whether a race ends the run before a fold, and record why: it waits for the others, or is pruned."""
+    if fold is not None and fold.is_complete:
+        return False
+    if config.race_folds is not None and len(result.folds) >= config.race_folds:
+        result.status, result.error = "interrupted", WAITS
+    elif pruned := judge(sweep, config):
+        result.status, result.pruned, result.score = "pruned", pruned.reason, pruned.score
+    return result.status != "running"
 
 
 def is_settled(previous: RunResult, config: TrainConfig, sweep: Path | None) -> bool:
