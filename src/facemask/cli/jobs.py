@@ -57,7 +57,8 @@ def train(config: DictConfig) -> float:
             advice = f"to resume, type: {program()} {shlex.quote(f'resume={relative_to_cwd(folder)}')}"
         console.print(f"\ninterrupted; {advice}", soft_wrap=True, markup=False)
         raise KeyboardInterrupt from None
-    command.show(run, console)
+    if before is None or before.status != "pruned" or run.result != before:  # each round of a race would repeat it
+        command.show(run, console)
     if sweep is None and before is not None and before.is_complete:
         console.print("The run was complete already; nothing was trained.", soft_wrap=True, highlight=False)
     assert run.result.score is not None
