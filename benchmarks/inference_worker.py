@@ -27,7 +27,12 @@ def runtime(file: str, threads: int) -> Predict:
     from facemask.inference.predictor import Predictor
 
     cv2.setNumThreads(threads)
-    classifier = Predictor.load(file, threads=threads)
+    if file.endswith(".ckpt"):  # a run's checkpoint would be opened on ONNX Runtime
+        from facemask.inference.torch import open_checkpoint
+
+        classifier = Predictor(open_checkpoint(Path(file), threads))
+    else:
+        classifier = Predictor.load(file, threads=threads)
     return lambda crops: classifier.predict(crops)
 
 

@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 
 @contextmanager
@@ -17,8 +18,10 @@ def handled(numbers: Sequence[int], handler: Callable[[int, object], object]) ->
     if threading.current_thread() is not threading.main_thread():  # Python handles signals only in the main thread
         yield
         return
-    before = {number: signal.signal(number, handler) for number in numbers}
+    before: dict[int, Any] = {}
     try:
+        for number in numbers:  # inside, because a signal that is handled already may arrive in between
+            before[number] = signal.signal(number, handler)
         yield
     finally:
         for number, previous in before.items():

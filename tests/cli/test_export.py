@@ -24,6 +24,7 @@ from facemask.exporting.export import export as export_run
 from facemask.exporting.export import export_model
 from facemask.inference.backend import METADATA
 from facemask.inference.predictor import Predictor
+from facemask.inference.torch import open_checkpoint
 from facemask.models.cnn import CNN
 from facemask.runs.results import FoldResult
 from facemask.runs.samples import own_samples
@@ -53,7 +54,7 @@ def export(place: Path, *words: str) -> Outcome:
 
 def trained_and_exported(place: Path, file: str, run: str = "run") -> tuple[Any, Any]:
     faces = [read_image(path) for path in sorted((place / "set").glob("*/*.png"))]
-    models = Predictor.load(place / run), Predictor.load(place / file)
+    models = Predictor(open_checkpoint(place / run)), Predictor.load(place / file)
     assert models[0].class_names == models[1].class_names
     trained, exported = (model.predict(faces) for model in models)
     return trained, exported

@@ -3,6 +3,7 @@
 Checks run before torch is imported, so that an invalid value is reported within a second.
 """
 
+import math
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -57,12 +58,11 @@ def train(config: DictConfig) -> float:
             advice = f"to resume, type: {program()} {shlex.quote(f'resume={relative_to_cwd(folder)}')}"
         console.print(f"\ninterrupted; {advice}", soft_wrap=True, markup=False)
         raise KeyboardInterrupt from None
-    if before is None or before.status != "pruned" or run.result != before:  # each round of a race would repeat it
+    if not (sweep and run.result == before):  # a race, or a sweep that is typed again, would repeat it
         command.show(run, console)
     if sweep is None and before is not None and before.is_complete:
         console.print("The run was complete already; nothing was trained.", soft_wrap=True, highlight=False)
-    assert run.result.score is not None
-    return run.result.score
+    return math.nan if run.result.score is None else run.result.score  # None: it failed in an earlier round of a race
 
 
 def _has_run(folder: Path) -> bool:

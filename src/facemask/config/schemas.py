@@ -42,9 +42,10 @@ class TrainConfig:
     name: str = "${data.name}"  # name of the sweep's folder
     # Train a sweep fold by fold, and prune configurations that are clearly worse before they have run all folds.
     race: bool = False
-    # Standard errors of the normal distribution; the probability beyond is that of pruning among equal configurations.
+    # A race of equal configurations prunes any of them with at most the two-sided normal probability of this many
+    # standard errors; 2 = 4.6 %.
     race_margin: float = 2.0
-    race_folds: int | None = None  # train the first folds only; set by race=true, which returns for the others
+    race_folds: int | None = None  # number of folds after which a job of a race ends; set by race=true
     fail_fast: bool = False  # start no more jobs of a sweep after a job has failed
     private: bool = False  # create files and folders that only the current user can read
     data: Node = MISSING
@@ -130,7 +131,7 @@ class EvaluateConfig:
     seed: int = 0  # seed of the bootstrap and of the galleries
     device: str = "auto"  # auto, cpu, cuda
     private: bool = False  # create files and folders that only the current user can read
-    batch_size: int = 32  # larger is faster on a GPU
+    batch_size: int = 32  # of torch; larger is faster on a GPU
     data: EvaluationData = field(default_factory=EvaluationData)
     # Several sets of faces: every model is evaluated on each. sets=A sets=B
     sets: Strings = field(default_factory=list)

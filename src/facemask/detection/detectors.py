@@ -122,7 +122,7 @@ class CenterFace(Detector):
         overlap: UnitInterval = 0.3,
         weights: str | None = None,
         threads: Side | None = None,
-        engine: Engine = "auto",
+        engine: Engine = "onnxruntime",
     ) -> None:
         super().__init__(threshold, min_face, longest_side)
         self.overlap = overlap

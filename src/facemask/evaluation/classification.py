@@ -122,7 +122,8 @@ def _find(
         *_size_of(model),
         file_size(model.checkpoint),
         [measure_latency(predict, images, batch) for batch in BATCHES],
-        f"{library}, {_hardware('cpu' if isinstance(model, ExportedModel) else device)}",
+        _hardware("cpu" if isinstance(model, ExportedModel) else device),
+        library,
     )
     seen = (
         model.result.data.fingerprint if model.result.data else str(model.checkpoint),

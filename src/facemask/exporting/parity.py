@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from facemask.errors import ModelError
+from facemask.inference.engine import TOLERANCE
 from facemask.metrics.bootstrap import bootstrap_metrics, metric_intervals, percentile_intervals
 from facemask.metrics.classification import Labels, Probabilities, classification_metrics
 
-TOLERANCE = 1e-4  # maximum difference of float32 probabilities by rounding
 ROUNDING = 1e-9  # float64 rounding of accuracies: 195/200 - 194/200 is slightly more than 0.005
 
 

@@ -27,7 +27,7 @@ class Backend(NamedTuple):
 
     preprocessing: Preprocessing
     run: Callable[[Pixels], Probabilities]
-    library: str = "its own library"
+    library: str = "a library of its own"
 
 
 class TensorSpec(NamedTuple):
@@ -71,6 +71,15 @@ def read_metadata(file: Path, metadata: str | None) -> Preprocessing:
         return Preprocessing.from_dict(json.loads(metadata)["preprocessing"])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(f"the metadata of {file} are damaged; export the run again.") from error
+
+
+def read_facts(metadata: str | None) -> dict[str, object]:
+    """Return the facts about the model from the metadata of a file; empty if there are none."""
+    try:
+        facts = json.loads(metadata or "{}").get("about")
+    except (ValueError, AttributeError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def cannot_open(file: Path, library: str, version: str, error: Exception) -> ModelError:

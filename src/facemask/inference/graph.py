@@ -1,11 +1,10 @@
 """A trained network as one traced graph from images to probabilities."""
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import cast
 
 import onnx
@@ -115,21 +114,20 @@ def trace(graph: Graph) -> onnx.ModelProto:
     Raises:
         ModelError: the network cannot be traced.
     """
-    contiguous = deepcopy(graph).to(memory_format=torch.contiguous_format)
-    dynamic = {name: {0: "N"} for name in (INPUT, OUTPUT)}
-    with _explain_tracing(graph), warnings.catch_warnings(), TemporaryDirectory() as folder:
+    content = io.BytesIO()
+    with _explain_tracing(graph), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecation, and Python values that become constants
         torch.onnx.export(
-            contiguous,
+            graph.to(memory_format=torch.contiguous_format),
             (graph.example(),),
-            file := Path(folder, "graph.onnx"),
-            dynamic_axes=dynamic,
+            content,  # type: ignore[arg-type]  # accepted without dynamo
+            dynamic_axes={name: {0: "N"} for name in (INPUT, OUTPUT)},
             input_names=[INPUT],
             output_names=[OUTPUT],
             opset_version=OPSET,
             dynamo=False,
         )
-        return onnx.load(file)
+    return onnx.load_from_string(content.getvalue())
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from facemask.inference.backend import (
     TensorSpec,
     as_backend,
     cannot_open,
+    read_facts,
     read_metadata,
 )
 
@@ -22,11 +23,23 @@ CPU = "CPUExecutionProvider"
 Provider = str | tuple[str, dict[str, Any]]
 
 
-def open_onnx(file: Path, threads: int | None = None, providers: str | Sequence[Provider] | None = None) -> Backend:
+def open_onnx(
+    file: Path,
+    threads: int | None = None,
+    providers: str | Sequence[Provider] | None = None,
+    made_from: str | None = None,
+) -> Backend:
     """Open an ONNX file; see :meth:`facemask.inference.predictor.Predictor.load`.
 
+    Args:
+        file: the file.
+        threads: as there.
+        providers: as there.
+        made_from: SHA-256 of the checkpoint that it must have been made from; None for any.
+
     Raises:
-        ModelError: the file is damaged or not written by this project, or ONNX Runtime or a provider is missing.
+        ModelError: the file is damaged, not written by this project or made from another checkpoint, or ONNX Runtime or
+            a provider is missing.
     """
     try:
         import onnxruntime
@@ -51,7 +64,10 @@ def open_onnx(file: Path, threads: int | None = None, providers: str | Sequence[
         probabilities = session.run(None, {name: np.ascontiguousarray(images)})[0]
         return np.asarray(probabilities, dtype=np.float32)
 
-    return as_backend(file, read_metadata(file, metadata), inputs, outputs, run, "ONNX Runtime")
+    preprocessing, facts = read_metadata(file, metadata), read_facts(metadata)
+    if made_from is not None and facts.get("checkpoint") != made_from:
+        raise ModelError(f"{file} was made from another checkpoint.")
+    return as_backend(file, preprocessing, inputs, outputs, run, "ONNX Runtime")
 
 
 def _check_providers(chosen: Sequence[Provider], available: Sequence[str]) -> None:

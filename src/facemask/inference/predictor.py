@@ -85,7 +85,8 @@ class Predictor:
                 process.
             providers: only for ``.onnx``: execution providers of ONNX Runtime in order of preference, such as
                 ``TensorrtExecutionProvider``, optionally with options; None for the CPU.
-            device: for torch (``cuda``) and OpenVINO (``GPU``); None for the CPU.
+            device: for torch (``cuda``) and OpenVINO (``GPU``); None for the CPU, where a run's ``best.onnx`` replaces
+                torch.
             fold: only for run folders: fold of the model; None for the first complete one.
 
         Raises:
@@ -106,7 +107,7 @@ class Predictor:
                 others = _listed([other for other in KINDS if name in KINDS[other].arguments])
                 raise ModelError(f"{name}={value} does not apply to {path}, only to {others}; leave it out.")
         taken = {name: arguments[name] for name in KINDS[kind].arguments}
-        return cls(_opener(path, KINDS[kind].opener)(path, threads=threads, **taken))
+        return cls(import_opener(path, KINDS[kind].opener)(path, threads=threads, **taken))
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -183,8 +184,12 @@ def _listed(kinds: Sequence[str]) -> str:
     return ", or ".join([FOLDER] * (FOLDER in kinds) + files)
 
 
-def _opener(path: Path, dotted: str) -> Callable[..., Backend]:
-    """Import the function that opens a file."""
+def import_opener(path: Path, dotted: str) -> Callable[..., Backend]:
+    """Import the function that opens a file.
+
+    Raises:
+        ModelError: its library is not installed.
+    """
     module, _, name = dotted.rpartition(".")
     try:
         opener: Callable[..., Backend] = getattr(import_module(module), name)

@@ -38,7 +38,7 @@ def comparison_sections(all_findings: Sequence[Findings], pages: Sequence[str]) 
         curve_section(every, all_findings[0].about),
         _agreement(every, all_findings[0].about),
         _histories(every),
-        _pareto(all_findings, table),
+        _pareto(all_findings[0], table),
     ]
 
 
@@ -58,6 +58,8 @@ def models_table(all_findings: Sequence[Findings]) -> pd.DataFrame:
         row["ECE"] = expected_calibration_error(e.labels, e.probabilities)
         row |= {"parameters": cost.parameters, "MFLOPs": cost.mflops}
         row["ms_per_image"] = cost.latencies[0].median
+        if len({findings.cost.library for findings in all_findings}) > 1:
+            row["library"] = cost.library
         rows.append(row | {"training_s": e.model.result.seconds if e.model.is_of_run else None})
     return pd.DataFrame(rows)
 
@@ -66,7 +68,7 @@ def _models(all_findings: Sequence[Findings], table: pd.DataFrame, pages: Sequen
     first = all_findings[0]
     notes = [
         f"{first.about}. {how_sure(first.evaluated)} Training accuracy is that of the best epoch, on augmented "
-        f"images; ms per image is the median at batch size 1 on {_measured_on(all_findings)}.",
+        f"images; ms per image is the median at batch size 1 on {first.cost.hardware}.",
         *missing_classes(first.evaluated),
     ]
     where = pd.DataFrame({"model": table["model"], "report": list(pages)})
@@ -220,18 +222,14 @@ def _histories(every: Sequence[Evaluated]) -> Section:
     )
 
 
-def _measured_on(all_findings: Sequence[Findings]) -> str:
-    return " or ".join(dict.fromkeys(findings.cost.hardware for findings in all_findings))
-
-
-def _pareto(all_findings: Sequence[Findings], models: pd.DataFrame) -> Section:
+def _pareto(first: Findings, models: pd.DataFrame) -> Section:
     table = models[
         ["model", "accuracy", "accuracy_low", "accuracy_high", "ms_per_image", "parameters", "MFLOPs"]
     ].copy()
     front = figures.pareto_front(table["ms_per_image"].to_numpy(), table["accuracy"].to_numpy())
     table["on_front"] = np.isin(np.arange(len(table)), front)
     note = "A model is on the Pareto front if no other is both faster and more accurate. This ignores the intervals."
-    caption = f"Accuracy against latency. {all_findings[0].about}; {_measured_on(all_findings)}."
+    caption = f"Accuracy against latency. {first.about}; {first.cost.hardware}."
     return Section(
         "pareto",
         "Accuracy against latency",

@@ -43,7 +43,8 @@ class Cost:
         flops: floating-point operations per image; None for an exported model.
         checkpoint_bytes: size of the model's file.
         latencies: time by batch size.
-        hardware: library and processor, such as ``ONNX Runtime, AMD EPYC, 2 threads``.
+        hardware: processor.
+        library: library that predicts, such as ``ONNX Runtime``.
     """
 
     parameters: int | None
@@ -51,6 +52,7 @@ class Cost:
     checkpoint_bytes: int
     latencies: list[Latency]
     hardware: str
+    library: str
 
     @property
     def mflops(self) -> float | None:

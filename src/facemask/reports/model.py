@@ -198,8 +198,8 @@ def _cost(findings: Findings) -> Section:
         for latency in cost.latencies
     ]
     note = (
-        f"Measured on {cost.hardware}, from decoded crops to probabilities, after warm-up. A multiply-"
-        "add counts as two FLOPs. The checkpoint also contains the optimiser's state."
+        f"Measured with {cost.library} on {cost.hardware}, from decoded crops to probabilities, after warm-up. A "
+        "multiply-add counts as two FLOPs. The size is that of the checkpoint, with the optimiser's state."
     )
     return Section("cost", "Cost", [note], [Table("size", "", facts), Table("latency", "", pd.DataFrame(rows))])
 

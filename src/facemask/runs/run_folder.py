@@ -180,16 +180,20 @@ def read_trusted_config(folder: Path) -> TrainConfig:
 
 
 @contextmanager
-def open_run(folder: Path, config: TrainConfig) -> Iterator[RunResult | None]:
+def open_run(folder: Path, config: TrainConfig, is_waiting: bool = False) -> Iterator[RunResult | None]:
     """Lock a run folder for a new run or for resuming; yield its previous result.
+
+    Args:
+        folder: the run folder.
+        config: configuration of the run.
+        is_waiting: whether to wait for another process that is writing it, instead of raising.
 
     Raises:
         RunError: it contains another experiment, another process is writing it, or it is not writable.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # In a race another process may still be training the previous fold of this run.
-        lock = FileLock(folder / LOCK, timeout=0 if config.race_folds is None else -1)
+        lock = FileLock(folder / LOCK, timeout=-1 if is_waiting else 0)
         lock.acquire()
     except Timeout as error:
         raise RunError(

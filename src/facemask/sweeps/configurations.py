@@ -111,6 +111,8 @@ class _Run:
             return None
         if self.result.status == "pruned":
             return f"pruned: {self.result.pruned}"
+        if self.result.status == "waiting":
+            return "waits for the other configurations of its race; if it was interrupted, run the same command again"
         return self.result.error or f"running or interrupted; run the same command again to resume it ({self.folder})"
 
 

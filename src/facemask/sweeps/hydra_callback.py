@@ -32,14 +32,14 @@ def has_failed(sweep: Path | None) -> bool:
 
 
 def _train_fold_by_fold(config: DictConfig) -> None:
-    """Make the number of folds the slowest dimension of a grid, so that all configurations meet on the first folds.
+    """Make the number of folds the slowest dimension of a grid, to compare all configurations on the same folds.
 
     Not for Slurm, where all jobs start together and would only wait for each other.
     """
     if "submitit" in config.hydra.launcher._target_:
         return
-    folds = ",".join(str(n + 1) for n in range(config.k))
-    params = {"race_folds": folds, **(config.hydra.sweeper.get("params") or {})}
+    rounds = ",".join([*(str(n + 1) for n in range(config.k - 1)), "null"])  # null: all folds, also of a swept k
+    params = {"race_folds": rounds, **(config.hydra.sweeper.get("params") or {})}
     with open_dict(config):
         config.hydra.sweeper.params = params
 

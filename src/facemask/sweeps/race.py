@@ -1,4 +1,7 @@
-"""Racing: prune configurations that are clearly behind the best one (F-race; Birattari et al., 2002)."""
+"""Racing: prune configurations that are clearly behind the best one.
+
+All configurations are compared on the same folds, as in F-race (Birattari et al., 2002), but by Tukey's range test.
+"""
 
 import math
 from collections.abc import Callable
@@ -12,9 +15,10 @@ from scipy.stats import norm, studentized_range
 from facemask.config.keys import differing_keys
 from facemask.config.resolvers import monitor_sign
 from facemask.config.schemas import TrainConfig
+from facemask.errors import RunError
 from facemask.metrics.bootstrap import bootstrap_metrics
 from facemask.models.predict import truth_and_probabilities
-from facemask.runs.run_folder import PREDICTIONS, read_predictions
+from facemask.runs.run_folder import read_predictions
 from facemask.sweeps.configurations import Configuration, asked_folds, distinguishing_keys, gather, labels
 
 SAME_FOLDS = ("monitor", "k", "seed", "split_seed")  # keys that must agree for scores to be comparable
@@ -41,8 +45,8 @@ class Gap:
 
     Attributes:
         size: difference of their mean scores.
-        error: standard error of the difference; 0 if it is not known.
-        probability: probability of a gap as wide, counted in errors, among equal configurations.
+        error: standard error of the difference.
+        probability: probability that the range of the means of equal configurations is at least as many errors.
     """
 
     size: float
@@ -54,8 +58,8 @@ def judge(sweep: Path, config: TrainConfig) -> Pruned | None:
     """Compare the complete folds of a configuration with the same folds of the others of its sweep.
 
     Scores are read from the run folders, which any process may have written. The configuration is pruned if its gap to
-    the best one is improbable among equal configurations. The limit is the probability beyond ``race_margin`` standard
-    errors of the normal distribution, in both directions, divided by the number of looks: one less than the folds.
+    the best one has a probability below ``2 * norm.sf(race_margin) / (k - 1)`` among equal configurations: the
+    two-sided normal probability, divided by the number of looks.
 
     Args:
         sweep: folder of the sweep.
@@ -82,12 +86,14 @@ def judge(sweep: Path, config: TrainConfig) -> Pruned | None:
         own.mean,
         f"after {len(folds)} of {len(asked)} folds its mean {config.monitor} is {gap.size:.4f} behind that of {label}, "
         f"{gap.size / gap.error:.1f} standard errors ({gap.error:.4f} each). Among {len(rivals)} equal configurations "
-        f"this has p = {gap.probability:.1g}, below {limit:.2g}, the limit of race_margin={config.race_margin:g}",
+        f"this has p = {gap.probability:.2g}, below {limit:.2g}, the limit of race_margin={config.race_margin:g}",
     )
 
 
 def gap_to_best(
-    scores: npt.NDArray[np.float64], row: int, error_of_one_fold: Callable[[], float] = lambda: 0.0
+    scores: npt.NDArray[np.float64],
+    row: int,
+    error_of_one_fold: Callable[[], tuple[float, float]] = lambda: (0.0, math.inf),
 ) -> Gap | None:
     """Return the gap between a configuration and the best one; None if it is the best or no error is known.
 
@@ -98,7 +104,7 @@ def gap_to_best(
     Args:
         scores: float[C, F], scores of C configurations on F folds; higher is better.
         row: the configuration.
-        error_of_one_fold: returns the standard error of the difference for F = 1.
+        error_of_one_fold: returns the standard error of the difference and its degrees of freedom for F = 1.
     """
     n, folds = scores.shape
     means = scores.mean(axis=1)
@@ -107,7 +113,7 @@ def gap_to_best(
     if not size > 0:
         return None
     if folds == 1:
-        error = error_of_one_fold()
+        error, freedom = error_of_one_fold()
     else:
         residuals = scores - means[:, None] - scores.mean(axis=0) + scores.mean()
         freedom = (n - 1) * (folds - 1)
@@ -128,22 +134,27 @@ def _has_folds(configuration: Configuration, own: Configuration) -> bool:
     return all(other is not None and other.facts.fingerprint == fold.facts.fingerprint for other, fold in pairs)
 
 
-def _sampling_error(one: Configuration, other: Configuration, monitor: str) -> float:
-    """Return the standard error of the difference on the only fold; 0 if it cannot be computed.
+def _sampling_error(one: Configuration, other: Configuration, monitor: str) -> tuple[float, float]:
+    """Return the standard error of the difference on the only fold, and its degrees of freedom.
 
     One fold shows how much a score depends on its images (paired bootstrap over groups), but not how much it depends on
-    the training images and the seed. The second is assumed to be as large as the first.
+    the training images and the seed. The second is assumed to be as large as the first. The error is 0 if it cannot be
+    computed.
     """
-    fold, name, resampled = next(iter(other.folds)), monitor.removeprefix("val/"), []
+    fold, name, resampled, freedom = next(iter(other.folds)), monitor.removeprefix("val/"), [], math.inf
     for configuration in (one, other):
         folder, result = configuration.folders[fold], configuration.folds[fold]
-        if not (folder / PREDICTIONS).is_file() or name not in result.metrics.get("val", {}):
-            return 0.0
-        table, classes = read_predictions(folder), result.facts.classes
+        if name not in result.metrics.get("val", {}):
+            return 0.0, math.inf
+        try:
+            table = read_predictions(folder)
+        except RunError:  # missing or damaged
+            return 0.0, math.inf
+        classes, groups = result.facts.classes, table["group"].tolist()
         truth, probabilities = truth_and_probabilities(table, classes)
-        metrics = bootstrap_metrics(truth, probabilities, classes, table["group"].tolist(), RESAMPLES)
-        resampled.append(metrics[name])
-    return math.sqrt(2) * float(np.nanstd(resampled[0] - resampled[1]))
+        resampled.append(bootstrap_metrics(truth, probabilities, classes, groups, RESAMPLES)[name])
+        freedom = len(set(groups)) - 1
+    return math.sqrt(2) * float(np.nanstd(resampled[0] - resampled[1])), freedom
 
 
 def paired_difference(one: Configuration, other: Configuration) -> tuple[float, float]:

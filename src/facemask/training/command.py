@@ -12,7 +12,7 @@ from facemask.inference.run import Run, load_run
 from facemask.reports.run import print_result
 from facemask.runs.run_folder import read_run
 from facemask.training.distillation import check_teacher
-from facemask.training.fit import WAITS, fit_folds, is_settled
+from facemask.training.fit import fit_folds, is_settled
 from facemask.training.parts import dry_run
 
 
@@ -42,10 +42,11 @@ def train(config: TrainConfig, folder: Path, sweep: Path | None = None, command:
 
 def show(run: Run, console: Console) -> None:
     """Print the scores of a run, or why a race pruned it."""
-    if run.result.error == WAITS:
+    if run.result.status == "waiting":
         fold, monitor = run.result.folds[-1], run.result.monitor
         score = f"fold {fold.fold} of {run.result.k}: {monitor} {fold.score:.4f}, n = {fold.n.val:,}"
-        console.print(f"{score}; {relative_to_cwd(run.folder)} {WAITS}.", soft_wrap=True, highlight=False, markup=False)
+        text = f"{score}; {relative_to_cwd(run.folder)} waits for the other configurations of its race."
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
     elif run.result.folds:
         print_result(run.result, relative_to_cwd(run.folder), console)
     if run.result.pruned:

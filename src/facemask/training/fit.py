@@ -49,7 +49,6 @@ from facemask.training.parts import Model, build_data, build_fold_model, build_t
 from facemask.training.processes import errors_from_workers, replayed_to_loggers
 
 CURVES = "learning_curves.png"
-WAITS = "waits for the other configurations of its race"
 
 
 def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, command: str = "") -> RunResult:
@@ -70,8 +69,9 @@ def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, comm
         FaceMaskError: the run failed; the reason is also recorded in the run folder.
     """
     folds = range(config.k) if config.fold == ALL_FOLDS else [int(config.fold)]
-    with open_run(folder, config) as previous:
-        rivals = sweep if config.race else None
+    rivals = sweep if config.race else None
+    # In a race another process may still be training the previous fold of this run.
+    with open_run(folder, config, is_waiting=bool(rivals and config.race_folds)) as previous:
         if previous is not None and is_settled(previous, config, sweep):
             root = config.data.get("root")
             if root and all(place.is_dir() for place in to_places(root)):  # a complete run does not need its images
@@ -99,15 +99,20 @@ def _ends_here(config: TrainConfig, sweep: Path, result: RunResult, fold: FoldRe
     if fold is not None and fold.is_complete:
         return False
     if config.race_folds is not None and len(result.folds) >= config.race_folds:
-        result.status, result.error = "interrupted", WAITS
+        result.status = "waiting"
     elif pruned := judge(sweep, config):
         result.status, result.pruned, result.score = "pruned", pruned.reason, pruned.score
     return result.status != "running"
 
 
 def is_settled(previous: RunResult, config: TrainConfig, sweep: Path | None) -> bool:
-    """Return whether there is nothing left to train: the run is complete, or its race has pruned it."""
-    return previous.is_complete or (config.race and sweep is not None and previous.status == "pruned")
+    """Return whether there is nothing to train: the run is complete, or this round of its race is over for it."""
+    if previous.is_complete or not (config.race and sweep):
+        return previous.is_complete
+    n, folds = len(previous.folds), config.race_folds
+    waits = previous.status == "waiting" and folds is not None and n >= folds
+    has_failed = previous.status == "failed" and folds != 1 and (folds is None or n < folds - 1)
+    return previous.status == "pruned" or waits or has_failed
 
 
 def fit_fold(config: TrainConfig, fold: int, folder: Path) -> FoldResult:
@@ -218,13 +223,14 @@ def _evaluate(
     resampled = bootstrap_metrics(truth, probabilities, names, groups)
     images = data.images(data.val_samples)
     log_best(loggers, metrics, predictions, images, names, seed)
-    write_engine(folder, model.cpu(), preprocessing, images, probabilities)
     intervals = metric_intervals(resampled, metrics, truth, probabilities.argmax(axis=1), names, groups)
     history = read_history(folder)
     result.metrics, result.n_bootstraps = {"val": dict(metrics)}, N_BOOTSTRAPS
     result.intervals = {name: (low, high) for name, (low, high) in to_jsonable(intervals).items()}
     result.epochs, result.peak_memory_bytes = len(history), peak_memory()
     result.seconds, result.data_seconds = float(history["seconds"].sum()), float(history["data_seconds"].sum())
+    if reason := write_engine(folder / BEST, model.cpu(), preprocessing, images):
+        print(f"note: {folder} has no best.onnx ({reason}); its checkpoint is used.", flush=True)
 
 
 def _score(monitor: str, result: FoldResult, logged: float | None) -> float:

@@ -1,7 +1,9 @@
 """Every detector returns boxes inside the picture, in its pixels, by decreasing score."""
 
+import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -122,19 +124,26 @@ def test_centerface_finds_nothing_below_the_smallest_face() -> None:
     assert len(CenterFace(threshold=0.99).detect(astronaut())) <= len(CenterFace(threshold=0.2).detect(astronaut()))
 
 
-def test_centerface_finds_the_same_faces_on_every_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("openvino")
-    pictures = [astronaut(), astronaut()[:300], np.pad(astronaut(), ((0, 100), (0, 333), (0, 0)))]
-    found = {}
-    for engine in ("onnxruntime", "openvino", "auto"):
-        detector = CenterFace(engine=engine, threads=1)
-        found[engine] = [detector.detect(picture) for picture in pictures]
-        for one, other in zip(found["onnxruntime"], found[engine], strict=True):
-            assert len(one) == len(other) > 0
-            np.testing.assert_allclose(one.boxes, other.boxes, atol=0.01)
-            np.testing.assert_allclose(one.scores, other.scores, atol=1e-4)
-    monkeypatch.setattr("facemask.detection.network.find_spec", lambda _: None)
-    assert len(CenterFace().detect(astronaut())) == len(found["onnxruntime"][0])
+ON_OPENVINO = """
+import numpy as np
+from skimage.data import astronaut
+from facemask.detection.detectors import CenterFace
+slow, fast = (CenterFace(engine=engine, threads=1) for engine in ("onnxruntime", "openvino"))
+for picture in (astronaut(), astronaut()[:300], np.pad(astronaut(), ((0, 100), (0, 333), (0, 0)))):
+    one, other = slow.detect(picture), fast.detect(picture)
+    assert len(one) == len(other) > 0
+    np.testing.assert_allclose(one.boxes, other.boxes, atol=0.01)
+    np.testing.assert_allclose(one.scores, other.scores, atol=1e-4)
+print("equal")
+"""
+
+
+def test_centerface_finds_the_same_faces_on_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    if find_spec("openvino") is not None:  # in a process of its own, because other tests train
+        done = subprocess.run([sys.executable, "-c", ON_OPENVINO], capture_output=True, text=True)
+        assert done.stdout.strip() == "equal", done.stderr
+    monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(ConfigError, match="detector.engine=openvino needs OpenVINO; type: pip install openvino"):
         CenterFace(engine="openvino")
 

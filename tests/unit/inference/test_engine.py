@@ -1,5 +1,6 @@
 """The ONNX file beside a run's checkpoint gives the checkpoint's probabilities, or is not there."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from facemask.data.preprocessing import Preprocessing
+from facemask.errors import ModelError
 from facemask.inference.engine import ENGINE, open_engine, write_engine
 from facemask.inference.predictor import Predictor
 from facemask.models.predict import predict_probabilities
@@ -32,16 +34,28 @@ class Branching(nn.Module):
         return logits
 
 
-def write(folder: Path, network: nn.Module, shift: float = 0.0) -> Path | None:
-    probabilities = predict_probabilities(network, PREPROCESSING, IMAGES, batch_size=1)
-    return write_engine(folder, network.eval(), PREPROCESSING, IMAGES, probabilities + np.float32(shift))
+class BatchOfTwo(nn.Module):
+    """A network that fixes the batch size while it is traced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits."""
+        return torch.stack([self.layer(images[i].mean(dim=(1, 2))) for i in range(int(images.shape[0]))])
+
+
+def write(folder: Path, network: nn.Module) -> str:
+    (folder / "best.ckpt").write_bytes(b"the weights")
+    return write_engine(folder / "best.ckpt", network.eval(), PREPROCESSING, IMAGES)
 
 
 @pytest.mark.parametrize("name", ["mobilenetv2_035", "test_vit", "test_efficientnet"])
 def test_an_engine_gives_the_probabilities_of_the_network(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = timm.create_model(name, num_classes=2, **({"img_size": 32} if "vit" in name else {})).eval()
-    assert write(tmp_path, network) == tmp_path / ENGINE
+    assert write(tmp_path, network) == ""
     engine = open_engine(tmp_path / "best.ckpt", threads=1)
     assert engine is not None
     predictor = Predictor(engine)
@@ -52,23 +66,33 @@ def test_an_engine_gives_the_probabilities_of_the_network(name: str, tmp_path: P
         np.testing.assert_allclose(predictor.predict_squares(IMAGES[:n]), expected, atol=1e-4)
 
 
-def test_a_network_whose_steps_depend_on_the_images_has_no_engine(tmp_path: Path) -> None:
-    assert write(tmp_path, Branching()) is None
-    assert not list(tmp_path.iterdir())
-
-
-def test_an_engine_with_other_probabilities_is_removed(tmp_path: Path) -> None:
-    network = timm.create_model("mobilenetv2_035", num_classes=2)
-    assert write(tmp_path, network, shift=0.001) is None
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize(
+    ("network", "reason"), [(Branching, "its probabilities differ"), (BatchOfTwo, "."), (nn.Identity, ".")]
+)
+def test_a_network_that_cannot_be_traced_has_no_engine(network: type[nn.Module], reason: str, tmp_path: Path) -> None:
+    assert re.search(reason, write(tmp_path, network()))
+    assert [path.name for path in tmp_path.iterdir()] == ["best.ckpt"]
 
 
 def test_an_engine_that_cannot_be_used_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert open_engine(tmp_path / "best.ckpt") is None
     write(tmp_path, timm.create_model("mobilenetv2_035", num_classes=2))
+    assert open_engine(tmp_path / "best.ckpt") is not None
     assert open_engine(tmp_path / "last.ckpt") is None  # it is the best epoch's
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "onnxruntime", None)
         assert open_engine(tmp_path / "best.ckpt") is None
+    (tmp_path / "best.ckpt").write_bytes(b"other weights")
+    assert open_engine(tmp_path / "best.ckpt") is None
+    (tmp_path / "best.ckpt").unlink()  # only the engine was copied
+    assert open_engine(tmp_path / "best.ckpt") is not None
     (tmp_path / ENGINE).write_bytes(b"damaged")
     assert open_engine(tmp_path / "best.ckpt") is None
+
+
+def test_without_torch_a_run_without_an_engine_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "last.ckpt").write_bytes(b"weights")
+    monkeypatch.delitem(sys.modules, "facemask.inference.torch", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ModelError, match="needs torch, which is not installed here; .* export the model as ONNX"):
+        Predictor.load(tmp_path / "last.ckpt")

@@ -20,6 +20,7 @@ from facemask.data.preprocessing import Pixels, Preprocessing
 from facemask.errors import FaceMaskError, ModelError
 from facemask.inference.backend import METADATA, write_metadata
 from facemask.inference.predictor import Predictor
+from facemask.inference.torch import open_checkpoint
 from facemask.models.checkpoint import load_model
 from facemask.models.predict import predict_probabilities
 
@@ -107,9 +108,9 @@ def test_a_checkpoint_predicts_as_evaluation_does(fit: Callable[..., tuple[dict[
     expected = predict_probabilities(model, preprocessing, np.stack([preprocessing.square(face) for face in faces]))
     before = torch.get_num_threads()
     for path in (folder, folder / "fold-0", checkpoint):
-        classifier = Predictor.load(path, threads=1)
-        assert classifier.class_names == ("mask", "no_mask")
-        assert np.allclose(classifier.predict(faces), expected, atol=1e-6)
+        for classifier in (Predictor(open_checkpoint(path, threads=1)), Predictor.load(path, threads=1)):
+            assert classifier.class_names == ("mask", "no_mask")
+            assert np.allclose(classifier.predict(faces), expected, atol=1e-6)
     torch.set_num_threads(before)
     with pytest.raises(FaceMaskError, match="fold=1 of .* is not complete"):
         Predictor.load(folder, fold=1)

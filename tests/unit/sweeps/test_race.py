@@ -1,4 +1,4 @@
-"""A configuration is pruned only when it is clearly behind a complete one on the same folds."""
+"""A configuration is pruned only when it is clearly behind another one on the same folds."""
 
 import shutil
 from dataclasses import replace
@@ -32,14 +32,14 @@ def test_a_configuration_clearly_behind_is_pruned_with_a_reason(tmp_path: Path) 
     assert pruned.score == pytest.approx(0.72)
     assert pruned.reason == (
         "after 2 of 3 folds its mean val/auroc is 0.2050 behind that of net lr=1, 41.0 standard errors (0.0050 each). "
-        "Among 2 equal configurations this has p = 0.02, below 0.023, the limit of race_margin=2"
+        "Among 2 equal configurations this has p = 0.016, below 0.023, the limit of race_margin=2"
     )
 
 
 @pytest.mark.parametrize(
     ("scores", "margin", "why"),
     [
-        ({0: 0.1}, 2.0, "one fold has no standard error"),
+        ({0: 0.1}, 2.0, "one fold without predictions has no standard error"),
         (BEHIND, 42.0, "the margin is wider than 0.205 / 0.005"),
         ({0: 0.70, 1: 0.94}, 2.0, "the two folds disagree"),
         ({0: 0.80, 1: 0.83}, 2.0, "11 standard errors are no proof after two folds"),
@@ -150,7 +150,7 @@ def test_the_summary_reports_saved_fits_and_does_not_rank_pruned_configurations(
     assert summarise(tmp_path).problems == [("net lr=2", "pruned: it was slow")]
 
 
-def test_the_rival_is_the_best_complete_configuration(tmp_path: Path) -> None:
+def test_the_rival_is_the_best_configuration(tmp_path: Path) -> None:
     write_run(tmp_path / "good", {fold: score - 0.05 for fold, score in SCORES.items()}, lr=3, race_margin=2.0)
     write_run(tmp_path / "bad", {fold: score - 0.3 for fold, score in SCORES.items()}, lr=4, race_margin=2.0)
     run = write_rivals(tmp_path, BEHIND)

@@ -141,8 +141,12 @@ def test_an_interruption_waits_until_the_checkpoint_is_written(tmp_path: Path) -
     file = tmp_path / "run/fold-0/last.ckpt"
     file.parent.mkdir(parents=True)
     content = {"before": torch.ones(1000), "signal": _InterruptsWhenPickled(), "after": torch.zeros(1000)}
-    with pytest.raises(KeyboardInterrupt):
-        AtomicCheckpointIO().save_checkpoint(content, file)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest-xdist ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            AtomicCheckpointIO().save_checkpoint(content, file)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert torch.load(file, weights_only=False)["after"].shape == (1000,)
 
 

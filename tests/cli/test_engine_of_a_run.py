@@ -69,6 +69,6 @@ def test_a_report_names_the_library_and_has_the_same_metrics(place: Path, tmp_pa
         words = [f"run={run}", f"hydra.run.dir={tmp_path}/{run}", "n_bootstraps=100"]
         assert call_command(PROJECT / "evaluate.py", words, place, {}).code == 0
         found[run] = json.loads((tmp_path / run / "report.json").read_text())["models"][0]["metrics"]
-    assert "ONNX Runtime, " in (tmp_path / "run/report.html").read_text()
-    assert "Measured on torch, " in (tmp_path / "torch/report.html").read_text()
+    assert "Measured with ONNX Runtime on " in (tmp_path / "run/report.html").read_text()
+    assert "Measured with torch on " in (tmp_path / "torch/report.html").read_text()
     assert found["run"] == pytest.approx(found["torch"], abs=1e-3)
