@@ -76,7 +76,7 @@ def test_images_that_a_model_was_trained_on_are_left_out(place: Path) -> None:
     for path in (place / "only/compliant").iterdir():
         if path.name not in {Path(p).name for p in _trained_on(place)}:
             path.unlink()
-    assert_refused(evaluate(place, "run=run2", "sets=only"), "was trained on every image of only")
+    assert_refused(evaluate(place, "run=run2", "sets=only"), "was trained on images of every group of only")
 
 
 def _trained_on(place: Path) -> list[str]:

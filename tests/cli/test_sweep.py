@@ -118,8 +118,8 @@ def test_a_race_goes_fold_by_fold_and_without_race_the_rest_is_trained(train: Ru
     words = [*SMALL, "k=3", "fold=all", "monitor=val/loss", "-m", "lr=1e-3,30,2e-3", "name=by-fold"]
     done = train(*words, "race=true", "race_margin=1")
     assert done.code == 0, done.err
-    jobs = re.findall(r"#\d : race_folds=(\d) .* lr=(\S+)", done.out)
-    assert jobs == [(n, lr) for n in "123" for lr in ("0.001", "30", "0.002")]
+    jobs = re.findall(r"#\d : race_folds=(\w+) .* lr=(\S+)", done.out)
+    assert jobs == [(n, lr) for n in ("1", "2", "null") for lr in ("0.001", "30", "0.002")]
     assert done.out.count("waits for the other configurations of its race.") >= 4
     runs = {
         result.parent.name: result_of(result.parent)

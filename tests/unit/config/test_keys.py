@@ -174,7 +174,11 @@ def test_default_choices_are_those_of_the_command() -> None:
     assert isinstance(content, dict)
     entries = [entry for entry in content["defaults"] if isinstance(entry, dict)]
     written = {key: value for entry in entries for key, value in entry.items()}
-    assert {key: written[key] for key in RUN_GROUPS} == {**default_choices(), "logger": ["csv"]}
+    assert {key: written[key] for key in RUN_GROUPS} == {
+        **default_choices(),
+        "logger": ["csv"],
+        "callbacks": ["default"],
+    }
     assert typed_choices("python train.py augment=none 'lr=1e-2'") == {**default_choices(), "augment": "none"}
     assert typed_choices("python train.py experiment=mine model=cnn") == {"experiment": "mine", "model": "cnn"}
     assert typed_choices("") == typed_choices("train.py 'unfinished") == {}
