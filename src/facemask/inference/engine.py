@@ -86,12 +86,10 @@ def _best_checkpoint(folder: Path, fold: int | None) -> Path | None:
     """
     if fold is None and _is_complete(folder) and (folder / BEST).is_file():
         return folder / BEST
-    numbers = {
-        int(name): place for place in folder.glob("fold-*") if (name := place.name.removeprefix("fold-")).isdigit()
-    }
-    complete = sorted(number for number, place in numbers.items() if _is_complete(place))
-    chosen = fold if fold in complete else next(iter(complete), None) if fold is None else None
-    return None if chosen is None else numbers[chosen] / BEST
+    places = {place.name.removeprefix("fold-"): place for place in folder.glob("fold-*")}
+    complete = {int(name): place for name, place in places.items() if name.isdigit() and _is_complete(place)}
+    chosen = complete.get(min(complete, default=-1) if fold is None else fold)
+    return chosen / BEST if chosen else None
 
 
 def _is_complete(folder: Path) -> bool:

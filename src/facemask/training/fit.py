@@ -109,10 +109,11 @@ def is_settled(previous: RunResult, config: TrainConfig, sweep: Path | None) -> 
     """Return whether there is nothing to train: the run is complete, or this round of its race is over for it."""
     if previous.is_complete or not (config.race and sweep):
         return previous.is_complete
-    n, folds = len(previous.folds), config.race_folds
-    waits = previous.status == "waiting" and folds is not None and n >= folds
-    has_failed = previous.status == "failed" and folds != 1 and (folds is None or n < folds - 1)
-    return previous.status == "pruned" or waits or has_failed
+    if previous.status == "pruned" or config.race_folds is None:
+        return previous.status == "pruned"
+    n = len(previous.folds)
+    has_failed = previous.status == "failed" and n < config.race_folds - 1  # in an earlier round
+    return has_failed or (previous.status == "waiting" and n >= config.race_folds)
 
 
 def fit_fold(config: TrainConfig, fold: int, folder: Path) -> FoldResult:

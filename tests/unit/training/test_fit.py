@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,10 @@ from facemask.data.pictures import read_image
 from facemask.errors import RunError
 from facemask.models.checkpoint import load_model
 from facemask.models.predict import predict_probabilities
-from facemask.runs.results import FORMAT, RunResult, SampleCounts
+from facemask.runs.results import FORMAT, FoldResult, RunResult, SampleCounts, Status
 from facemask.runs.run_folder import read_fold, read_run
 from facemask.training.callbacks import AtomicCheckpointIO
-from facemask.training.fit import fit_folds
+from facemask.training.fit import fit_folds, is_settled
 from fits import Fit, assert_same, configure, history
 
 pytestmark = pytest.mark.slow
@@ -221,6 +222,31 @@ def test_a_race_prunes_clear_losers_and_a_call_without_race_trains_them(faces: P
     whole = run("bad", "lr=30", "epochs=1")
     assert whole.is_complete
     assert whole.folds[:1] == pruned.folds
+
+
+@pytest.mark.parametrize(
+    ("status", "n_folds", "race_folds", "is_over"),
+    [
+        ("complete", 3, 1, True),
+        ("pruned", 1, 3, True),
+        ("pruned", 1, None, True),
+        ("waiting", 2, 2, True),
+        ("waiting", 2, 3, False),
+        ("waiting", 2, None, False),  # the last round
+        ("failed", 0, 2, True),  # it failed in the first round, and is not trained again in the second
+        ("failed", 0, 1, False),  # the command was typed again
+        ("failed", 1, 2, False),
+        ("failed", 0, None, False),  # a race that does not go fold by fold, such as Optuna's, typed again
+        ("interrupted", 0, 2, False),
+    ],
+)
+def test_a_round_of_a_race_is_over_for_a_run(
+    status: Status, n_folds: int, race_folds: int | None, is_over: bool, faces: Path, tmp_path: Path
+) -> None:
+    config = replace(configure(faces, tmp_path, "fold=all", "race=true"), race_folds=race_folds)
+    result = RunResult(status, folds=[FoldResult(fold, "complete") for fold in range(n_folds)])
+    assert is_settled(result, config, tmp_path) == is_over
+    assert is_settled(result, config, None) == (status == "complete")  # resumed on its own, it is in no race
 
 
 def test_training_states_data_groups_model_and_device(
