@@ -38,6 +38,8 @@ from facemask.errors import DataError
 # Explicit, because a Hydra launcher may have changed the global default to one that DataLoader workers cannot use.
 WORKERS = "fork" if sys.platform == "linux" and hasattr(os, "fork") else "spawn"
 LOADER_TIMEOUT = 300  # seconds to wait for a loader process
+# An H100 trains on 13,000 faces of 96 pixels a second, to which eight processes, but not one, can load.
+GPU_WORKERS = 8
 FEATURE_BATCH_SIZE = 1024  # validation batch size when a head is trained on cached features
 DEMO_CAVEAT = (
     "trained on the demo set, whose masks are drawn; on photos of real masks it calls many masked faces bare. Train on "
@@ -74,7 +76,7 @@ class FaceDataModule(LightningDataModule):
         min_side: minimum side of training images, pixels; validation keeps smaller ones.
         balance: class balancing, see :func:`facemask.data.splits.balance_rows`.
         max_unreadable: maximum fraction of damaged files, in [0, 1).
-        num_workers: loader processes; 0 loads in the main process.
+        num_workers: loader processes; 0 loads in the main process; None for one, and on a GPU for up to 8 in training.
         groups: regular expression that finds the group of an image in its file name, see
             :func:`facemask.data.groups.groups_from_names`; a manifest takes precedence.
         test_source: source whose images are the test part, see :func:`facemask.data.splits.hold_out_source`; None for
@@ -82,8 +84,8 @@ class FaceDataModule(LightningDataModule):
         hint: where to get the data set; added to the error if it is missing.
         create: function that generates the data set at ``root`` (for the demo set).
         input_size: side of the network's input, pixels; None takes the model's.
-        teacher: function from stored images, uint8[N, S, S, 3], to logits, float32[N, C], which are added to training
-            batches.
+        teacher: function from stored images, uint8[N, S, S, 3], and their folds, int64[N], to logits, float32[N, C],
+            which are added to training batches.
 
     Example:
         >>> data = FaceDataModule("faces", batch_size=16, augmentation="strong")
@@ -108,13 +110,13 @@ class FaceDataModule(LightningDataModule):
         min_side: Annotated[int, Field(ge=0)] = 0,
         balance: Balance = "none",
         max_unreadable: UnitInterval = 0.01,
-        num_workers: Annotated[int, Field(ge=0)] = 1,
+        num_workers: Annotated[int, Field(ge=0)] | None = None,
         groups: str | None = None,
         test_source: str | None = None,
         hint: str = "",
         create: Callable[[Path], None] | None = None,
         input_size: Annotated[int, Field(ge=8, le=1024)] | None = None,
-        teacher: Callable[[Tensor], Tensor] | None = None,
+        teacher: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.shown_root = shown_places(root)
@@ -131,6 +133,7 @@ class FaceDataModule(LightningDataModule):
         self.teacher = teacher
         self.features: Features | None = None
         self.first_epoch = 0  # facemask.models.epoch_seed sets it when a fit is resumed
+        self.training_size: int | None = None  # side of training batches, pixels, if not the network's input size
         self.samples: pd.DataFrame | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -274,11 +277,12 @@ class FaceDataModule(LightningDataModule):
         seed, first = (self.seed, self.first_epoch) if is_training else (None, 0)
         sampler = EpochSampler(len(samples), seed, first, rank, processes, is_even=is_training)
         rows, labels = samples["row"].to_numpy(), self._labels(samples)
-        batch_size, num_workers = self.batch_size // processes, self.num_workers
+        batch_size, num_workers = self.batch_size // processes, self._workers(is_training)
         dataset: FaceDataset | FeatureDataset
         if self.features is None:
             augmentation = self.augmentation if is_training else None
-            dataset = FaceDataset(store.images, labels, rows, augmentation, self.seed)
+            folds = samples["fold"].to_numpy() if is_training and self.teacher is not None else None
+            dataset = FaceDataset(store.images, labels, rows, augmentation, self.seed, folds)
         else:
             dataset = FeatureDataset(self.features.views if is_training else [self.features.clean], labels, rows)
             num_workers = 0  # a worker costs more time than it saves
@@ -297,19 +301,27 @@ class FaceDataModule(LightningDataModule):
             generator=torch.Generator(),  # else every new iterator draws from the global generator
         )
 
+    def _workers(self, is_training: bool) -> int:
+        """Return the number of loader processes, within the threads that a launcher left to this job."""
+        if self.num_workers is not None:
+            return self.num_workers
+        is_on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        return min(GPU_WORKERS, torch.get_num_threads()) if is_training and is_on_gpu else 1
+
     def _labels(self, samples: pd.DataFrame) -> npt.NDArray[np.int64]:
         return pd.Categorical(samples["label"], self.class_names).codes.astype(np.int64)
 
-    def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, ...]:
+    def on_after_batch_transfer(self, batch: tuple[Tensor, ...], dataloader_idx: int) -> tuple[Tensor, ...]:
         """Resize and normalise on the device; in training also apply mixing or the teacher."""
         if self.features is not None:
             return batch
-        stored, labels = batch
-        images = self.preprocessing.normalise(stored)
+        stored, labels, *folds = batch
+        preprocessing = self.preprocessing
         if self.trainer is None or not self.trainer.training:
-            return images, labels
+            return preprocessing.normalise(stored), labels
+        images = replace(preprocessing, input_size=self.training_size or preprocessing.input_size).normalise(stored)
         if self.teacher is not None:
-            return images, labels, self.teacher(stored)
+            return images, labels, self.teacher(stored, *folds)
         if self.augmentation is not None:
             return self.augmentation.mix(images, labels, len(self.class_names))
         return images, labels

@@ -14,7 +14,7 @@ from facemask.data.transforms import Augmentation
 from facemask.errors import DataError, first_line
 from facemask.seeding import SHUFFLE, derive_seed
 
-Batch = tuple[npt.NDArray[Any], npt.NDArray[np.int64]]  # images or features, and labels
+Batch = tuple[npt.NDArray[Any], ...]  # images or features, labels, and with a teacher of several models the folds
 FeatureArray = npt.NDArray[np.float32]
 Key = tuple[int, int]  # (epoch, position): tells a worker process the epoch without any shared state
 
@@ -28,6 +28,7 @@ class FaceDataset(Dataset[Batch]):
         rows: int64[M], row of the store at each position; rows may repeat.
         augmentation: applied to every image; None for validation and test.
         seed: seed of the augmentation.
+        folds: int64[M], fold of each position, if batches shall contain it.
     """
 
     def __init__(
@@ -37,9 +38,10 @@ class FaceDataset(Dataset[Batch]):
         rows: npt.NDArray[np.int64],
         augmentation: Augmentation | None = None,
         seed: int = 0,
+        folds: npt.NDArray[np.int64] | None = None,
     ) -> None:
         self.images, self.labels, self.rows = images, labels, rows
-        self.augmentation, self.seed = augmentation, seed
+        self.augmentation, self.seed, self.folds = augmentation, seed, folds
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -55,18 +57,18 @@ class FaceDataset(Dataset[Batch]):
             self.images = np.load(self.images, mmap_mode="r")
 
     def __getitem__(self, key: Key) -> Batch:
-        """Return one image, uint8[S, S, 3], and its label, int64[]."""
-        images, labels = self.__getitems__([key])
-        return images[0], labels[0]
+        """Return one image, uint8[S, S, 3], its label, int64[], and its fold, int64[], if folds are known."""
+        return tuple(part[0] for part in self.__getitems__([key]))
 
     def __getitems__(self, keys: Sequence[Key]) -> Batch:
-        """Return a batch: images, uint8[B, S, S, 3], and labels, int64[B]."""
+        """Return a batch: images, uint8[B, S, S, 3], labels, int64[B], and folds, int64[B], if they are known."""
         positions = [position for _, position in keys]
         batch = self.images[self.rows[positions]]
         if self.augmentation is not None:
             for i, (epoch, position) in enumerate(keys):
                 batch[i] = self.augmentation(batch[i], self.seed, epoch, position)
-        return batch, self.labels[positions]
+        folds = () if self.folds is None else (self.folds[positions],)
+        return batch, self.labels[positions], *folds
 
 
 @dataclass(frozen=True)

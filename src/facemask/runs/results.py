@@ -55,11 +55,12 @@ class WeightFacts:
 
 @dataclass
 class TeacherFacts:
-    """The teacher of a student."""
+    """The teacher of a student; of several models, digest and parameters are those of the first."""
 
     run: str
     sha256: str
     parameters: int
+    models: int = 1
 
 
 @dataclass

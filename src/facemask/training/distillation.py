@@ -1,4 +1,4 @@
-"""A trained model as the teacher of a smaller model (Hinton, Vinyals & Dean 2015, arXiv:1503.02531)."""
+"""Trained models as the teacher of a student (Hinton, Vinyals & Dean 2015, arXiv:1503.02531)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,28 +21,45 @@ from facemask.runs.trained import fold_folder
 
 @dataclass
 class Teacher:
-    """A trained model that predicts the student's training images.
+    """A trained model, or the models of all folds, that predict the student's training images.
 
     Attributes:
-        folder: folder of its fold.
-        model: model in evaluation mode.
-        preprocessing: preprocessing of the model.
+        folders: folders of their folds.
+        models: one model, or one of each fold, in evaluation mode.
+        preprocessing: preprocessing of the models.
     """
 
-    folder: Path
-    model: LightningModule
+    folders: list[Path]
+    models: list[LightningModule]
     preprocessing: Preprocessing
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """Return logits, float32[N, C], of stored images, uint8[N, S, S, 3], on the images' device."""
+    @property
+    def shown(self) -> Path:
+        """Folder of the fold, or of the run if there are several."""
+        return self.folders[0].parent if len(self.folders) > 1 else self.folders[0]
+
+    def __call__(self, images: Tensor, folds: Tensor) -> Tensor:
+        """Return logits, float32[N, C], on the images' device.
+
+        Args:
+            images: stored images, uint8[N, S, S, 3].
+            folds: their folds, int64[N]; of several models, the one of an image's fold was not trained on it.
+        """
+        inputs = self.preprocessing.normalise(images)
         with torch.no_grad():
-            logits: Tensor = self.model.to(images.device)(self.preprocessing.normalise(images))
+            if len(self.models) == 1:
+                logits: Tensor = self.models[0].to(inputs.device)(inputs)
+                return logits
+            logits = inputs.new_empty(len(inputs), len(self.preprocessing.class_names))
+            for fold, model in enumerate(self.models):
+                if len(own := (folds == fold).nonzero().squeeze(1)):
+                    logits[own] = model.to(inputs.device)(inputs[own]).to(logits.dtype)
         return logits
 
     def facts(self) -> TeacherFacts:
         """Return the facts for ``result.json``."""
-        parameters = sum(p.numel() for p in self.model.parameters())
-        return TeacherFacts(str(self.folder), state_digest(self.model), parameters)
+        parameters = sum(p.numel() for p in self.models[0].parameters())
+        return TeacherFacts(str(self.shown), state_digest(self.models[0]), parameters, len(self.models))
 
 
 def check_teacher(config: TrainConfig) -> None:
@@ -52,9 +69,11 @@ def check_teacher(config: TrainConfig) -> None:
         FaceMaskError: it is not a complete run with the same folds, or was trained on images of another size.
     """
     if not config.teacher:
+        if config.teacher_unseen:
+            raise ConfigError("teacher_unseen=true needs a teacher; add teacher=, a run of all folds.")
         return
-    folds = range(config.k) if config.fold == ALL_FOLDS else [int(config.fold)]
-    for fold in folds:
+    is_whole = config.fold == ALL_FOLDS or config.teacher_unseen
+    for fold in range(config.k) if is_whole else [int(config.fold)]:
         theirs = read_config(_folder(config.teacher, fold).parent)
         for key in ("k", "split_seed"):
             if getattr(theirs, key) != getattr(config, key):
@@ -74,8 +93,9 @@ def open_teacher(config: TrainConfig, fold: int) -> Teacher | None:
     """Open the teacher of a fold; None if there is none."""
     if not config.teacher:
         return None
-    folder = _folder(config.teacher, fold)
-    return Teacher(folder, *load_model(folder / BEST))
+    folders = [_folder(config.teacher, own) for own in (range(config.k) if config.teacher_unseen else [fold])]
+    loaded = [load_model(folder / BEST) for folder in folders]
+    return Teacher(folders, [model for model, _ in loaded], loaded[0][1])
 
 
 def check_same_images(teacher: Teacher, data: FaceDataModule) -> None:
@@ -86,17 +106,17 @@ def check_same_images(teacher: Teacher, data: FaceDataModule) -> None:
     Raises:
         RunError: it was trained on other images or classes.
     """
-    result = read_fold(teacher.folder)
+    result = read_fold(teacher.folders[0])
     known = result.facts.fingerprint if result else ""
     if known != data.fingerprint:
         raise RunError(
-            f"the teacher in {teacher.folder} was trained on other images (fingerprint {known}, here "
+            f"the teacher in {teacher.shown} was trained on other images (fingerprint {known}, here "
             f"{data.fingerprint}), possibly the student's validation images; train it on the same data, with the "
             "same split_seed, k and data.fraction."
         )
     if list(teacher.preprocessing.class_names) != data.class_names:
         raise RunError(
-            f"the teacher in {teacher.folder} has the classes {', '.join(teacher.preprocessing.class_names)}, but "
+            f"the teacher in {teacher.shown} has the classes {', '.join(teacher.preprocessing.class_names)}, but "
             f"the data have {', '.join(data.class_names)}; choose another teacher."
         )
 

@@ -47,6 +47,11 @@ def training_facts(config: TrainConfig, data: FaceDataModule, model: Model, devi
     lines += [f"note: {note}" for note in _one_sided(data)]
     if warning := _straddling(data):
         lines.append(f"warning: {warning}")
+    if config.teacher_unseen:
+        lines.append(
+            "note: the teachers were trained on this fold's validation images, so its validation score is too high; "
+            "only the test part measures the student"
+        )
     if model.preprocessing.caveat:
         lines.append(f"note: {model.preprocessing.caveat}")
     return lines

@@ -67,7 +67,9 @@ def dry_run(config: TrainConfig) -> None:
         raise ConfigError(f"the model must return logits of shape {(n, 2)} for {n} images and 2 classes, got {shape}.")
 
 
-def build_data(config: TrainConfig, fold: int, teacher: Callable[[Tensor], Tensor] | None = None) -> FaceDataModule:
+def build_data(
+    config: TrainConfig, fold: int, teacher: Callable[[Tensor, Tensor], Tensor] | None = None
+) -> FaceDataModule:
     """Build and set up the data module of a fold."""
     facts = {"input_size": config.model.get("input_size"), "teacher": teacher}
     accepted = inspect.signature(get_object(config.data.target)).parameters
