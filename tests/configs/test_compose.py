@@ -73,7 +73,7 @@ def test_every_documented_choice_has_a_configuration_file() -> None:
         "trainer": {"default", "smoke", "ddp"},
         "sweep": {"cv", "grid", "optuna"},
         "launcher": {"local", "joblib", "slurm", "ray"},
-        "callbacks": {"default", "ema", "none"},
+        "callbacks": {"default", "ema", "growing", "none"},
         "logger": {"csv", "tensorboard", "wandb", "mlflow"},
         "experiment": {"sfmask_study", "three_class_study", "ready_made", "leave_one_set_out", "augmentation"},
     }
@@ -94,7 +94,7 @@ SMOKE = [
     *[[f"augment={c}", "model=cnn"] for g, c in CHOICES if g == "augment"],
     *[[f"optim={o}", f"schedule={s}", "model=cnn"] for o, s in (("sgd", "none"), ("adam", "cosine"))],
     ["schedule=plateau", "callbacks=none", "model=cnn", "monitor=val/loss"],
-    ["callbacks=[default,ema]", "callbacks.ema.decay=0.9"],
+    ["callbacks=[default,ema,growing]", "callbacks.ema.decay=0.9", "callbacks.growing.scale=0.5"],
     ["model=timm", "model.name=resnet18", "model.pretrained=false", "model.head=mlp", "model.channels_last=false"],
     ["model=mobilenetv2_frozen", "augment.views=1"],
     ["model=custom", *CUSTOM_MODEL],

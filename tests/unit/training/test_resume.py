@@ -21,7 +21,10 @@ def cut_second_fold(self: Any, trainer: Any, pl_module: LightningModule, *_: Any
         raise PowerCut
 
 
-@pytest.mark.parametrize("schedule", ["onecycle", "plateau", "cosine", "none", "onecycle callbacks=[default,ema]"])
+EMA, GROWING = "onecycle callbacks=[default,ema]", "onecycle callbacks=[default,growing] callbacks.growing.scale=0.75"
+
+
+@pytest.mark.parametrize("schedule", ["onecycle", "plateau", "cosine", "none", EMA, GROWING])
 def test_a_run_cut_off_in_an_epoch_ends_where_an_uninterrupted_one_ends(
     fit: Fit, monkeypatch: pytest.MonkeyPatch, schedule: str
 ) -> None:

@@ -1,0 +1,65 @@
+"""Training on small inputs first, which costs less per image."""
+
+from typing import Annotated
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from pydantic import Field
+
+from facemask.data.datamodule import FaceDataModule
+from facemask.data.preprocessing import MIN_SIDE
+from facemask.errors import ConfigError, first_line
+
+OpenUnitInterval = Annotated[float, Field(gt=0, lt=1)]
+
+
+class GrowingInput(Callback):
+    """Train the first epochs on smaller inputs, and the others on the network's own input size.
+
+    A convolution's cost grows with the square of the side. Validation always uses the network's own size, so that
+    scores of early epochs are those of the model as it would be deployed. Source of the idea: Tan & Le 2021,
+    arXiv:2104.00298, section 4.
+
+    Args:
+        scale: side of the first epochs' inputs, as a fraction of the network's own, in (0, 1).
+        fraction: fraction of the epochs that use it, in (0, 1).
+
+    Raises:
+        ConfigError: a number is out of range.
+    """
+
+    def __init__(self, scale: OpenUnitInterval = 0.67, fraction: OpenUnitInterval = 0.5) -> None:
+        self.scale, self.fraction = scale, fraction
+        self.size = 0  # pixels; known when a fit starts
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Check that the network takes the smaller size.
+
+        Raises:
+            ConfigError: it does not, or there are no images to resize.
+        """
+        data = getattr(trainer, "datamodule", None)
+        if not isinstance(data, FaceDataModule):
+            raise ConfigError("callbacks=growing needs a FaceDataModule, which resizes its images; remove it.")
+        if data.features is not None:
+            raise ConfigError(
+                "callbacks=growing has no effect on cached features of a frozen backbone; remove it, or set "
+                "augment.views=0."
+            )
+        self.size = max(MIN_SIDE, round(self.scale * data.preprocessing.input_size))
+        try:
+            with torch.no_grad():
+                pl_module.eval()(torch.zeros(2, 3, self.size, self.size, device=pl_module.device))
+        except (RuntimeError, ValueError, AssertionError) as error:
+            raise ConfigError(
+                f"the network does not take inputs of {self.size} pixels ({first_line(error)}); raise "
+                "callbacks.growing.scale, or remove callbacks=growing."
+            ) from error
+        finally:
+            pl_module.train()
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Choose the size of the epoch."""
+        assert trainer.max_epochs is not None
+        is_early = trainer.current_epoch < self.fraction * trainer.max_epochs
+        trainer.datamodule.training_size = self.size if is_early else None  # type: ignore[attr-defined]
