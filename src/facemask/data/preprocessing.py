@@ -122,8 +122,11 @@ class Preprocessing:
         """
         import torch
 
-        mean = torch.tensor(self.mean, device=images.device).view(3, 1, 1) * 255
-        std = torch.tensor(self.std, device=images.device).view(3, 1, 1) * 255
+        # Filled on the device: copying a list to a GPU would wait there for all earlier steps.
+        mean, std = (
+            torch.stack([torch.full((), value, device=images.device) for value in values]).view(3, 1, 1) * 255
+            for values in (self.mean, self.std)
+        )
         return torch.addcmul(-mean / std, images.permute(0, 3, 1, 2).contiguous().float(), 1 / std)
 
     def normalise_array(self, images: Pixels) -> npt.NDArray[np.float32]:

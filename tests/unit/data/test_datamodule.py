@@ -1,10 +1,12 @@
 """The data module gives the right images with every option, and never touches the test part."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from conftest import write_faces
 from facemask.data.datamodule import FaceDataModule
@@ -86,6 +88,27 @@ def test_the_last_batch_is_dropped_only_if_it_has_one_image(tmp_path: Path) -> N
         for bs in (17, 16, 18, 32)
     }
     assert sizes == {17: [17], 16: [16, 2], 18: [18], 32: [18]}
+
+
+@pytest.mark.parametrize(
+    ("device", "asked", "threads", "expected"),
+    [("cpu", None, 16, 1), ("cuda", None, 16, 8), ("cuda", None, 2, 2), ("cuda", 0, 16, 0), ("cpu", 3, 1, 3)],
+)
+def test_a_gpu_is_fed_by_several_processes(
+    faces: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    asked: int | None,
+    threads: int,
+    expected: int,
+) -> None:
+    data = module(faces, tmp_path, num_workers=asked)
+    monkeypatch.setattr("torch.get_num_threads", lambda: threads)
+    strategy = SimpleNamespace(root_device=torch.device(device))
+    data.trainer = SimpleNamespace(global_rank=0, world_size=1, strategy=strategy)  # type: ignore[assignment]
+    assert data.train_dataloader().num_workers == expected
+    assert data.val_dataloader().num_workers == (1 if asked is None else asked)
 
 
 def test_the_fold_depends_on_split_seed_and_not_on_seed(faces: Path, tmp_path: Path) -> None:
