@@ -1,15 +1,19 @@
 """How fast are 10,000 faces evaluated, compared with a plain PyTorch loop?
 
-``python benchmarks/evaluation.py``: the ``cnn`` predicts 10,000 faces of 7-64 px, saved as PNG, in three ways. The
-ways alternate, so that other load on the machine affects all of them:
+    python benchmarks/evaluation.py                        the small network of the three-class study, at 64 px
+    python benchmarks/evaluation.py --net mobilenetv2_100 --size 96 --passes 1
+
+The network, with random weights, predicts 10,000 faces of 7-64 px, saved as PNG, in three ways. The ways alternate, so
+that other load on the machine affects all of them:
 
 - conventional: PIL opens each file; torchvision pads, resizes to the network's input (and, in another row, to the
   studies' 224 px, measured on a tenth of the faces), converts to a tensor and normalises; batches of 32 from a
   DataLoader;
-- ours, first time: the files are decoded into the store, then predicted;
+- ours, first time: the files are decoded into the store, then predicted by the run's best.onnx, as evaluate.py does;
 - ours, again: the store exists already.
 
-Times are from files to probabilities. The table shows the median time and the ratio to the first row.
+Times are from files to probabilities. The table shows the median time and the ratio to the first row. The last line
+compares our probabilities with those of torch for the same decoded images.
 """
 
 import argparse
@@ -19,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,10 +32,11 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
+from facemask import MaskClassifier
 from facemask.data.preprocessing import Preprocessing
 from facemask.data.store import open_store
-from facemask.models.cnn import CNN
-from facemask.models.fusing import fuse_conv_bn
+from facemask.inference.engine import BEST, open_engine, write_engine
+from facemask.inference.predictor import Predictor
 from facemask.models.predict import predict_probabilities
 
 CLASSES = ("compliant", "non-compliant")
@@ -84,32 +90,41 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--faces", type=int, default=10_000)
     parser.add_argument("--passes", type=int, default=3)
+    parser.add_argument("--net", default="cnn")
+    parser.add_argument("--size", type=int, default=64, help="side of the network's input, pixels")
     options = parser.parse_args()
-    record = Preprocessing(CLASSES, input_size=64, store_size=64)
+    record = Preprocessing(CLASSES, input_size=options.size, store_size=64)
     torch.manual_seed(0)
-    model = CNN(num_classes=2)
+    untrained: dict[str, Any] = {} if options.net == "cnn" else {"pretrained": False}
+    model = MaskClassifier(options.net, num_classes=2, input_size=options.size, **untrained)
     for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm2d)):
         assert norm.running_mean is not None
         assert norm.running_var is not None
         nn.init.uniform_(norm.running_mean, -1, 1)  # as if trained
         nn.init.uniform_(norm.running_var, 0.5, 2)
-    ours_model = fuse_conv_bn(model).to(memory_format=torch.channels_last)
     with tempfile.TemporaryDirectory() as temporary:
         root, stores = Path(temporary, "faces"), Path(temporary, "stores")
         root.mkdir()
         paths = write_faces(root, options.faces)
+        checkpoint = Path(temporary, BEST)
+        torch.save(model.state_dict(), checkpoint)
+        images = open_store(root, paths, record.store_size, stores).images
+        if reason := write_engine(checkpoint, model, record, images[:200]):
+            raise SystemExit(f"the network has no engine: {reason}")
 
         def ours() -> np.ndarray:
             images = open_store(root, paths, record.store_size, stores).images
-            return predict_probabilities(ours_model, record, images, batch_size=32)
+            engine = open_engine(checkpoint, torch.get_num_threads())
+            assert engine is not None
+            return Predictor(engine).predict_squares(images)
 
         def first_time() -> np.ndarray:
             shutil.rmtree(stores, ignore_errors=True)
             return ours()
 
         ways: dict[str, Callable[[], np.ndarray]] = {
-            "conventional, 64 px": lambda: conventional(model, Files(root, paths, 64, record), 0),
-            "conventional, 64 px, 2 workers": lambda: conventional(model, Files(root, paths, 64, record), 2),
+            "conventional": lambda: conventional(model, Files(root, paths, options.size, record), 0),
+            "conventional, 2 workers": lambda: conventional(model, Files(root, paths, options.size, record), 2),
             "conventional, 224 px": lambda: conventional(model, Files(root, paths[::FRACTION], STUDY, record), 0),
             "ours, first time": first_time,
             "ours, again": ours,
@@ -121,16 +136,17 @@ def main() -> None:
                 start = time.perf_counter()
                 found[name] = way()
                 seconds[name].append((time.perf_counter() - start) * len(paths) / len(found[name]))
-    assert np.array_equal(found["ours, first time"], found["ours, again"])
-    far = np.abs(found["ours, again"] - found["conventional, 64 px"]).max()
-    print(f"largest difference of a probability from the conventional loop's, which resizes otherwise: {far:.3f}")
-    print(
-        f"{options.faces:,} faces of 7-64 px, cnn at 64 px, {torch.get_num_threads()} threads, {options.passes} passes"
-    )
-    reference = statistics.median(seconds["conventional, 64 px"])
+        assert np.array_equal(found["ours, first time"], found["ours, again"])
+        expected = predict_probabilities(model, record, open_store(root, paths, record.store_size, stores).images)
+    threads = torch.get_num_threads()
+    print(f"{options.faces:,} faces of 7-64 px, {options.net} at {options.size} px, {threads} threads, ", end="")
+    print(f"{options.passes} passes")
+    reference = statistics.median(seconds["conventional"])
     for name, times in seconds.items():
         median = statistics.median(times)
         print(f"{name:32} {median:7.2f} s {options.faces / median:8,.0f} images/s {reference / median:6.2f} x")
+    far = np.abs(found["ours, again"] - expected).max()
+    print(f"largest difference of a probability from torch's for the same decoded images: {far:.1e}")
 
 
 if __name__ == "__main__":
