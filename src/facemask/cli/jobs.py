@@ -43,7 +43,11 @@ def train(config: DictConfig) -> float:
 
     from facemask.runs.run_folder import read_run, read_trusted_config
     from facemask.training import command
+    from facemask.training.processes import started_processes
 
+    started = started_processes()
+    if started:
+        _check_started(started.size, is_sweep=sweep is not None)
     if typed.resume is not None:
         typed = read_trusted_config(folder)
     if cores := runtime.launcher.get("cpus_per_task"):  # torch cannot know the limit of a Slurm job
@@ -58,6 +62,8 @@ def train(config: DictConfig) -> float:
             advice = f"to resume, type: {program()} {shlex.quote(f'resume={relative_to_cwd(folder)}')}"
         console.print(f"\ninterrupted; {advice}", soft_wrap=True, markup=False)
         raise KeyboardInterrupt from None
+    if started and started.rank:
+        return math.nan
     if not (sweep and run.result == before):  # a race, or a sweep that is typed again, would repeat it
         command.show(run, console)
     if sweep is None and before is not None and before.is_complete:
@@ -68,6 +74,18 @@ def train(config: DictConfig) -> float:
 def _has_run(folder: Path) -> bool:
     """Return whether a folder holds a run; a complete run does not need its images."""
     return folder.is_dir() and any(folder.iterdir())
+
+
+def _check_started(n: int, is_sweep: bool) -> None:
+    """Check the command of several processes that torchrun or Slurm started."""
+    if is_sweep:
+        raise ConfigError(f"{n} processes were started, which train one run together; remove -m, or start one process.")
+    overrides = HydraConfig.get().overrides
+    if not any(word.startswith(("hydra.run.dir=", "resume=")) for word in [*overrides.hydra, *overrides.task]):
+        raise ConfigError(
+            f"{n} processes were started, which need the same run folder; add hydra.run.dir=FOLDER, on a disk that all "
+            "machines share."
+        )
 
 
 def _check_resume(resume: str, is_sweep: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import lightning
 import numpy as np
 import pandas as pd
+from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger
 
 from facemask.config.component import network_name
@@ -46,7 +47,7 @@ from facemask.training.distillation import check_same_images, open_teacher
 from facemask.training.facts import training_facts
 from facemask.training.features import frozen_features, threads_for
 from facemask.training.parts import Model, build_data, build_fold_model, build_trainer
-from facemask.training.processes import errors_from_workers, replayed_to_loggers
+from facemask.training.processes import errors_from_workers, replayed_to_loggers, started_processes
 
 CURVES = "learning_curves.png"
 
@@ -147,29 +148,54 @@ def fit_fold(config: TrainConfig, fold: int, folder: Path) -> FoldResult:
     return result
 
 
+def join_folds(config: TrainConfig, folder: Path) -> None:
+    """Train the folds together with the first process, which writes the run folder.
+
+    Args:
+        config: a validated configuration.
+        folder: run folder, the same file system for all processes.
+    """
+    for fold in range(config.k) if config.fold == ALL_FOLDS else [int(config.fold)]:
+        place = folder / f"fold-{fold}"
+        if (done := read_fold(place)) is not None and done.is_complete:
+            continue
+        data = build_data(config, fold, open_teacher(config, fold))
+        lightning.seed_everything(derive_seed(INITIAL_WEIGHTS, config.seed, fold), verbose=False)
+        model = build_fold_model(config, data)
+        trainer, _ = build_trainer(config, place, model, [])
+        _fit(config, data, model, place, trainer)
+
+
 def _train(
     config: TrainConfig, data: FaceDataModule, model: Model, folder: Path, result: FoldResult, loggers: Sequence[Logger]
 ) -> None:
     """Train or resume the model, and evaluate its best epoch."""
-    is_spawned = config.trainer.get("strategy") is not None
+    is_spawned = config.trainer.get("strategy") is not None and started_processes() is None
     live, replayed = ([], loggers) if is_spawned else (loggers, [])
     trainer, checkpoints = build_trainer(config, folder, model, live)
     device = str(trainer.strategy.root_device)
     result.environment = environment(device)
     if config.fold != ALL_FOLDS or data.fold == 0:  # once a run
         print("\n".join(training_facts(config, data, model, device)), flush=True)
-    data = data.with_features(frozen_features(config, data, model, device))
-    if config.trainer.get("compile"):
-        model.module.compile()
-    last = folder / LAST if (folder / LAST).is_file() else None
-    first_epoch = read_checkpoint(last)["epoch"] + 1 if last else 0
-    with threads_for(data.features), errors_from_workers(), replayed_to_loggers(folder, first_epoch, replayed):
-        trainer.fit(model.module, datamodule=data, ckpt_path=last, weights_only=True)
+    first_epoch = read_checkpoint(folder / LAST)["epoch"] + 1 if (folder / LAST).is_file() else 0
+    with replayed_to_loggers(folder, first_epoch, replayed):
+        data = _fit(config, data, model, folder, trainer)
     if is_spawned:  # the callback's state lives in the worker
         checkpoints.load_state_dict(read_checkpoint(folder / LAST)["callbacks"][checkpoints.state_key])
     result.best_epoch = checkpoints.best_epoch
     _evaluate(folder, data, device, config.seed, loggers, result)
     result.score = _score(config.monitor, result, checkpoints.best_score)
+
+
+def _fit(config: TrainConfig, data: FaceDataModule, model: Model, folder: Path, trainer: Trainer) -> FaceDataModule:
+    """Fit, from the last checkpoint if there is one; return the data as used, with cached features if they apply."""
+    data = data.with_features(frozen_features(config, data, model, str(trainer.strategy.root_device)))
+    if config.trainer.get("compile"):
+        model.module.compile()
+    last = folder / LAST if (folder / LAST).is_file() else None
+    with threads_for(data.features), errors_from_workers():
+        trainer.fit(model.module, datamodule=data, ckpt_path=last, weights_only=True)
+    return data
 
 
 def _check_unchanged(data: FaceDataModule, run: Path) -> None:

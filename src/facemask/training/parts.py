@@ -22,7 +22,7 @@ from facemask.models.epoch_seed import EpochSeed
 from facemask.models.weights import InitialWeights
 from facemask.terminal import SafeConsole
 from facemask.training.callbacks import AtomicCheckpointIO, BestAndLast, DataWait, EpochBar, EpochLines, History
-from facemask.training.processes import InEachProcess, silence_expected_warnings
+from facemask.training.processes import InEachProcess, silence_expected_warnings, started_processes
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,11 @@ def build_trainer(
     """Build the trainer of a fold and its checkpoint callback."""
     silence_expected_warnings()
     options = config.trainer.without("compile")
-    if options.get("strategy") and options.get("devices") == -1 and not torch.cuda.is_available():
+    if started := started_processes():
+        strategy = {**options.get("strategy"), "start_method": "popen"}  # "popen" starts none beside torchrun's
+        own = {"strategy": strategy, "devices": started.size // started.nodes, "num_nodes": started.nodes}
+        options = options.with_arguments(**own)
+    elif options.get("strategy") and options.get("devices") == -1 and not torch.cuda.is_available():
         raise ConfigError(
             "trainer=ddp uses all GPUs, but there is none here; remove it, or try it on the CPU: trainer=ddp "
             "trainer.accelerator=cpu trainer.devices=2"

@@ -1,13 +1,17 @@
-"""Helpers for DDP training, for which Lightning spawns processes."""
+"""Helpers for DDP training, whose processes Lightning spawns, or torchrun or Slurm started on several machines."""
 
 import logging
+import os
 import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from torch.multiprocessing.spawn import ProcessRaisedException
@@ -25,9 +29,45 @@ EXPECTED_WARNINGS = [
 ]
 
 
+@dataclass(frozen=True)
+class Processes:
+    """The processes that torchrun or Slurm started, of which this is one.
+
+    Attributes:
+        rank: number of this process, in [0, size).
+        size: number of processes.
+        nodes: number of machines.
+    """
+
+    rank: int
+    size: int
+    nodes: int
+
+
+def started_processes() -> Processes | None:
+    """Return the processes that torchrun or Slurm started for one run; None if they started one, or none."""
+    environment: TorchElasticEnvironment | SLURMEnvironment
+    if TorchElasticEnvironment.detect():
+        environment = TorchElasticEnvironment()
+        nodes = environment.world_size() // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    elif SLURMEnvironment.detect():
+        environment, nodes = SLURMEnvironment(), int(os.environ.get("SLURM_NNODES", 1))
+    else:
+        return None
+    size = environment.world_size()
+    return Processes(environment.global_rank(), size, nodes) if size > 1 else None
+
+
+def wait_for_all() -> None:
+    """Wait until every process is here, if they have trained together."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+
+
 def silence_expected_warnings() -> None:
     """Silence expected warnings in this process."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for part in ("pytorch", "fabric"):
+        logging.getLogger(f"lightning.{part}").setLevel(logging.WARNING)
     for message in EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message)
 
