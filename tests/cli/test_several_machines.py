@@ -1,5 +1,6 @@
 """torchrun starts one process on each of two machines, here both on this one, and they train one run together."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,15 @@ import pytest
 
 from commands import SMALL, TIMEOUT, Outcome, call_command, type_fresh_command
 from conftest import PROJECT
+from facemask.errors import ConfigError
 from facemask.runs.run_folder import read_run
+from facemask.training.processes import Processes, started_processes
 
 pytestmark = pytest.mark.slow
+
+SRUN = {"SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "big", "SLURM_NTASKS": "4", "SLURM_NNODES": "2", "SLURM_PROCID": "3"}
+STEP = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_NTASKS_PER_NODE": "2"}
+TORCHRUN = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "4", "RANK": "3", "LOCAL_WORLD_SIZE": "2"}
 
 # Batch norm sees other batches in each process, and dropout draws anew: here both rest.
 WORDS = ["trainer.accelerator=cpu", "fold=all", "k=2", "epochs=2", "bs=8", "data.test_fraction=0", "data.num_workers=0"]
@@ -68,8 +75,37 @@ def test_what_several_processes_cannot_do_is_refused(
     faces: Path, tmp_path: Path, words: list[str], expected: str
 ) -> None:
     own = [*SMALL, "data=folder", f"data.root={faces}", f"data.store_dir={tmp_path}/store", "trainer.accelerator=cpu"]
-    torchrun = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "2", "RANK": "1", "LOCAL_WORLD_SIZE": "1"}
-    done = call_command(PROJECT / "train.py", [*own, *words], tmp_path, torchrun)
+    two = TORCHRUN | {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_WORLD_SIZE": "1"}
+    done = call_command(PROJECT / "train.py", [*own, *words], tmp_path, two)
     assert done.code == (1 if "-m" in words else 2)  # each job of a sweep says it
     assert f"error: {expected}" in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        (SRUN | STEP, Processes(rank=3, size=4, nodes=2)),
+        (SRUN, None),  # a batch script that may start tasks, but does not
+        (SRUN | STEP | {"SLURM_JOB_NAME": "interactive"}, None),
+        (TORCHRUN, Processes(rank=3, size=4, nodes=2)),
+        (TORCHRUN | {"WORLD_SIZE": "1"}, None),
+        ({}, None),
+    ],
+)
+def test_processes_are_those_that_torchrun_or_srun_started(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: Processes | None
+) -> None:
+    for name in os.environ:
+        if name.startswith(("SLURM_", "TORCHELASTIC_")) or name in TORCHRUN:
+            monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert started_processes() == expected
+
+
+def test_srun_without_tasks_per_node_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (SRUN | {"SLURM_STEP_NUM_TASKS": "4"}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match="srun must set --ntasks-per-node instead of --ntasks"):
+        started_processes()

@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import Logger
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from facemask import errors
+from facemask.errors import ConfigError
 from facemask.runs.run_folder import METRICS, read_history
 
 # Lightning warnings that are expected here.
@@ -45,13 +46,21 @@ class Processes:
 
 
 def started_processes() -> Processes | None:
-    """Return the processes that torchrun or Slurm started for one run; None if they started one, or none."""
+    """Return the processes that torchrun or Slurm started for one run; None if they started one, or none.
+
+    Raises:
+        ConfigError: Lightning does not support how Slurm started them.
+    """
     environment: TorchElasticEnvironment | SLURMEnvironment
     if TorchElasticEnvironment.detect():
         environment = TorchElasticEnvironment()
         nodes = environment.world_size() // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    elif SLURMEnvironment.detect():
-        environment, nodes = SLURMEnvironment(), int(os.environ.get("SLURM_NNODES", 1))
+    # In a batch script, Slurm counts the tasks that it allows; only srun starts them.
+    elif SLURMEnvironment.detect() and int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
+        try:
+            environment, nodes = SLURMEnvironment(), int(os.environ.get("SLURM_NNODES", 1))
+        except RuntimeError as error:
+            raise ConfigError("srun must set --ntasks-per-node instead of --ntasks") from error
     else:
         return None
     size = environment.world_size()
