@@ -158,6 +158,7 @@ class ExportConfig:
     # Packages whose classes a run folder or checkpoint may name, if it has classes that are not of facemask.
     trust: Strings = field(default_factory=list)
     fold: int | None = None  # fold whose model is exported; null = the first complete fold
+    average: bool = False  # export the mean of the weights of all folds, as one model
     format: str = "onnx"  # onnx, openvino, exported_program, or a class: my_module.MyFormat
     precision: str = "fp32"  # fp32, fp16, int8
     preprocessing: str = "inside"  # inside: the graph takes uint8 images; outside: it takes the normalised input

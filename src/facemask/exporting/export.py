@@ -17,8 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from facemask.config.checks.export import import_format
+from facemask.config.keys import ALL_FOLDS
 from facemask.config.schemas import ExportConfig
 from facemask.errors import ConfigError, FaceMaskError, ModelError, first_line
+from facemask.exporting.averaging import average_folds
 from facemask.exporting.exported import Exported, ModelFacts
 from facemask.exporting.formats.format import ExportFormat
 from facemask.exporting.job import ExportJob
@@ -50,9 +52,10 @@ def export(config: ExportConfig, folder: Path) -> Exported:
     """
     if (folder / RESULT).exists():
         raise ConfigError(f"{folder} is a run folder, which must not be changed; choose another: hydra.run.dir=FOLDER")
-    (model,) = open_models([config.run or ""], config.fold)
-    needs_images = config.max_drop is not None or config.precision == "int8"
-    samples = own_samples([model], "val", config.store_dir) if needs_images else None
+    models = open_models([config.run or ""], ALL_FOLDS if config.average else config.fold)
+    needs_images = config.max_drop is not None or config.precision == "int8" or config.average
+    samples = own_samples(models[:1], "val", config.store_dir) if needs_images else None
+    model = average_folds(models, samples) if config.average and samples else models[0]
     folder.mkdir(parents=True, exist_ok=True)
     return export_model(model, samples, config, folder)
 
@@ -80,7 +83,8 @@ def export_model(model: TrainedModel, samples: Samples | None, config: ExportCon
     job = ExportJob(model.model, model.preprocessing, config, metadata, images)
     _remove_abandoned(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=ASIDE) as aside:
-        file = Path(aside, f"{model.name}-{config.precision}{file_format.suffix}")
+        averaged = "-averaged" if config.average else ""
+        file = Path(aside, f"{model.name}{averaged}-{config.precision}{file_format.suffix}")
         with named(folder), _explain(model, config, folder), _quiet():
             file_format.write(job, file)
         parity = None
@@ -134,6 +138,7 @@ def _facts(model: TrainedModel, config: ExportConfig) -> ModelFacts:
         preprocessing=config.preprocessing,
         float_layers=config.float_layers if is_int8 else None,
         calibration=config.calibration if is_int8 else None,
+        averaged=config.average,
         caveat=model.preprocessing.caveat,
     )
 

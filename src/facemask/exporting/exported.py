@@ -29,6 +29,7 @@ class ModelFacts:
         preprocessing: ``inside`` or ``outside`` the graph.
         float_layers: int8 only: configured number of leading convolutions in float.
         calibration: int8 only: maximum number of calibration images.
+        averaged: whether its weights are the mean of all folds of a run.
         caveat: what users of the model should know about its training data.
     """
 
@@ -40,6 +41,7 @@ class ModelFacts:
     preprocessing: str
     float_layers: int | None = None
     calibration: int | None = None
+    averaged: bool = False
     caveat: str = ""
 
     def to_dict(self) -> dict[str, object]:
@@ -101,6 +103,8 @@ def show(exported: Exported, console: Console) -> None:
     notes = (
         _notes(parity, exported.config) if parity else ["Not compared with the trained model, because max_drop=null."]
     )
+    if exported.facts.averaged:
+        notes.append("The folds were trained on these images: to measure the model, evaluate it on the test part.")
     if exported.facts.caveat:
         notes.append(f"Note: {exported.facts.caveat}")
     file = relative_to_cwd(exported.file)

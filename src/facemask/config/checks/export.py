@@ -39,6 +39,8 @@ def resolve_export(config: DictConfig) -> ExportConfig:
     for key, choices in CHOICES.items():
         if getattr(typed, key) not in choices:
             raise ConfigError(f"{key} must be one of {', '.join(choices)}, got {getattr(typed, key)}.")
+    if typed.average and typed.fold is not None:
+        raise ConfigError(f"average=true exports the mean of all folds; remove fold={typed.fold}.")
     _check_format(typed)
     check_seeds(typed)
     check_n_bootstraps(typed.n_bootstraps)
