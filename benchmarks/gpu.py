@@ -80,7 +80,7 @@ def step_rate(device: str, batch: int, precision: str, seconds: float, *, compil
     synchronise(device)
     n, start = 0, time.perf_counter()
     while n == 0 or time.perf_counter() - start < seconds:
-        for _ in range(10 if seconds else 1):  # a clock that waits for every step would be measured, too
+        for _ in range(10 if seconds else 1):  # synchronising after every step would slow it down
             step()
         n += 10 if seconds else 1
         synchronise(device)
@@ -192,7 +192,7 @@ def tables(options: argparse.Namespace, root: Path, folder: Path, console: Conso
     data = open_data(root, folder)
     n = len(data.val_samples)
     table = Table(
-        "batch", "precision", "workers", "seconds", "images/s", "of the step", title=f"{options.faces:,} faces"
+        "batch", "precision", "workers", "seconds", "images/s", "of step rate", title=f"{options.faces:,} faces"
     )
     for batch, precision in ((batches[len(batches) // 2], "32-true"), (batches[-1], "bf16-mixed")):
         for workers in options.workers:
@@ -228,17 +228,19 @@ def main(words: Sequence[str] | None = None) -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("root", nargs="?", type=Path, help="folder of classes; the demo set if not given")
     arguments.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    arguments.add_argument("--seconds", type=float, default=2.0, help="of each measurement of the step")
-    arguments.add_argument("--faces", type=int, default=45_826, help="of the epoch")
-    arguments.add_argument("--workers", type=int, nargs="+", default=[1, 8], help="loader processes of the epoch")
+    arguments.add_argument("--seconds", type=float, default=2.0, help="seconds per measurement of the step")
+    arguments.add_argument("--faces", type=int, default=45_826, help="faces per epoch")
+    arguments.add_argument("--workers", type=int, nargs="+", default=[1, 8], help="loader processes")
     arguments.add_argument("--jobs", type=int, nargs="+", default=[8], help="fits of the grid side by side")
-    arguments.add_argument("--grid", type=int, default=12, help="points of the grid, 1 to 12")
+    arguments.add_argument("--grid", type=int, default=12, choices=(1, 2, 3, 6, 9, 12), help="points of the grid")
     arguments.add_argument("--epochs", type=int, default=3, help="epochs of the grid and of the compared fit")
     arguments.add_argument(
         "--compile", action="store_true", help="measure the compiled step, too, which takes a minute"
     )
     arguments.add_argument("--limit", type=int, help="training batches of these epochs; all if not given")
     options = arguments.parse_args(words)
+    if options.faces < (least := 2 * (512 if options.device == "cuda" else BATCHES[1])):
+        arguments.error(f"--faces must be at least {least}, two batches")
     silence_expected_warnings()
     if options.device == "cuda" and not torch.cuda.is_available():
         fail("there is no GPU here; python benchmarks/gpu.py --help shows a small run without one", 2)

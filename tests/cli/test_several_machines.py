@@ -1,6 +1,7 @@
 """torchrun starts one process on each of two machines, here both on this one, and they train one run together."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from commands import SMALL, TIMEOUT, Outcome, call_command, type_fresh_command
 from conftest import PROJECT
 from facemask.errors import ConfigError
 from facemask.runs.run_folder import read_run
-from facemask.training.processes import Processes, started_processes
+from facemask.training.processes import external_ranks
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,9 @@ WORDS += ["model.freeze=backbone", "augment.views=0", "model.dropout=0", "model.
 
 def type_on_two_machines(words: list[str], folder: Path) -> list[Outcome]:
     """Type a command on two machines."""
-    port = 29400 + hash(str(folder)) % 1000
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     common = ["--nnodes=2", "--nproc-per-node=1", "--master-addr=127.0.0.1", f"--master-port={port}"]
     command = [sys.executable, "-m", "torch.distributed.run", *common]
     script = [str(PROJECT / "train.py"), *words]
@@ -52,7 +55,7 @@ def test_two_machines_train_one_run_and_the_first_writes_it(faces: Path, tmp_pat
     first, second = type_on_two_machines([*words, "trainer=ddp", f"hydra.run.dir={tmp_path}/two"], tmp_path)
     assert (first.code, second.code) == (0, 0), first.err + second.err
     assert first.out.count("epoch 1/2") == 2  # once a fold
-    assert "2 folds" in first.out or "mean" in first.out
+    assert "Run folder: two " in first.out
     assert second.out == ""
     runs = [read_run(tmp_path / name) for name in ("one", "two")]
     assert all(run is not None and run.is_complete and len(run.folds) == 2 for run in runs)
@@ -66,9 +69,8 @@ def test_two_machines_train_one_run_and_the_first_writes_it(faces: Path, tmp_pat
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["trainer=ddp"], "2 processes were started, which need the same run folder; add hydra.run.dir=FOLDER"),
-        (["hydra.run.dir=run"], "2 processes were started for one run; add trainer=ddp"),
-        (["-m", "lr=1e-3,1e-4"], "2 processes were started, which train one run together; remove -m"),
+        (["hydra.run.dir=run"], "2 processes were started, but this run trains in one; add trainer=ddp"),
+        (["-m", "lr=1e-3,1e-4"], "a sweep (-m) cannot run in 2 processes that torchrun or srun started; remove -m"),
     ],
 )
 def test_what_several_processes_cannot_do_is_refused(
@@ -82,30 +84,46 @@ def test_what_several_processes_cannot_do_is_refused(
     assert "Traceback" not in done.err
 
 
+def test_a_failure_of_the_first_machine_ends_all(faces: Path, tmp_path: Path) -> None:
+    words = [*SMALL, "data=folder", f"data.root={faces}", f"data.store_dir={tmp_path}/store", "trainer.accelerator=cpu"]
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken/result.json").write_text("{}")
+    done = type_on_two_machines([*words, "trainer=ddp", f"hydra.run.dir={tmp_path}/taken"], tmp_path)
+    assert all(machine.code != 0 for machine in done)
+    assert "error: " in done[0].err
+    assert "Traceback" not in done[0].err.partition("ChildFailedError")[0].replace("Traceback (most recent call", "")
+
+
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        (SRUN | STEP, Processes(rank=3, size=4, nodes=2)),
+        (SRUN | STEP, (3, 4, 2)),
         (SRUN, None),  # a batch script that may start tasks, but does not
         (SRUN | STEP | {"SLURM_JOB_NAME": "interactive"}, None),
-        (TORCHRUN, Processes(rank=3, size=4, nodes=2)),
-        (TORCHRUN | {"WORLD_SIZE": "1"}, None),
+        (TORCHRUN, (3, 4, 2)),
+        (TORCHRUN | {"WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1"}, None),
         ({}, None),
+        (SRUN | {"SLURM_STEP_NUM_TASKS": "4"}, "srun must set --ntasks-per-node instead of --ntasks"),
+        (TORCHRUN | {"LOCAL_WORLD_SIZE": "3"}, "4 processes cannot be divided equally among machines"),
     ],
 )
-def test_processes_are_those_that_torchrun_or_srun_started(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: Processes | None
+def test_ranks_are_those_that_torchrun_or_srun_started(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: tuple[int, int, int] | str | None
 ) -> None:
-    for name in os.environ:
+    for name in [*os.environ]:
         if name.startswith(("SLURM_", "TORCHELASTIC_")) or name in TORCHRUN:
             monkeypatch.delenv(name)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert started_processes() == expected
+    if isinstance(expected, str):
+        with pytest.raises(ConfigError, match=expected):
+            external_ranks()
+    else:
+        ranks = external_ranks()
+        assert (ranks and (ranks.rank, ranks.size, ranks.nodes)) == expected
 
 
-def test_srun_without_tasks_per_node_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (SRUN | {"SLURM_STEP_NUM_TASKS": "4"}).items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigError, match="srun must set --ntasks-per-node instead of --ntasks"):
-        started_processes()
+def test_a_batch_script_of_slurm_trains_alone(faces: Path, tmp_path: Path) -> None:
+    words = [*SMALL, "data=folder", f"data.root={faces}", f"data.store_dir={tmp_path}/store", "epochs=1", "k=3"]
+    done = type_fresh_command(PROJECT / "train.py", [*words, "trainer.accelerator=cpu"], tmp_path, **SRUN)
+    assert done.code == 0, done.err

@@ -43,11 +43,14 @@ def train(config: DictConfig) -> float:
 
     from facemask.runs.run_folder import read_run, read_trusted_config
     from facemask.training import command
-    from facemask.training.processes import started_processes
+    from facemask.training.processes import external_ranks
 
-    started = started_processes()
-    if started:
-        _check_started(started.size, is_sweep=sweep is not None)
+    ranks = external_ranks()
+    if ranks and sweep is not None:
+        raise ConfigError(
+            f"a sweep (-m) cannot run in {ranks.size} processes that torchrun or srun started; remove -m, or start one "
+            "process."
+        )
     if typed.resume is not None:
         typed = read_trusted_config(folder)
     if cores := runtime.launcher.get("cpus_per_task"):  # torch cannot know the limit of a Slurm job
@@ -62,7 +65,7 @@ def train(config: DictConfig) -> float:
             advice = f"to resume, type: {program()} {shlex.quote(f'resume={relative_to_cwd(folder)}')}"
         console.print(f"\ninterrupted; {advice}", soft_wrap=True, markup=False)
         raise KeyboardInterrupt from None
-    if started and started.rank:
+    if ranks and ranks.rank:
         return math.nan
     if not (sweep and run.result == before):  # a race, or a sweep that is typed again, would repeat it
         command.show(run, console)
@@ -74,18 +77,6 @@ def train(config: DictConfig) -> float:
 def _has_run(folder: Path) -> bool:
     """Return whether a folder holds a run; a complete run does not need its images."""
     return folder.is_dir() and any(folder.iterdir())
-
-
-def _check_started(n: int, is_sweep: bool) -> None:
-    """Check the command of several processes that torchrun or Slurm started."""
-    if is_sweep:
-        raise ConfigError(f"{n} processes were started, which train one run together; remove -m, or start one process.")
-    overrides = HydraConfig.get().overrides
-    if not any(word.startswith(("hydra.run.dir=", "resume=")) for word in [*overrides.hydra, *overrides.task]):
-        raise ConfigError(
-            f"{n} processes were started, which need the same run folder; add hydra.run.dir=FOLDER, on a disk that all "
-            "machines share."
-        )
 
 
 def _check_resume(resume: str, is_sweep: bool) -> None:

@@ -39,8 +39,8 @@ class TrainConfig:
     teacher: str | None = None  # run folder of the teacher for knowledge distillation; trained on the same data
     teacher_weight: float = 0.7  # weight of the distillation loss, 0 to 1; the labels have weight 1 - teacher_weight
     teacher_temperature: float = 3.0  # softmax temperature for distillation; higher = softer targets
-    # Each image is taught by the teacher's fold that was not trained on it. These folds have seen the student's
-    # validation images, so only the test part measures the student.
+    # Use out-of-fold predictions of the teacher, a run of all folds. The validation score is then too high: compare on
+    # the test part.
     teacher_unseen: bool = False
     name: str = "${data.name}"  # name of the sweep's folder
     # Train a sweep fold by fold, and prune configurations that are clearly worse before they have run all folds.

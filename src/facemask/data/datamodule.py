@@ -38,7 +38,7 @@ from facemask.errors import DataError
 # Explicit, because a Hydra launcher may have changed the global default to one that DataLoader workers cannot use.
 WORKERS = "fork" if sys.platform == "linux" and hasattr(os, "fork") else "spawn"
 LOADER_TIMEOUT = 300  # seconds to wait for a loader process
-# An H100 trains on 13,000 faces of 96 pixels a second, to which eight processes, but not one, can load.
+# One H100 trains on 13,000 faces of 96 pixels a second. One loader process cannot supply that; eight can.
 GPU_WORKERS = 8
 FEATURE_BATCH_SIZE = 1024  # validation batch size when a head is trained on cached features
 DEMO_CAVEAT = (
@@ -84,8 +84,8 @@ class FaceDataModule(LightningDataModule):
         hint: where to get the data set; added to the error if it is missing.
         create: function that generates the data set at ``root`` (for the demo set).
         input_size: side of the network's input, pixels; None takes the model's.
-        teacher: function from stored images, uint8[N, S, S, 3], and their folds, int64[N], to logits, float32[N, C],
-            which are added to training batches.
+        teacher: function from stored images, uint8[N, S, S, 3], to logits, float32[N, C], which are added to training
+            batches. With an attribute ``needs_folds=True`` it also gets the folds of the images, int64[N].
 
     Example:
         >>> data = FaceDataModule("faces", batch_size=16, augmentation="strong")
@@ -116,7 +116,7 @@ class FaceDataModule(LightningDataModule):
         hint: str = "",
         create: Callable[[Path], None] | None = None,
         input_size: Annotated[int, Field(ge=8, le=1024)] | None = None,
-        teacher: Callable[[Tensor, Tensor], Tensor] | None = None,
+        teacher: Callable[..., Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.shown_root = shown_places(root)
@@ -281,7 +281,8 @@ class FaceDataModule(LightningDataModule):
         dataset: FaceDataset | FeatureDataset
         if self.features is None:
             augmentation = self.augmentation if is_training else None
-            folds = samples["fold"].to_numpy() if is_training and self.teacher is not None else None
+            needs_folds = is_training and getattr(self.teacher, "needs_folds", False)
+            folds = samples["fold"].to_numpy() if needs_folds else None
             dataset = FaceDataset(store.images, labels, rows, augmentation, self.seed, folds)
         else:
             dataset = FeatureDataset(self.features.views if is_training else [self.features.clean], labels, rows)
@@ -302,11 +303,14 @@ class FaceDataModule(LightningDataModule):
         )
 
     def _workers(self, is_training: bool) -> int:
-        """Return the number of loader processes, within the threads that a launcher left to this job."""
+        """Return the number of loader processes; on a GPU, one per core that this process may use, up to eight."""
         if self.num_workers is not None:
             return self.num_workers
-        is_on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
-        return min(GPU_WORKERS, torch.get_num_threads()) if is_training and is_on_gpu else 1
+        if not is_training or self.trainer is None or self.trainer.strategy.root_device.type != "cuda":
+            return 1
+        # torchrun gives each process one thread, whatever the number of cores; launchers divide the cores by threads.
+        cores = os.cpu_count() or 1 if "LOCAL_WORLD_SIZE" in os.environ else torch.get_num_threads()
+        return max(1, min(GPU_WORKERS, cores // self.trainer.num_devices))
 
     def _labels(self, samples: pd.DataFrame) -> npt.NDArray[np.int64]:
         return pd.Categorical(samples["label"], self.class_names).codes.astype(np.int64)

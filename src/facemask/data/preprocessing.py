@@ -122,7 +122,7 @@ class Preprocessing:
         """
         import torch
 
-        # Filled on the device: copying a list to a GPU would wait there for all earlier steps.
+        # Filled on the device: copying a list to a GPU would wait until it has finished all earlier steps.
         mean, std = (
             torch.stack([torch.full((), value, device=images.device) for value in values]).view(3, 1, 1) * 255
             for values in (self.mean, self.std)

@@ -8,20 +8,20 @@ from rich.console import Console
 from facemask.config.schemas import TrainConfig
 from facemask.config.targets import check_components
 from facemask.errors import ConfigError
-from facemask.files import named, private_files, relative_to_cwd
+from facemask.files import named, private_files, relative_to_cwd, remove_if_empty
 from facemask.inference.run import Run, load_run
 from facemask.reports.run import print_result
 from facemask.runs.run_folder import read_run
 from facemask.training.distillation import check_teacher
 from facemask.training.fit import fit_folds, is_settled, join_folds
 from facemask.training.parts import dry_run
-from facemask.training.processes import started_processes, wait_for_all
+from facemask.training.processes import Ranks, external_ranks
 
 
 def train(config: TrainConfig, folder: Path, sweep: Path | None = None, command: str = "") -> Run:
     """Train, or resume the run in the folder if it has the same configuration.
 
-    Processes that torchrun or Slurm started train one run together; the first of them writes it.
+    Processes that torchrun or srun started train one run together, in the folder of rank 0.
 
     Args:
         config: a validated configuration.
@@ -35,19 +35,44 @@ def train(config: TrainConfig, folder: Path, sweep: Path | None = None, command:
     if not gc.get_freeze_count():
         gc.freeze()  # excludes imported modules from the garbage collections after each fold
     check_components(config)
-    if (started := started_processes()) and config.trainer.get("strategy") is None:
-        raise ConfigError(f"{started.size} processes were started for one run; add trainer=ddp")
+    ranks = external_ranks()
+    if ranks is None:
+        _train(config, folder, sweep, command)
+    else:
+        folder = _train_in_ranks(config, folder, command, ranks)
+    return load_run(folder)
+
+
+def _train(config: TrainConfig, folder: Path, sweep: Path | None, command: str) -> None:
     done = read_run(folder)
     if done is None or not is_settled(done, config, sweep):
         check_teacher(config)
         dry_run(config)
     with private_files(config.private, folder), named(folder):
-        if started and started.rank:
-            join_folds(config, folder)
-        else:
-            fit_folds(config, folder, sweep, command)
-        wait_for_all()  # the first process writes the result
-    return load_run(folder)
+        fit_folds(config, folder, sweep, command)
+
+
+def _train_in_ranks(config: TrainConfig, folder: Path, command: str, ranks: Ranks) -> Path:
+    """Train one run in several processes; return its folder, which is that of rank 0.
+
+    Raises:
+        ConfigError: the configuration is for one process.
+    """
+    if config.trainer.get("strategy") is None:
+        raise ConfigError(
+            f"{ranks.size} processes were started, but this run trains in one; add trainer=ddp, or start one process."
+        )
+    ranks.connect()
+    if ranks.rank == 0:
+        with ranks.announced_end():
+            ranks.announce(str(folder.absolute()))
+            _train(config, folder, None, command)
+        return folder
+    theirs = Path(ranks.receive())
+    if folder.absolute() != theirs:
+        remove_if_empty(folder)
+    join_folds(config, theirs, ranks)
+    return theirs
 
 
 def show(run: Run, console: Console) -> None:

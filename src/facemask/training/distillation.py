@@ -38,19 +38,24 @@ class Teacher:
         """Folder of the fold, or of the run if there are several."""
         return self.folders[0].parent if len(self.folders) > 1 else self.folders[0]
 
-    def __call__(self, images: Tensor, folds: Tensor) -> Tensor:
+    @property
+    def needs_folds(self) -> bool:
+        """Whether each image is predicted by the model of its fold, which was not trained on it."""
+        return len(self.models) > 1
+
+    def __call__(self, images: Tensor, folds: Tensor | None = None) -> Tensor:
         """Return logits, float32[N, C], on the images' device.
 
         Args:
             images: stored images, uint8[N, S, S, 3].
-            folds: their folds, int64[N]; of several models, the one of an image's fold was not trained on it.
+            folds: their folds, int64[N], if the teacher ``needs_folds``.
         """
         inputs = self.preprocessing.normalise(images)
         with torch.no_grad():
-            if len(self.models) == 1:
+            if folds is None:
                 logits: Tensor = self.models[0].to(inputs.device)(inputs)
                 return logits
-            logits = inputs.new_empty(len(inputs), len(self.preprocessing.class_names))
+            logits = inputs.new_full((len(inputs), len(self.preprocessing.class_names)), torch.nan)
             for fold, model in enumerate(self.models):
                 if len(own := (folds == fold).nonzero().squeeze(1)):
                     logits[own] = model.to(inputs.device)(inputs[own]).to(logits.dtype)
@@ -69,8 +74,6 @@ def check_teacher(config: TrainConfig) -> None:
         FaceMaskError: it is not a complete run with the same folds, or was trained on images of another size.
     """
     if not config.teacher:
-        if config.teacher_unseen:
-            raise ConfigError("teacher_unseen=true needs a teacher; add teacher=, a run of all folds.")
         return
     is_whole = config.fold == ALL_FOLDS or config.teacher_unseen
     for fold in range(config.k) if is_whole else [int(config.fold)]:
@@ -93,7 +96,8 @@ def open_teacher(config: TrainConfig, fold: int) -> Teacher | None:
     """Open the teacher of a fold; None if there is none."""
     if not config.teacher:
         return None
-    folders = [_folder(config.teacher, own) for own in (range(config.k) if config.teacher_unseen else [fold])]
+    indices = range(config.k) if config.teacher_unseen else [fold]
+    folders = [_folder(config.teacher, index) for index in indices]
     loaded = [load_model(folder / BEST) for folder in folders]
     return Teacher(folders, [model for model, _ in loaded], loaded[0][1])
 

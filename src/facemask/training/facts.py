@@ -49,8 +49,8 @@ def training_facts(config: TrainConfig, data: FaceDataModule, model: Model, devi
         lines.append(f"warning: {warning}")
     if config.teacher_unseen:
         lines.append(
-            "note: the teachers were trained on this fold's validation images, so its validation score is too high; "
-            "only the test part measures the student"
+            "note: the teachers were trained on this fold's validation images, so the validation score is too high; "
+            "compare models on the test part"
         )
     if model.preprocessing.caveat:
         lines.append(f"note: {model.preprocessing.caveat}")

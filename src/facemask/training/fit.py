@@ -43,11 +43,11 @@ from facemask.runs.run_folder import (
 from facemask.seeding import INITIAL_WEIGHTS, derive_seed
 from facemask.sweeps.race import judge
 from facemask.tracking.loggers import log_best, opened_loggers
-from facemask.training.distillation import check_same_images, open_teacher
+from facemask.training.distillation import Teacher, check_same_images, open_teacher
 from facemask.training.facts import training_facts
 from facemask.training.features import frozen_features, threads_for
 from facemask.training.parts import Model, build_data, build_fold_model, build_trainer
-from facemask.training.processes import errors_from_workers, replayed_to_loggers, started_processes
+from facemask.training.processes import Ranks, errors_from_workers, external_ranks, replayed_to_loggers
 
 CURVES = "learning_curves.png"
 
@@ -130,11 +130,9 @@ def fit_fold(config: TrainConfig, fold: int, folder: Path) -> FoldResult:
     result = FoldResult(fold, data=previous.data if previous else None)
     with _track_status(folder, result):
         teacher = open_teacher(config, fold)
-        data = build_data(config, fold, teacher)
+        data, model = _build(config, fold, teacher)
         _check_unchanged(data, folder.parent)
         _report_unreadable(data, folder.parent)
-        lightning.seed_everything(derive_seed(INITIAL_WEIGHTS, config.seed, fold), verbose=False)
-        model = build_fold_model(config, data)
         if teacher is not None:
             check_same_images(teacher, data)
             result.teacher = teacher.facts()
@@ -148,29 +146,33 @@ def fit_fold(config: TrainConfig, fold: int, folder: Path) -> FoldResult:
     return result
 
 
-def join_folds(config: TrainConfig, folder: Path) -> None:
-    """Train the folds together with the first process, which writes the run folder.
+def join_folds(config: TrainConfig, folder: Path, ranks: Ranks) -> None:
+    """Train the folds that rank 0 announces, together with it.
 
     Args:
         config: a validated configuration.
-        folder: run folder, the same file system for all processes.
+        folder: run folder of rank 0, on a disk that all machines share.
+        ranks: the processes.
     """
-    for fold in range(config.k) if config.fold == ALL_FOLDS else [int(config.fold)]:
-        place = folder / f"fold-{fold}"
-        if (done := read_fold(place)) is not None and done.is_complete:
-            continue
-        data = build_data(config, fold, open_teacher(config, fold))
-        lightning.seed_everything(derive_seed(INITIAL_WEIGHTS, config.seed, fold), verbose=False)
-        model = build_fold_model(config, data)
-        trainer, _ = build_trainer(config, place, model, [])
-        _fit(config, data, model, place, trainer)
+    while (fold := ranks.receive()) is not None:
+        data, model = _build(config, fold, open_teacher(config, fold))
+        trainer, _ = build_trainer(config, folder / f"fold-{fold}", model, [])
+        _fit(config, data, model, folder / f"fold-{fold}", trainer)
+
+
+def _build(config: TrainConfig, fold: int, teacher: Teacher | None) -> tuple[FaceDataModule, Model]:
+    """Return the data and the initial model of a fold."""
+    data = build_data(config, fold, teacher)
+    lightning.seed_everything(derive_seed(INITIAL_WEIGHTS, config.seed, fold), verbose=False)
+    return data, build_fold_model(config, data)
 
 
 def _train(
     config: TrainConfig, data: FaceDataModule, model: Model, folder: Path, result: FoldResult, loggers: Sequence[Logger]
 ) -> None:
     """Train or resume the model, and evaluate its best epoch."""
-    is_spawned = config.trainer.get("strategy") is not None and started_processes() is None
+    ranks = external_ranks()
+    is_spawned = config.trainer.get("strategy") is not None and ranks is None
     live, replayed = ([], loggers) if is_spawned else (loggers, [])
     trainer, checkpoints = build_trainer(config, folder, model, live)
     device = str(trainer.strategy.root_device)
@@ -179,6 +181,8 @@ def _train(
         print("\n".join(training_facts(config, data, model, device)), flush=True)
     first_epoch = read_checkpoint(folder / LAST)["epoch"] + 1 if (folder / LAST).is_file() else 0
     with replayed_to_loggers(folder, first_epoch, replayed):
+        if ranks:
+            ranks.announce(data.fold)
         data = _fit(config, data, model, folder, trainer)
     if is_spawned:  # the callback's state lives in the worker
         checkpoints.load_state_dict(read_checkpoint(folder / LAST)["callbacks"][checkpoints.state_key])
@@ -194,7 +198,9 @@ def _fit(config: TrainConfig, data: FaceDataModule, model: Model, folder: Path, 
         model.module.compile()
     last = folder / LAST if (folder / LAST).is_file() else None
     with threads_for(data.features), errors_from_workers():
+        Ranks.is_fitting = True
         trainer.fit(model.module, datamodule=data, ckpt_path=last, weights_only=True)
+        Ranks.is_fitting = False
     return data
 
 

@@ -1,5 +1,6 @@
 """Training on small inputs first, which costs less per image."""
 
+from copy import deepcopy
 from typing import Annotated
 
 import torch
@@ -22,21 +23,18 @@ class GrowingInput(Callback):
 
     Args:
         scale: side of the first epochs' inputs, as a fraction of the network's own, in (0, 1).
-        fraction: fraction of the epochs that use it, in (0, 1).
-
-    Raises:
-        ConfigError: a number is out of range.
+        fraction: fraction of the epochs that use it, in (0, 1); rounded down.
     """
 
     def __init__(self, scale: OpenUnitInterval = 0.67, fraction: OpenUnitInterval = 0.5) -> None:
         self.scale, self.fraction = scale, fraction
-        self.size = 0  # pixels; known when a fit starts
+        self.size = self.n_epochs = 0  # pixels and number of the first epochs; known when a fit starts
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check that the network takes the smaller size.
 
         Raises:
-            ConfigError: it does not, or there are no images to resize.
+            ConfigError: it does not, there are no images to resize, or the number of epochs is unknown.
         """
         data = getattr(trainer, "datamodule", None)
         if not isinstance(data, FaceDataModule):
@@ -46,20 +44,32 @@ class GrowingInput(Callback):
                 "callbacks=growing has no effect on cached features of a frozen backbone; remove it, or set "
                 "augment.views=0."
             )
+        if trainer.max_epochs is None or trainer.max_epochs < 1:
+            raise ConfigError("callbacks=growing counts epochs; set the trainer's max_epochs.")
         self.size = max(MIN_SIDE, round(self.scale * data.preprocessing.input_size))
+        self.n_epochs = int(self.fraction * trainer.max_epochs)
+        # Early stopping must not end the training before the inputs have grown.
+        trainer.fit_loop.min_epochs = max(trainer.min_epochs or 0, self.n_epochs + 1)
+        # As in training, but the mode of each layer must stay: users may have frozen some.
+        trial = deepcopy(pl_module)
+        n = max(1, min(2, data.batch_size))
         try:
             with torch.no_grad():
-                pl_module.eval()(torch.zeros(2, 3, self.size, self.size, device=pl_module.device))
-        except (RuntimeError, ValueError, AssertionError) as error:
+                trial(torch.zeros(n, 3, self.size, self.size, device=pl_module.device))
+        except (RuntimeError, ValueError, TypeError, AssertionError) as error:
             raise ConfigError(
                 f"the network does not take inputs of {self.size} pixels ({first_line(error)}); raise "
                 "callbacks.growing.scale, or remove callbacks=growing."
             ) from error
-        finally:
-            pl_module.train()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Choose the size of the epoch."""
-        assert trainer.max_epochs is not None
-        is_early = trainer.current_epoch < self.fraction * trainer.max_epochs
+        """Choose the size of the epoch; forget that small inputs did not improve the score."""
+        is_early = trainer.current_epoch < self.n_epochs
+        if trainer.current_epoch <= self.n_epochs:
+            trainer.should_stop = False
         trainer.datamodule.training_size = self.size if is_early else None  # type: ignore[attr-defined]
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Leave the data module as it was."""
+        if isinstance(data := getattr(trainer, "datamodule", None), FaceDataModule):
+            data.training_size = None

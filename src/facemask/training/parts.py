@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from hydra.utils import get_object
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
@@ -22,7 +23,7 @@ from facemask.models.epoch_seed import EpochSeed
 from facemask.models.weights import InitialWeights
 from facemask.terminal import SafeConsole
 from facemask.training.callbacks import AtomicCheckpointIO, BestAndLast, DataWait, EpochBar, EpochLines, History
-from facemask.training.processes import InEachProcess, silence_expected_warnings, started_processes
+from facemask.training.processes import InEachProcess, external_ranks, silence_expected_warnings
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,7 @@ def dry_run(config: TrainConfig) -> None:
         raise ConfigError(f"the model must return logits of shape {(n, 2)} for {n} images and 2 classes, got {shape}.")
 
 
-def build_data(
-    config: TrainConfig, fold: int, teacher: Callable[[Tensor, Tensor], Tensor] | None = None
-) -> FaceDataModule:
+def build_data(config: TrainConfig, fold: int, teacher: Callable[..., Tensor] | None = None) -> FaceDataModule:
     """Build and set up the data module of a fold."""
     facts = {"input_size": config.model.get("input_size"), "teacher": teacher}
     accepted = inspect.signature(get_object(config.data.target)).parameters
@@ -116,10 +115,10 @@ def build_trainer(
     """Build the trainer of a fold and its checkpoint callback."""
     silence_expected_warnings()
     options = config.trainer.without("compile")
-    if started := started_processes():
-        strategy = {**options.get("strategy"), "start_method": "popen"}  # "popen" starts none beside torchrun's
-        own = {"strategy": strategy, "devices": started.size // started.nodes, "num_nodes": started.nodes}
-        options = options.with_arguments(**own)
+    ranks = external_ranks()
+    if ranks:  # DDPStrategy must not spawn: torchrun or srun already did
+        strategy = {**options.get("strategy"), "start_method": "popen"}
+        options = options.with_arguments(strategy=strategy, devices=ranks.size // ranks.nodes, num_nodes=ranks.nodes)
     elif options.get("strategy") and options.get("devices") == -1 and not torch.cuda.is_available():
         raise ConfigError(
             "trainer=ddp uses all GPUs, but there is none here; remove it, or try it on the CPU: trainer=ddp "
@@ -142,7 +141,8 @@ def build_trainer(
         trainer: Trainer = options.with_arguments(enable_progress_bar=has_bar).build(
             callbacks=callbacks,
             logger=list(loggers),
-            plugins=[AtomicCheckpointIO()],
+            # Named, because Lightning would take a batch script of Slurm for one of several processes.
+            plugins=[AtomicCheckpointIO(), ranks.environment if ranks else LightningEnvironment()],
             profiler=wait,
             default_root_dir=str(folder),
         )

@@ -1,15 +1,18 @@
-"""Helpers for DDP training, whose processes Lightning spawns, or torchrun or Slurm started on several machines."""
+"""Helpers for DDP training, whose processes Lightning spawns, or torchrun or srun starts on several machines."""
 
 import logging
 import os
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -17,8 +20,20 @@ from lightning.pytorch.loggers import Logger
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from facemask import errors
-from facemask.errors import ConfigError
+from facemask.errors import ConfigError, RunError, first_line
 from facemask.runs.run_folder import METRICS, read_history
+
+PATIENCE = timedelta(hours=12)  # longest wait for another process, such as while it decodes images
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The last message of a rank 0 that failed."""
+
+    sentence: str
+
+
+Message = int | str | Failure | None  # a fold to train, the run folder, the reason of a failure, the end
 
 # Lightning warnings that are expected here.
 EXPECTED_WARNINGS = [
@@ -31,46 +46,92 @@ EXPECTED_WARNINGS = [
 
 
 @dataclass(frozen=True)
-class Processes:
-    """The processes that torchrun or Slurm started, of which this is one.
+class Ranks:
+    """The processes that torchrun or srun started for one run, of which this is one.
+
+    Rank 0 writes the run folder, and announces each fold to the others, which then train it with rank 0.
 
     Attributes:
-        rank: number of this process, in [0, size).
-        size: number of processes.
+        environment: Lightning's description of them.
         nodes: number of machines.
+        is_fitting: whether the ranks are training; an announcement would mix with their exchange of gradients.
     """
 
-    rank: int
-    size: int
+    environment: ClusterEnvironment
     nodes: int
+    is_fitting: ClassVar[bool] = False
+
+    @property
+    def rank(self) -> int:
+        """Number of this process, in [0, size)."""
+        return self.environment.global_rank()
+
+    @property
+    def size(self) -> int:
+        """Number of processes."""
+        return self.environment.world_size()
+
+    def connect(self) -> None:
+        """Connect the processes, if they are not connected."""
+        if torch.distributed.is_initialized():
+            return
+        os.environ.setdefault("MASTER_ADDR", self.environment.main_address)
+        os.environ.setdefault("MASTER_PORT", str(self.environment.main_port))
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        torch.distributed.init_process_group(backend, timeout=PATIENCE, rank=self.rank, world_size=self.size)
+
+    def announce(self, message: Message) -> None:
+        """Send a message from rank 0 to the others."""
+        torch.distributed.broadcast_object_list([message], src=0)
+
+    def receive(self) -> Any:
+        """Return the next message of rank 0.
+
+        Raises:
+            RunError: rank 0 has failed.
+        """
+        received: list[Any] = [None]
+        torch.distributed.broadcast_object_list(received, src=0)
+        if isinstance(received[0], Failure):
+            raise RunError(received[0].sentence)
+        return received[0]
+
+    @contextmanager
+    def announced_end(self) -> Iterator[None]:
+        """Announce the end of the run, or why it failed."""
+        try:
+            yield
+        except BaseException as error:
+            if not self.is_fitting:
+                with suppress(RuntimeError):  # the others have ended, too
+                    self.announce(Failure(f"the first process failed: {first_line(error)}"))
+            raise
+        self.announce(None)
 
 
-def started_processes() -> Processes | None:
-    """Return the processes that torchrun or Slurm started for one run; None if they started one, or none.
+def external_ranks() -> Ranks | None:
+    """Return the processes that torchrun or srun started; None for a single process.
 
     Raises:
-        ConfigError: Lightning does not support how Slurm started them.
+        ConfigError: Lightning does not support how they were started.
     """
-    environment: TorchElasticEnvironment | SLURMEnvironment
+    environment: ClusterEnvironment
     if TorchElasticEnvironment.detect():
         environment = TorchElasticEnvironment()
-        nodes = environment.world_size() // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    # In a batch script, Slurm counts the tasks that it allows; only srun starts them.
+        per_node = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    # sbatch also sets SLURM_NTASKS; SLURM_STEP_NUM_TASKS counts the tasks that srun started.
     elif SLURMEnvironment.detect() and int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
         try:
-            environment, nodes = SLURMEnvironment(), int(os.environ.get("SLURM_NNODES", 1))
+            environment = SLURMEnvironment()
         except RuntimeError as error:
-            raise ConfigError("srun must set --ntasks-per-node instead of --ntasks") from error
+            raise ConfigError("srun must set --ntasks-per-node instead of --ntasks.") from error
+        per_node = environment.world_size() // int(os.environ.get("SLURM_NNODES", 1))
     else:
         return None
     size = environment.world_size()
-    return Processes(environment.global_rank(), size, nodes) if size > 1 else None
-
-
-def wait_for_all() -> None:
-    """Wait until every process is here, if they have trained together."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.barrier()
+    if size % per_node:
+        raise ConfigError(f"{size} processes cannot be divided equally among machines; start as many on each.")
+    return Ranks(environment, size // per_node) if size > 1 else None
 
 
 def silence_expected_warnings() -> None:

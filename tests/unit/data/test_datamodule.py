@@ -91,8 +91,15 @@ def test_the_last_batch_is_dropped_only_if_it_has_one_image(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("device", "asked", "threads", "expected"),
-    [("cpu", None, 16, 1), ("cuda", None, 16, 8), ("cuda", None, 2, 2), ("cuda", 0, 16, 0), ("cpu", 3, 1, 3)],
+    ("device", "asked", "threads", "n_gpus", "expected"),
+    [
+        ("cpu", None, 16, 1, 1),
+        ("cuda", None, 16, 1, 8),
+        ("cuda", None, 16, 4, 4),
+        ("cuda", None, 2, 4, 1),
+        ("cuda", 0, 16, 1, 0),
+        ("cpu", 3, 1, 1, 3),
+    ],
 )
 def test_a_gpu_is_fed_by_several_processes(
     faces: Path,
@@ -101,12 +108,14 @@ def test_a_gpu_is_fed_by_several_processes(
     device: str,
     asked: int | None,
     threads: int,
+    n_gpus: int,
     expected: int,
 ) -> None:
     data = module(faces, tmp_path, num_workers=asked)
     monkeypatch.setattr("torch.get_num_threads", lambda: threads)
     strategy = SimpleNamespace(root_device=torch.device(device))
-    data.trainer = SimpleNamespace(global_rank=0, world_size=1, strategy=strategy)  # type: ignore[assignment]
+    facts = {"global_rank": 0, "world_size": 1, "num_devices": n_gpus, "strategy": strategy}
+    data.trainer = SimpleNamespace(**facts)  # type: ignore[assignment]
     assert data.train_dataloader().num_workers == expected
     assert data.val_dataloader().num_workers == (1 if asked is None else asked)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping
 from torch import Tensor
 
 from facemask import FaceDataModule, MaskClassifier
@@ -43,8 +44,40 @@ def test_first_epochs_are_small_and_validation_never_is(faces: Path, tmp_path: P
     sides = Sides()
     trainer = Trainer(max_epochs=3, callbacks=[GrowingInput(scale=0.4), sides], **quiet)  # type: ignore[arg-type]
     trainer.fit(MaskClassifier("cnn", input_size=24, channels=[4]), data)
-    small, own = {(True, 0, 10), (True, 1, 10)}, {(True, 2, 24), (False, 0, 24), (False, 1, 24), (False, 2, 24)}
+    small, own = {(True, 0, 10)}, {(True, 1, 24), (True, 2, 24), (False, 0, 24), (False, 1, 24), (False, 2, 24)}
     assert sides.seen == small | own
+    assert data.training_size is None
+
+
+@pytest.mark.parametrize("epochs", [1, 8])
+def test_early_stopping_waits_until_the_inputs_have_grown_and_one_epoch_is_not_small(
+    faces: Path, tmp_path: Path, quiet: dict[str, object], epochs: int
+) -> None:
+    data = FaceDataModule(faces, store_dir=tmp_path / "store", store_size=16, k=3, num_workers=0)
+    sides, never = Sides(), EarlyStopping("val/loss", patience=0, mode="min", divergence_threshold=-1.0)
+    trainer = Trainer(max_epochs=epochs, callbacks=[never, GrowingInput(scale=0.5), sides], **quiet)  # type: ignore[arg-type]
+    trainer.fit(MaskClassifier("cnn", input_size=24, channels=[4]), data)
+    trained = {(epoch, side) for is_training, epoch, side in sides.seen if is_training}
+    assert trained == ({(0, 24)} if epochs == 1 else {(0, 12), (1, 12), (2, 12), (3, 12), (4, 24)})
+
+
+def test_the_mode_of_each_layer_stays(faces: Path, tmp_path: Path, quiet: dict[str, object]) -> None:
+    model = MaskClassifier("cnn", num_classes=2, class_names=["mask", "no_mask"], input_size=24, channels=[4])
+    norm = next(layer for layer in model.modules() if isinstance(layer, torch.nn.BatchNorm2d)).eval()
+    before = norm.running_mean.clone() if norm.running_mean is not None else None
+    data = FaceDataModule(faces, store_dir=tmp_path / "store", store_size=16, k=3, num_workers=0)
+    trainer = Trainer(max_epochs=2, callbacks=[GrowingInput(scale=0.5)], **quiet)  # type: ignore[arg-type]
+    trainer.fit(model, data)
+    assert not norm.training
+    assert before is not None
+    assert torch.equal(before, norm.running_mean)  # type: ignore[arg-type]
+
+
+def test_without_a_number_of_epochs_it_says_so(faces: Path, tmp_path: Path, quiet: dict[str, object]) -> None:
+    data = FaceDataModule(faces, store_dir=tmp_path / "store", store_size=16, k=3, num_workers=0)
+    trainer = Trainer(max_steps=3, callbacks=[GrowingInput()], **quiet)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="counts epochs; set the trainer's max_epochs"):
+        trainer.fit(MaskClassifier("cnn", input_size=24, channels=[4]), data)
 
 
 @pytest.mark.parametrize(("scale", "own", "expected"), [(0.67, 96, 64), (0.67, 224, 150), (0.1, 16, 8)])

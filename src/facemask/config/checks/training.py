@@ -118,7 +118,8 @@ def _check_trainer(trainer: Component) -> None:
     for key in ("num_nodes", "check_val_every_n_epoch"):
         if trainer.get(key, 1) != 1:
             raise ConfigError(
-                f"trainer.{key} must be 1, got {trainer.get(key)}: a run uses one machine and validates every epoch."
+                f"trainer.{key} must be 1, got {trainer.get(key)}: torchrun and srun set the number of machines, "
+                "and a run validates every epoch."
             )
     if str(trainer.get("precision", PRECISIONS[0])) not in (*PRECISIONS, "32"):
         raise ConfigError(f"trainer.precision must be one of {', '.join(PRECISIONS)}, got {trainer.get('precision')}.")
@@ -136,6 +137,12 @@ def _check_conflicts(config: TrainConfig) -> None:
         raise ConfigError(
             f"model.freeze={freeze} without pretrained weights would freeze randomly initialised layers; set "
             "model.pretrained=true or model.freeze=none."
+        )
+    if config.teacher_unseen and not config.teacher:
+        raise ConfigError("teacher_unseen=true needs a teacher; add teacher=, a run of all folds.")
+    if config.teacher_unseen and config.race:
+        raise ConfigError(
+            "race=true compares validation scores, which teacher_unseen=true makes too high; remove one of them."
         )
     if freeze == "backbone" and config.teacher:
         raise ConfigError(
