@@ -171,8 +171,7 @@ def _train(
     config: TrainConfig, data: FaceDataModule, model: Model, folder: Path, result: FoldResult, loggers: Sequence[Logger]
 ) -> None:
     """Train or resume the model, and evaluate its best epoch."""
-    ranks = external_ranks()
-    is_spawned = config.trainer.get("strategy") is not None and ranks is None
+    is_spawned = config.trainer.get("strategy") is not None and external_ranks() is None
     live, replayed = ([], loggers) if is_spawned else (loggers, [])
     trainer, checkpoints = build_trainer(config, folder, model, live)
     device = str(trainer.strategy.root_device)
@@ -181,8 +180,6 @@ def _train(
         print("\n".join(training_facts(config, data, model, device)), flush=True)
     first_epoch = read_checkpoint(folder / LAST)["epoch"] + 1 if (folder / LAST).is_file() else 0
     with replayed_to_loggers(folder, first_epoch, replayed):
-        if ranks:
-            ranks.announce(data.fold)
         data = _fit(config, data, model, folder, trainer)
     if is_spawned:  # the callback's state lives in the worker
         checkpoints.load_state_dict(read_checkpoint(folder / LAST)["callbacks"][checkpoints.state_key])
@@ -197,6 +194,8 @@ def _fit(config: TrainConfig, data: FaceDataModule, model: Model, folder: Path, 
     if config.trainer.get("compile"):
         model.module.compile()
     last = folder / LAST if (folder / LAST).is_file() else None
+    if (ranks := external_ranks()) and ranks.rank == 0:
+        ranks.announce(data.fold)
     with threads_for(data.features), errors_from_workers():
         Ranks.is_fitting = True
         trainer.fit(model.module, datamodule=data, ckpt_path=last, weights_only=True)
