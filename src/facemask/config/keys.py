@@ -21,6 +21,7 @@ NOT_COMPARED = {
     "data.name",
     "data.num_workers",
     "data.store_dir",
+    "trainer.enable_progress_bar",
 } | SWEEP_ONLY_KEYS
 ABSENT = "(absent)"
 Values = dict[str, object]  # settings by dotted key

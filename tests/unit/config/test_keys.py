@@ -95,6 +95,7 @@ NOT_COMPARED_CHANGES: list[dict[str, Any]] = [
     {"race": True, "race_margin": 3.0, "fail_fast": True},
     {"logger": {"csv": Component("lightning.pytorch.loggers.CSVLogger")}},
     {"data": CONFIG.data.with_arguments(num_workers=7, store_dir="elsewhere")},
+    {"trainer": CONFIG.trainer.with_arguments(enable_progress_bar=False)},
 ]
 
 
