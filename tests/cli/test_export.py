@@ -314,5 +314,5 @@ def test_networks_trained_from_scratch_are_not_averaged(place: Path) -> None:
     done = export(place, "run=scratch", "average=true", "hydra.run.dir=no")
     assert_refused(done, "only networks that start from the same pretrained weights can be averaged")
     assert not list((place / "no").glob("*"))
-    assert_refused(export(place, "run=run", "average=true"), "average=true needs several complete folds")
+    assert_refused(export(place, "run=run", "average=true"), "average=true needs all folds, but run has 1 of 3")
     assert_refused(export(place, "run=scratch", "average=true", "fold=1"), "remove fold=1")

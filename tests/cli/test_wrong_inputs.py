@@ -91,7 +91,11 @@ WRONG: list[tuple[str, Prepare, str]] = [
     ("--config-name foo", nothing, "there is no configuration file conf/foo.yaml."),
     ("-m bs=16,32 --cfg job", nothing, "--cfg shows a single configuration; remove -m"),
     ("trainer.devices=2", nothing, "trainer.devices=2 needs several processes; type trainer=ddp trainer.devices=2"),
-    ("+trainer.num_nodes=2", nothing, "trainer.num_nodes must be 1, got 2: a run uses one machine"),
+    (
+        "+trainer.num_nodes=2",
+        nothing,
+        "trainer.num_nodes must be 1, got 2: torchrun and srun set the number of machines",
+    ),
     (
         "trainer=ddp trainer.accelerator=cpu trainer.devices=2 bs=5",
         nothing,

@@ -59,6 +59,8 @@ def train(config: DictConfig) -> float:
     try:
         run = command.train(typed, folder, sweep, _command_line())
     except (KeyboardInterrupt, SystemExit):
+        if ranks and ranks.rank:
+            raise KeyboardInterrupt from None
         if sweep is not None:
             advice = "to continue the sweep, run the same command again."
         else:

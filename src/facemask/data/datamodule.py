@@ -308,9 +308,11 @@ class FaceDataModule(LightningDataModule):
             return self.num_workers
         if not is_training or self.trainer is None or self.trainer.strategy.root_device.type != "cuda":
             return 1
-        # torchrun gives each process one thread, whatever the number of cores; launchers divide the cores by threads.
-        cores = os.cpu_count() or 1 if "LOCAL_WORLD_SIZE" in os.environ else torch.get_num_threads()
-        return max(1, min(GPU_WORKERS, cores // self.trainer.num_devices))
+        threads = torch.get_num_threads()  # launchers divide the cores among their jobs by it
+        if "LOCAL_WORLD_SIZE" in os.environ:  # but torchrun gives each process one thread, whatever the number of cores
+            threads = os.cpu_count() or 1
+        sharing = 1 if "SLURM_STEP_ID" in os.environ else self.trainer.num_devices  # srun gives each its own cores
+        return max(1, min(GPU_WORKERS, threads // sharing))
 
     def _labels(self, samples: pd.DataFrame) -> npt.NDArray[np.int64]:
         return pd.Categorical(samples["label"], self.class_names).codes.astype(np.int64)

@@ -1,7 +1,7 @@
 """The mean of the weights of a run's folds, as one model.
 
-Networks that were fine-tuned from the same weights lie close enough together that their mean predicts about as their
-ensemble does, at the cost of one (Wortsman et al. 2022, arXiv:2203.05482).
+The mean of networks that were fine-tuned from the same weights is about as accurate as their ensemble, at the cost of
+one (Wortsman et al. 2022, arXiv:2203.05482).
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from facemask.runs.samples import Samples
 from facemask.runs.trained import TrainedModel
 
 # Largest loss of accuracy against one fold on its validation images. A mean that works gains there, because the other
-# folds were trained on these images; one that does not work guesses.
+# folds were trained on these images.
 ALLOWED_LOSS = 0.02
 
 
@@ -29,12 +29,13 @@ def average_folds(models: Sequence[TrainedModel], samples: Samples) -> TrainedMo
         samples: validation images of the first.
 
     Raises:
-        ModelError: there is only one fold, or the mean predicts worse than the first fold.
+        ModelError: a fold is missing, or the mean predicts worse than the first fold.
     """
     first = models[0]
-    if len(models) < 2:
+    if len(models) != first.config.k:
         raise ModelError(
-            f"average=true needs several complete folds, but {first.folder.parent} has one; train fold=all."
+            f"average=true needs all folds, but {first.folder.parent} has {len(models)} of {first.config.k}; give the "
+            "folder of a run that was trained with fold=all."
         )
     averaged = replace(first, model=_mean([model.model for model in models]))
     images, labels = samples.images(first.preprocessing.store_size), samples.labels(first.class_names)

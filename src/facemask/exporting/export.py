@@ -100,7 +100,11 @@ def export_model(model: TrainedModel, samples: Samples | None, config: ExportCon
             part.replace(folder / part.name)
     if file_format.script:
         write_atomically(folder / SCRIPT, file_format.script.read_text(encoding="utf-8"))
-    known = {"run": str(model.checkpoint), **facts.to_dict(), "bytes": n_bytes}
+    known = {
+        "run": str(model.folder.parent if config.average else model.checkpoint),
+        **facts.to_dict(),
+        "bytes": n_bytes,
+    }
     known |= {
         "parity": parity and parity.to_dict(),
         "validated_on": samples.fingerprint if parity and samples else None,

@@ -3,7 +3,7 @@
 import gc
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import lightning
@@ -194,12 +194,11 @@ def _fit(config: TrainConfig, data: FaceDataModule, model: Model, folder: Path, 
     if config.trainer.get("compile"):
         model.module.compile()
     last = folder / LAST if (folder / LAST).is_file() else None
-    if (ranks := external_ranks()) and ranks.rank == 0:
+    ranks = external_ranks()
+    if ranks and ranks.rank == 0:
         ranks.announce(data.fold)
-    with threads_for(data.features), errors_from_workers():
-        Ranks.is_fitting = True
+    with threads_for(data.features), errors_from_workers(), ranks.together() if ranks else nullcontext():
         trainer.fit(model.module, datamodule=data, ckpt_path=last, weights_only=True)
-        Ranks.is_fitting = False
     return data
 
 

@@ -63,7 +63,7 @@ class GrowingInput(Callback):
             ) from error
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Choose the size of the epoch; forget that small inputs did not improve the score."""
+        """Choose the size of the epoch; at least one epoch has the network's own."""
         is_early = trainer.current_epoch < self.n_epochs
         if trainer.current_epoch <= self.n_epochs:
             trainer.should_stop = False

@@ -119,7 +119,8 @@ def build_trainer(
     if ranks:  # DDPStrategy must not spawn: torchrun or srun already did
         strategy = {**options.get("strategy"), "start_method": "popen"}
         options = options.with_arguments(strategy=strategy, devices=ranks.size // ranks.nodes, num_nodes=ranks.nodes)
-    elif options.get("strategy") and options.get("devices") == -1 and not torch.cuda.is_available():
+    wants_gpus = options.get("accelerator") != "cpu" if ranks else options.get("devices") == -1
+    if options.get("strategy") and wants_gpus and not torch.cuda.is_available():
         raise ConfigError(
             "trainer=ddp uses all GPUs, but there is none here; remove it, or try it on the CPU: trainer=ddp "
             "trainer.accelerator=cpu trainer.devices=2"
@@ -146,7 +147,7 @@ def build_trainer(
             profiler=wait,
             default_root_dir=str(folder),
         )
-    except MisconfigurationException as error:
+    except (MisconfigurationException, ValueError) as error:  # the latter for a step of Slurm that differs from its job
         raise ConfigError(f"the trainer cannot be built with these settings: {str(error).splitlines()[0]}") from error
     if config.bs % trainer.world_size:
         raise ConfigError(f"bs={config.bs} must be divisible by the number of processes, {trainer.world_size}.")

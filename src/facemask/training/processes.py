@@ -28,7 +28,7 @@ PATIENCE = timedelta(hours=12)  # longest wait for another process, such as whil
 
 @dataclass(frozen=True)
 class Failure:
-    """The last message of a rank 0 that failed."""
+    """The message of rank 0 when it failed."""
 
     sentence: str
 
@@ -78,35 +78,68 @@ class Ranks:
         os.environ.setdefault("MASTER_ADDR", self.environment.main_address)
         os.environ.setdefault("MASTER_PORT", str(self.environment.main_port))
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        torch.distributed.init_process_group(backend, timeout=PATIENCE, rank=self.rank, world_size=self.size)
+        try:
+            torch.distributed.init_process_group(backend, timeout=PATIENCE, rank=self.rank, world_size=self.size)
+        except RuntimeError as error:
+            where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+            raise RunError(
+                f"the processes cannot connect at {where} ({first_line(error)}); set MASTER_PORT to a free port."
+            ) from error
 
     def announce(self, message: Message) -> None:
-        """Send a message from rank 0 to the others."""
-        torch.distributed.broadcast_object_list([message], src=0)
+        """Send a message from rank 0 to the others.
+
+        Raises:
+            RunError: another process has ended.
+        """
+        self._share([message])
 
     def receive(self) -> Any:
         """Return the next message of rank 0.
 
         Raises:
-            RunError: rank 0 has failed.
+            RunError: rank 0 has failed, or another process has ended.
         """
         received: list[Any] = [None]
-        torch.distributed.broadcast_object_list(received, src=0)
+        self._share(received)
         if isinstance(received[0], Failure):
             raise RunError(received[0].sentence)
         return received[0]
 
+    @staticmethod
+    def _share(messages: list[Any]) -> None:
+        try:
+            torch.distributed.broadcast_object_list(messages, src=0)
+        except RuntimeError as error:  # torch.distributed's own errors are RuntimeErrors
+            raise RunError(f"another process has ended ({first_line(error)}); see its messages.") from error
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Train in this block, in which nothing is announced.
+
+        Raises:
+            RunError: another process has ended.
+        """
+        Ranks.is_fitting = True
+        try:
+            yield
+        except torch.distributed.DistError as error:
+            raise RunError(f"another process has ended ({first_line(error)}); see its messages.") from error
+        Ranks.is_fitting = False
+
     @contextmanager
     def announced_end(self) -> Iterator[None]:
         """Announce the end of the run, or why it failed."""
+        Ranks.is_fitting = False
         try:
             yield
         except BaseException as error:
             if not self.is_fitting:
-                with suppress(RuntimeError):  # the others have ended, too
-                    self.announce(Failure(f"the first process failed: {first_line(error)}"))
+                with suppress(RunError):  # the others have ended, too
+                    self.announce(Failure(f"the first process failed: {error}"))
             raise
-        self.announce(None)
+        with suppress(RunError):  # the run is complete
+            self.announce(None)
 
 
 def external_ranks() -> Ranks | None:
@@ -120,12 +153,12 @@ def external_ranks() -> Ranks | None:
         environment = TorchElasticEnvironment()
         per_node = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     # sbatch also sets SLURM_NTASKS; SLURM_STEP_NUM_TASKS counts the tasks that srun started.
-    elif SLURMEnvironment.detect() and int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
+    elif int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1 and SLURMEnvironment.detect():
         try:
-            environment = SLURMEnvironment()
+            environment = SLURMEnvironment(auto_requeue=False)  # a run is resumed by its own checkpoints
         except RuntimeError as error:
             raise ConfigError("srun must set --ntasks-per-node instead of --ntasks.") from error
-        per_node = environment.world_size() // int(os.environ.get("SLURM_NNODES", 1))
+        per_node = int(os.environ.get("SLURM_NTASKS_PER_NODE", 1))
     else:
         return None
     size = environment.world_size()

@@ -115,12 +115,13 @@ def _check_trainer(trainer: Component) -> None:
         raise ConfigError(
             f"trainer.devices={devices} needs several processes; type trainer=ddp trainer.devices={devices}"
         )
-    for key in ("num_nodes", "check_val_every_n_epoch"):
+    reasons = {
+        "num_nodes": "torchrun and srun set the number of machines",
+        "check_val_every_n_epoch": "a run validates every epoch",
+    }
+    for key, reason in reasons.items():
         if trainer.get(key, 1) != 1:
-            raise ConfigError(
-                f"trainer.{key} must be 1, got {trainer.get(key)}: torchrun and srun set the number of machines, "
-                "and a run validates every epoch."
-            )
+            raise ConfigError(f"trainer.{key} must be 1, got {trainer.get(key)}: {reason}.")
     if str(trainer.get("precision", PRECISIONS[0])) not in (*PRECISIONS, "32"):
         raise ConfigError(f"trainer.precision must be one of {', '.join(PRECISIONS)}, got {trainer.get('precision')}.")
 
