@@ -18,14 +18,9 @@ from facemask.config.roots import to_places
 from facemask.config.schemas import TrainConfig
 from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
-from facemask.files import to_csv, to_jsonable, write_atomically, write_table
-from facemask.inference.engine import write_engine
-from facemask.metrics.bootstrap import N_BOOTSTRAPS, bootstrap_metrics, metric_intervals
-from facemask.metrics.classification import classification_metrics
-from facemask.models.checkpoint import load_model, read_checkpoint
-from facemask.models.predict import predict_probabilities, prediction_table, truth_and_probabilities
+from facemask.files import to_csv, write_atomically, write_table
+from facemask.models.checkpoint import read_checkpoint
 from facemask.models.weights import state_digest
-from facemask.reports.curves import draw_learning_curves
 from facemask.runs.results import DataFacts, FoldResult, RunResult, SampleCounts, Spread, WeightFacts
 from facemask.runs.run_folder import (
     BEST,
@@ -34,22 +29,19 @@ from facemask.runs.run_folder import (
     environment,
     mean_and_std,
     open_run,
-    peak_memory,
     read_fold,
-    read_history,
     read_predictions,
     write,
 )
 from facemask.seeding import INITIAL_WEIGHTS, derive_seed
 from facemask.sweeps.race import judge
-from facemask.tracking.loggers import log_best, opened_loggers
+from facemask.tracking.loggers import opened_loggers
 from facemask.training.distillation import Teacher, check_same_images, open_teacher
 from facemask.training.facts import training_facts
 from facemask.training.features import frozen_features, threads_for
+from facemask.training.outcome import best_score, draw_curves, evaluate_best
 from facemask.training.parts import Model, build_data, build_fold_model, build_trainer
 from facemask.training.processes import Ranks, errors_from_workers, external_ranks, replayed_to_loggers
-
-CURVES = "learning_curves.png"
 
 
 def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, command: str = "") -> RunResult:
@@ -140,7 +132,7 @@ def fit_fold(config: TrainConfig, fold: int, folder: Path) -> FoldResult:
         write(folder, result)
         with opened_loggers(config, fold, folder) as loggers:
             _train(config, data, model, folder, result, loggers)
-        _draw(folder, network_name(config.model), result)
+        draw_curves(folder, network_name(config.model), result)
     del data, model
     gc.collect()  # Lightning's objects have reference cycles; free their memory before the next fold
     return result
@@ -184,8 +176,8 @@ def _train(
     if is_spawned:  # the callback's state lives in the worker
         checkpoints.load_state_dict(read_checkpoint(folder / LAST)["callbacks"][checkpoints.state_key])
     result.best_epoch = checkpoints.best_epoch
-    _evaluate(folder, data, device, config.seed, loggers, result)
-    result.score = _score(config.monitor, result, checkpoints.best_score)
+    evaluate_best(folder, data, device, config.seed, loggers, result)
+    result.score = best_score(config.monitor, result, checkpoints.best_score)
 
 
 def _fit(config: TrainConfig, data: FaceDataModule, model: Model, folder: Path, trainer: Trainer) -> FaceDataModule:
@@ -239,40 +231,6 @@ def _record_facts(result: FoldResult, data: FaceDataModule, model: Model) -> Non
     )
 
 
-def _evaluate(
-    folder: Path, data: FaceDataModule, device: str, seed: int, loggers: Sequence[Logger], result: FoldResult
-) -> None:
-    """Evaluate the best checkpoint, as read back from disk, and save its predictions."""
-    model, preprocessing = load_model(folder / BEST)
-    probabilities = predict_probabilities(model.to(device), preprocessing, data.inputs(data.val_samples))
-    names = list(preprocessing.class_names)
-    predictions = prediction_table(data.val_samples, probabilities, names)
-    write_table(folder / PREDICTIONS, predictions)
-    truth, _ = truth_and_probabilities(predictions, names)
-    metrics = classification_metrics(truth, probabilities, names)
-    groups = predictions["group"].tolist()
-    resampled = bootstrap_metrics(truth, probabilities, names, groups)
-    images = data.images(data.val_samples)
-    log_best(loggers, metrics, predictions, images, names, seed)
-    intervals = metric_intervals(resampled, metrics, truth, probabilities.argmax(axis=1), names, groups)
-    history = read_history(folder)
-    result.metrics, result.n_bootstraps = {"val": dict(metrics)}, N_BOOTSTRAPS
-    result.intervals = {name: (low, high) for name, (low, high) in to_jsonable(intervals).items()}
-    result.epochs, result.peak_memory_bytes = len(history), peak_memory()
-    result.seconds, result.data_seconds = float(history["seconds"].sum()), float(history["data_seconds"].sum())
-    if reason := write_engine(folder / BEST, model.cpu(), preprocessing, images):
-        print(f"note: {folder} has no best.onnx ({reason}); its checkpoint is used.", flush=True)
-
-
-def _score(monitor: str, result: FoldResult, logged: float | None) -> float:
-    """Return the monitored metric of the best epoch, from the saved predictions if possible."""
-    split, _, name = monitor.partition("/")
-    score = result.metrics.get(split, {}).get(name, logged)
-    if score is None or not np.isfinite(score):
-        raise RunError(f"the best epoch's {monitor} is {score}, which cannot be ranked; choose another monitor.")
-    return float(score)
-
-
 def _all_predictions(folds: Sequence[FoldResult], folder: Path) -> pd.DataFrame:
     tables = [read_predictions(folder / f"fold-{f.fold}").assign(fold=f.fold) for f in folds]
     return pd.concat(tables, ignore_index=True)
@@ -293,15 +251,6 @@ def _summarise(result: RunResult) -> None:
 
 def _spread(values: Sequence[float | None]) -> Spread:
     return Spread(**mean_and_std([np.nan if value is None else value for value in values]))
-
-
-def _draw(folder: Path, model: str, result: FoldResult) -> None:
-    title = (
-        f"{model} on {result.facts.name}, fold {result.fold}: "
-        f"{result.n.train:,} training and {result.n.val:,} validation images"
-    )
-    figure = draw_learning_curves(read_history(folder), result.best_epoch, title)
-    figure.savefig(folder / CURVES, dpi=120)
 
 
 @contextmanager

@@ -109,7 +109,7 @@ def test_mlflow_keeps_curves_tags_and_status_and_a_resumed_fold_its_run(
     monkeypatch.chdir(tmp_path)
     config = configure(faces, tmp_path, "logger=mlflow", "name=search")
     with monkeypatch.context() as patched:
-        patched.setattr("facemask.training.fit._evaluate", lambda *_: (_ for _ in ()).throw(ZeroDivisionError()))
+        patched.setattr("facemask.training.fit.evaluate_best", lambda *_: (_ for _ in ()).throw(ZeroDivisionError()))
         with pytest.raises(ZeroDivisionError):
             fit_folds(config, tmp_path / "run")
     client = MlflowClient(f"sqlite:///{tmp_path}/outputs/mlruns/mlflow.db")

@@ -69,7 +69,7 @@ def test_a_run_that_stopped_early_does_not_train_further(fit: Fit, monkeypatch: 
     whole = fit(*options, name="whole")[1]
     assert len(history(whole)) < 20
     with monkeypatch.context() as patched:  # cut off after the last epoch, before the evaluation
-        patched.setattr("facemask.training.fit._evaluate", lambda *_: (_ for _ in ()).throw(PowerCut()))
+        patched.setattr("facemask.training.fit.evaluate_best", lambda *_: (_ for _ in ()).throw(PowerCut()))
         with pytest.raises(PowerCut):
             fit(*options, name="cut")
     assert_same(whole, fit(*options, name="cut")[1])
