@@ -113,7 +113,7 @@ def epoch_seconds(device: str, data: FaceDataModule, faces: int, batch: int, pre
     data.train_samples = data.train_samples.sample(faces, replace=True, random_state=0)
     trainer = Trainer(
         max_epochs=1,
-        accelerator="gpu" if device == "cuda" else "cpu",
+        accelerator=device,
         devices=1,
         precision=precision,  # type: ignore[arg-type]  # one of PRECISIONS
         callbacks=[clock],
@@ -127,18 +127,17 @@ def epoch_seconds(device: str, data: FaceDataModule, faces: int, batch: int, pre
     return clock.seconds
 
 
-def set_words(root: Path, folder: Path) -> list[str]:
-    """Return the words of a command that trains on the set."""
-    own = ["data=folder", f"data.root='{root}'", f"data.store_dir={folder}/store"]
-    return [*own, f"model.input_size={SIZE}", "trainer.enable_progress_bar=false"]
+def words_for(device: str, root: Path, folder: Path) -> list[str]:
+    """Return the words of a command that trains on the set, on the device."""
+    own = ["data=folder", f"data.root='{root}'", f"data.store_dir={folder}/store", f"model.input_size={SIZE}"]
+    return [*own, "trainer.enable_progress_bar=false", f"trainer.accelerator={device}"]
 
 
 def grid_seconds(device: str, root: Path, folder: Path, jobs: int, points: int, brief: Sequence[str]) -> float:
     """Return the seconds of a grid over five folds, as its command takes them from a terminal."""
     rates, sizes = LR.split(",")[: max(1, points // len(BATCHES))], BATCHES[: min(points, len(BATCHES))]
     words = ["-m", f"lr={','.join(rates)}", f"bs={','.join(map(str, sizes))}", "fold=all"]
-    words += [*set_words(root, folder), f"hydra.sweep.dir={folder}/grid-{jobs}"]
-    words += [*brief, f"trainer.accelerator={'gpu' if device == 'cuda' else 'cpu'}"]
+    words += [*words_for(device, root, folder), *brief, f"hydra.sweep.dir={folder}/grid-{jobs}"]
     if jobs > 1:
         words += ["launcher=joblib", f"hydra.launcher.n_jobs={jobs}"]
     start = time.perf_counter()
@@ -152,7 +151,7 @@ def grid_seconds(device: str, root: Path, folder: Path, jobs: int, points: int, 
 
 def fit_scores(device: str, root: Path, folder: Path, brief: Sequence[str]) -> dict[str, float]:
     """Return the validation scores of a fit, and its seconds."""
-    words = [*set_words(root, folder), *brief, f"trainer.accelerator={'gpu' if device == 'cuda' else 'cpu'}"]
+    words = [*words_for(device, root, folder), *brief]
     with tempfile.TemporaryDirectory(dir=folder) as run:
         (fold,) = fit_folds(resolve_training(compose("train", words)), Path(run, "run")).folds
     return {name: fold.metrics["val"][name] or 0.0 for name in SCORES} | {"seconds": fold.seconds}

@@ -1,17 +1,14 @@
 """Training on small inputs first, which costs less per image."""
 
 from copy import deepcopy
-from typing import Annotated
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from pydantic import Field
 
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.preprocessing import MIN_SIDE
 from facemask.errors import ConfigError, first_line
-
-OpenUnitInterval = Annotated[float, Field(gt=0, lt=1)]
+from facemask.models.schedules import OpenUnitInterval
 
 
 class GrowingInput(Callback):
