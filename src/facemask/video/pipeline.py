@@ -129,7 +129,7 @@ class Pipeline:
         due = self._detected_at is None or self._n_frames - self._detected_at >= self.detect_every
         if due or is_new_scene:
             with self.stopwatch.time("detect"):
-                faces = self.detector.detect(cv2.cvtColor(frame.image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False))
+                faces = self.detector.detect(_to_rgb(frame.image))
             with self.stopwatch.time("track"):
                 self.tracker.update(faces)
             self._detected_at = self._n_frames
@@ -175,7 +175,7 @@ class Pipeline:
         with self.stopwatch.time("classify"):
             height, width = frame.image.shape[:2]
             boxes = widen(np.stack([track.box for track in due]), self.margin, self.is_square, width, height)
-            crops = [np.ascontiguousarray(crop[..., ::-1]) for crop in cut(frame.image, boxes)]
+            crops = [_to_rgb(crop) for crop in cut(frame.image, boxes)]
             for track, crop, probabilities in zip(due, crops, self.classifier.predict(crops), strict=True):
                 smoothed = self.smoother.update(track.number, probabilities, frame.seconds)
                 self._answers[track.number] = self._n_frames, smoothed, self.answers.answer(smoothed, crop.shape)
@@ -184,3 +184,7 @@ class Pipeline:
         _, probabilities, label = self._answers[track.number]
         number = None if frame.name else track.number
         return SeenFace(number, track.box, label, probabilities)
+
+
+def _to_rgb(image: Pixels) -> Pixels:
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import onnxruntime
 import pytest
 from skimage.data import astronaut
 
@@ -24,6 +25,16 @@ def test_it_is_small_and_says_what_it_is(predictor: Predictor) -> None:
     for title in ("## Data", "## Scores", "## Limits", "## How it was made"):
         assert title in card
     assert str(ready_made.CARD) in ready_made.NOTE
+
+
+def test_its_threads_leave_the_cores_to_others_after_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    session = onnxruntime.InferenceSession
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *given: opened.append(given) or session(*given))
+    Predictor.load(threads=1)
+    ((_, options, _),) = opened
+    assert options.get_session_config_entry("session.force_spinning_stop") == "1"
+    assert options.intra_op_num_threads == 1
 
 
 @pytest.mark.parametrize("side", [24, 48, 120])
