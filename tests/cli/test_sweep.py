@@ -11,7 +11,7 @@ import pytest
 from commands import SMALL, Outcome, assert_refused, type_command, type_fresh_command
 from conftest import PROJECT, Run
 from facemask.runs.results import RunResult
-from facemask.runs.run_folder import read_run
+from facemask.runs.run_folder import read_history, read_run
 from wandb_reader import read_records
 
 pytestmark = pytest.mark.slow
@@ -120,7 +120,7 @@ def test_a_race_goes_fold_by_fold_and_without_race_the_rest_is_trained(train: Ru
     assert done.code == 0, done.err
     jobs = re.findall(r"#\d : race_folds=(\w+) .* lr=(\S+)", done.out)
     assert jobs == [(n, lr) for n in ("1", "2", "null") for lr in ("0.001", "30", "0.002")]
-    assert done.out.count("waits for the other configurations of its race.") >= 4
+    assert done.out.count("waits for the other configurations of its sweep.") >= 4
     runs = {
         result.parent.name: result_of(result.parent)
         for result in (workdir / "outputs/sweeps/by-fold").glob("*/*/result.json")
@@ -135,6 +135,57 @@ def test_a_race_goes_fold_by_fold_and_without_race_the_rest_is_trained(train: Ru
     for result in (workdir / "outputs/sweeps/by-fold").glob("*/*/result.json"):
         assert len(result_of(result.parent).folds) == 3
         assert "race_folds" not in result_of(result.parent).command
+
+
+def test_halving_completes_the_best_third_with_the_same_scores_as_a_whole_grid(train: Run, workdir: Path) -> None:
+    words = [*SMALL, "callbacks=[default,growing]", "-m", "lr=1e-3,1e-5,3e-2,1e-4"]
+    done = train(*words, "halving=true", "name=halved")
+    assert done.code == 0, done.err
+    jobs = re.findall(r"#\d : race_folds=(\w+) .* lr=(\S+)", done.out)
+    assert jobs == [(part, lr) for part in ("0", "null") for lr in ("0.001", "1e-05", "0.03", "0.0001")]
+    assert done.out.count("waits for the other configurations of its sweep.") == 4
+    assert done.out.count("halving=true continues with the best third") >= 2
+    assert "Halving stopped 2 of 4 configurations after a third of the epochs." in done.out
+    assert train(*words, "name=whole").code == 0
+    halved, whole = (
+        pd.read_csv(workdir / f"outputs/sweeps/{name}/summary.csv").set_index("lr").drop(columns=VARYING)
+        for name in ("halved", "whole")
+    )
+    runs = {lr: next((workdir / "outputs/sweeps/whole/cnn").glob(f"*lr={lr},*")) for lr in whole.index}
+    first = {lr: read_history(run / "fold-0")["val/auroc"][0] for lr, run in runs.items()}
+    survivors = sorted(first, key=first.__getitem__)[-2:]  # a third of four, rounded up
+    assert set(halved.index[halved["rank"].notna()]) == set(survivors)
+    tables = (table.loc[survivors].drop(columns=["rank", "problems"]) for table in (halved, whole))
+    pd.testing.assert_frame_equal(*tables, check_exact=True, check_dtype=False)
+    again = train(*words, "halving=true", "name=halved")  # nothing is left to train
+    assert again.code == 0, again.err
+    assert "epoch 1" not in again.out
+    assert train(*words, "name=halved").code == 0  # without halving, the rest is trained
+    table = pd.read_csv(workdir / "outputs/sweeps/halved/summary.csv").set_index("lr").drop(columns=VARYING)
+    pd.testing.assert_frame_equal(table, whole, check_exact=True)
+
+
+def test_a_halved_sweep_resumes_and_names_a_failed_job_once(train: Run, workdir: Path) -> None:
+    words = [*SMALL, "optim=sgd", "schedule=none", "-m", "lr=1e-3,1e30,1e-4", "halving=true", "name=halved"]
+    killed = train("epoch", *words, script="tests/cli/sabotage.py")
+    assert killed.code == -signal.SIGKILL, killed.err
+    done = train(*words)
+    assert done.code == 1
+    assert done.err.count("training diverged") == 1
+    runs = [result_of(file.parent) for file in (workdir / "outputs/sweeps/halved").glob("*/*/result.json")]
+    assert sorted(run.status for run in runs) == ["complete", "failed", "pruned"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected_error"),
+    [
+        (["sweep=optuna"], "which sweep=optuna does not have; remove one of them."),
+        (["sweep=grid", "launcher=slurm"], "which launcher=slurm does not have; remove one of them."),
+        ([], "halving=true compares the configurations of a sweep, but this is a single run; add -m"),
+    ],
+)
+def test_halving_needs_a_grid(train: Run, words: list[str], expected_error: str) -> None:
+    assert_refused(train(*SMALL, "halving=true", *words), expected_error)
 
 
 def test_one_run_of_a_race_can_be_resumed_alone(train: Run, workdir: Path) -> None:

@@ -48,7 +48,10 @@ class TrainConfig:
     # A race of equal configurations prunes any of them with at most the two-sided normal probability of this many
     # standard errors; 2 = 4.6 %.
     race_margin: float = 2.0
-    race_folds: int | None = None  # number of folds after which a job of a race ends; set by race=true
+    # Successive halving: train the configurations of a grid for a third of the epochs, and the best third to the end.
+    halving: bool = False
+    # Number of folds after which a job ends; 0 = a third of the first fold. Set by race=true and halving=true.
+    race_folds: int | None = None
     fail_fast: bool = False  # start no more jobs of a sweep after a job has failed
     private: bool = False  # create files and folders that only the current user can read
     data: Node = MISSING

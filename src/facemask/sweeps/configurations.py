@@ -93,13 +93,16 @@ class Configuration:
 
 
 @dataclass(frozen=True)
-class _Run:
+class SweptRun:
+    """A run of a sweep; its configuration is None if the job failed before it had any."""
+
     folder: Path
     config: TrainConfig | None
     result: RunResult
 
     @property
     def asked(self) -> set[int]:
+        """Requested folds."""
         if self.config is None:
             return set()
         return set(range(self.config.k)) if self.config.fold == ALL_FOLDS else {int(self.config.fold)}
@@ -112,16 +115,16 @@ class _Run:
         if self.result.status == "pruned":
             return f"pruned: {self.result.pruned}"
         if self.result.status == "waiting":
-            return "waits for the other configurations of its race; if it was interrupted, run the same command again"
+            return "waits for the other configurations; if it was interrupted, run the same command again"
         return self.result.error or f"running or interrupted; run the same command again to resume it ({self.folder})"
 
 
 def gather(folder: Path) -> list[Configuration]:
     """Return the configurations of the runs below a folder, ordered by the names of their folders."""
-    runs = list(_runs(folder))
+    runs = list(runs_below(folder))
     configs = {run.folder: run.config for run in runs if run.config}
     identity = dict(zip(configs, identities(list(configs.values())), strict=True))
-    groups: dict[str, list[_Run]] = defaultdict(list)
+    groups: dict[str, list[SweptRun]] = defaultdict(list)
     for run in runs:
         groups[identity.get(run.folder, str(run.folder))].append(run)
     return [_merge(group) for group in groups.values()]
@@ -148,7 +151,8 @@ def labels(configurations: Sequence[Configuration], varied: Sequence[str]) -> li
     return [label or c.command or "did not start" for label, c in zip(found, configurations, strict=True)]
 
 
-def _runs(folder: Path) -> Iterator[_Run]:
+def runs_below(folder: Path) -> Iterator[SweptRun]:
+    """Yield the runs below a folder, ordered by their paths."""
     for file in sorted(folder.rglob(RESULT)):
         run = file.parent
         if (run.parent / RESULT).is_file():  # a fold
@@ -158,10 +162,10 @@ def _runs(folder: Path) -> Iterator[_Run]:
         except RunError as error:  # a damaged run is named, and the others are ranked
             result, config = RunResult("failed", str(error)), None
         if result is not None:
-            yield _Run(run, config, result)
+            yield SweptRun(run, config, result)
 
 
-def _merge(runs: Sequence[_Run]) -> Configuration:
+def _merge(runs: Sequence[SweptRun]) -> Configuration:
     complete = {fold.fold: (run, fold) for run in runs for fold in run.result.folds if fold.is_complete}
     return Configuration(
         config=runs[0].config,

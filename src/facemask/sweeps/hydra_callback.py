@@ -31,15 +31,31 @@ def has_failed(sweep: Path | None) -> bool:
     return sweep is not None and (sweep / FAILED).exists()
 
 
-def _train_fold_by_fold(config: DictConfig) -> None:
+def _train_in_rounds(config: DictConfig) -> None:
     """Make the number of folds the slowest dimension of a grid, to compare all configurations on the same folds.
 
-    Not for Slurm, where all jobs start together and would only wait for each other.
+    Not for Optuna, which chooses one configuration after the other, and for Slurm, where all jobs start together and
+    would only wait for each other.
+
+    Raises:
+        ConfigError: ``halving=true`` with one of these.
     """
-    if "submitit" in config.hydra.launcher._target_:
+    from facemask.errors import ConfigError
+
+    is_optuna, is_slurm = "study_name" in config.hydra.sweeper, "submitit" in config.hydra.launcher._target_
+    if is_optuna or is_slurm:
+        if config.get("halving"):
+            raise ConfigError(
+                "halving=true trains the configurations of a grid in two rounds, which "
+                f"{'sweep=optuna' if is_optuna else 'launcher=slurm'} does not have; remove one of them."
+            )
         return
-    rounds = ",".join([*(str(n + 1) for n in range(config.k - 1)), "null"])  # null: all folds, also of a swept k
-    params = {"race_folds": rounds, **(config.hydra.sweeper.get("params") or {})}
+    is_race = config.get("race") and config.get("fold") == ALL_FOLDS
+    rounds = ["0"] * bool(config.get("halving")) + [str(n + 1) for n in range(config.k - 1)] * bool(is_race)
+    if not rounds:
+        return
+    rounds.append("null")  # all folds, also of a swept k
+    params = {"race_folds": ",".join(rounds), **(config.hydra.sweeper.get("params") or {})}
     with open_dict(config):
         config.hydra.sweeper.params = params
 
@@ -65,12 +81,7 @@ class SweepSummary(Callback):
                 from facemask.sweeps.study import resume
 
                 resume(config, SweepSummary.folder)
-            elif (
-                config.get("race")
-                and config.get("fold") == ALL_FOLDS
-                and "submitit" not in config.hydra.launcher._target_
-            ):
-                _train_fold_by_fold(config)
+            _train_in_rounds(config)
         except FaceMaskError as error:  # Hydra would only warn
             print(f"error: {visible(str(error))}", file=sys.stderr)
             sys.exit(2)

@@ -68,7 +68,7 @@ def judge(sweep: Path, config: TrainConfig) -> Pruned | None:
     Returns:
         The decision, or None to continue: there is nothing to compare with, or it is not clearly behind.
     """
-    configurations = [c for c in gather(sweep) if c.config and _has_same_folds(c.config, config)]
+    configurations = [c for c in gather(sweep) if c.config and has_same_folds(c.config, config)]
     own = next((c for c in configurations if c.config and differing_keys(c.config, config).keys() <= {"fold"}), None)
     if own is None or not own.folds:
         return None
@@ -124,7 +124,8 @@ def gap_to_best(
     return Gap(size, error, float(studentized_range.sf(math.sqrt(2) * size / error, n, freedom)))
 
 
-def _has_same_folds(one: TrainConfig, other: TrainConfig) -> bool:
+def has_same_folds(one: TrainConfig, other: TrainConfig) -> bool:
+    """Return whether the scores of two configurations can be compared fold by fold."""
     return all(getattr(one, key) == getattr(other, key) for key in SAME_FOLDS)
 
 

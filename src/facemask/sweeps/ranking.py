@@ -144,11 +144,17 @@ def _is_within(n_errors: float, configuration: Configuration, best: Configuratio
 
 
 def _savings(configurations: Sequence[Configuration], asked: frozenset[int]) -> list[str]:
-    """Return a sentence about the fits that racing saved, if any."""
-    pruned = [c for c in configurations if c.is_pruned]
-    saved = sum(len(asked) - len(c.folds) for c in pruned)
-    n = len(configurations) * len(asked)
-    return [f"Racing pruned {len(pruned)} of them, which saved {saved} of {n} fits."] if pruned else []
+    """Return sentences about what halving and racing saved, if anything."""
+    halved = [c for c in configurations if c.is_pruned and not c.folds]
+    raced = [c for c in configurations if c.is_pruned and c.folds]
+    saved = sum(len(asked) - len(c.folds) for c in raced)
+    n = len(configurations)
+    sentences = []
+    if halved:
+        sentences.append(f"Halving stopped {len(halved)} of {n} configurations after a third of the epochs.")
+    if raced:
+        sentences.append(f"Racing pruned {len(raced)} of them, which saved {saved} of {n * len(asked)} fits.")
+    return sentences
 
 
 def main() -> None:

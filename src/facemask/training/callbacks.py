@@ -112,6 +112,25 @@ class EpochLines(Checkpoint):
         print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {values}", flush=True)
 
 
+class EndAfter(Checkpoint):
+    """End the training after some epochs, with the schedule and the checkpoint of the whole training.
+
+    Subclass of Checkpoint, because Lightning calls these last, after the epoch's line is printed.
+
+    Args:
+        epochs: number of epochs.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """End after the last of the epochs."""
+        if trainer.current_epoch + 1 >= self.epochs:
+            # Not should_stop, which would be recorded as the end, and which min_epochs overrides.
+            trainer.fit_loop.max_epochs = trainer.current_epoch + 1
+
+
 class EpochBar(RichProgressBar):
     """Lightning's progress bar, with epochs counted from one."""
 

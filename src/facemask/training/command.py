@@ -13,9 +13,10 @@ from facemask.inference.run import Run, load_run
 from facemask.reports.run import print_result
 from facemask.runs.run_folder import read_run
 from facemask.training.distillation import check_teacher
-from facemask.training.fit import fit_folds, is_settled, join_folds
+from facemask.training.fit import fit_folds, join_folds
 from facemask.training.parts import dry_run
 from facemask.training.processes import Ranks, external_ranks
+from facemask.training.rounds import is_settled
 
 
 def train(config: TrainConfig, folder: Path, sweep: Path | None = None, command: str = "") -> Run:
@@ -78,9 +79,13 @@ def _train_in_ranks(config: TrainConfig, folder: Path, command: str, ranks: Rank
 def show(run: Run, console: Console) -> None:
     """Print the scores of a run, or why a race pruned it."""
     if run.result.status == "waiting":
-        fold, monitor = run.result.folds[-1], run.result.monitor
-        score = f"fold {fold.fold} of {run.result.k}: {monitor} {fold.score:.4f}, n = {fold.n.val:,}"
-        text = f"{score}; {relative_to_cwd(run.folder)} waits for the other configurations of its race."
+        monitor = run.result.monitor
+        if run.result.folds:
+            fold = run.result.folds[-1]
+            score = f"fold {fold.fold} of {run.result.k}: {monitor} {fold.score:.4f}, n = {fold.n.val:,}"
+        else:
+            score = f"first epochs: {monitor} {run.result.score:.4f}"
+        text = f"{score}; {relative_to_cwd(run.folder)} waits for the other configurations of its sweep."
         console.print(text, soft_wrap=True, highlight=False, markup=False)
     elif run.result.folds:
         print_result(run.result, relative_to_cwd(run.folder), console)

@@ -34,14 +34,16 @@ from facemask.runs.run_folder import (
     write,
 )
 from facemask.seeding import INITIAL_WEIGHTS, derive_seed
-from facemask.sweeps.race import judge
+from facemask.sweeps.halving import first_part
 from facemask.tracking.loggers import opened_loggers
+from facemask.training.callbacks import BestAndLast, EndAfter
 from facemask.training.distillation import Teacher, check_same_images, open_teacher
 from facemask.training.facts import training_facts
 from facemask.training.features import frozen_features, threads_for
 from facemask.training.outcome import best_score, draw_curves, evaluate_best
 from facemask.training.parts import Model, build_data, build_fold_model, build_trainer
 from facemask.training.processes import Ranks, errors_from_workers, external_ranks, replayed_to_loggers
+from facemask.training.rounds import ends_here, is_settled
 
 
 def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, command: str = "") -> RunResult:
@@ -51,8 +53,9 @@ def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, comm
         config: a validated configuration.
         folder: run folder. If it contains a run of this configuration, complete folds are kept, and an interrupted fold
             is resumed after its last complete epoch with the same result.
-        sweep: folder of the sweep that the run is part of, if any. With ``race``, the run is pruned when it is clearly
-            behind the sweep's best, see :func:`facemask.sweeps.race.judge`, and stops after ``race_folds``.
+        sweep: folder of the sweep that the run is part of, if any. With ``race`` and ``halving``, the run is pruned if
+            it is behind others, see :mod:`facemask.sweeps.race` and :mod:`facemask.sweeps.halving`, and stops after
+            ``race_folds``.
         command: command line that repeats this run.
 
     Returns:
@@ -62,9 +65,10 @@ def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, comm
         FaceMaskError: the run failed; the reason is also recorded in the run folder.
     """
     folds = range(config.k) if config.fold == ALL_FOLDS else [int(config.fold)]
-    rivals = sweep if config.race else None
-    # In a race another process may still be training the previous fold of this run.
-    with open_run(folder, config, is_waiting=bool(rivals and config.race_folds)) as previous:
+    rivals = sweep if config.race or config.halving else None
+    first_epochs = first_part(config) if rivals and config.halving and config.race_folds == 0 else None
+    # Another process may still be training the previous round of this run.
+    with open_run(folder, config, is_waiting=bool(rivals and config.race_folds != 0)) as previous:
         if previous is not None and is_settled(previous, config, sweep):
             root = config.data.get("root")
             if root and all(place.is_dir() for place in to_places(root)):  # a complete run does not need its images
@@ -75,9 +79,12 @@ def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, comm
         with _track_status(folder, result):
             for fold in folds:
                 place = folder / f"fold-{fold}"
-                if rivals and _ends_here(config, rivals, result, read_fold(place)):
+                if rivals and ends_here(config, rivals, result, place):
                     break
-                done = fit_fold(config, fold, place)
+                done = fit_fold(config, fold, place, first_epochs)
+                if not done.is_complete:
+                    result.status, result.score = done.status, done.score
+                    break
                 result.folds.append(done)
                 result.data, result.weights, result.environment = done.data, done.weights, done.environment
                 write(folder, result)
@@ -87,35 +94,24 @@ def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, comm
     return result
 
 
-def _ends_here(config: TrainConfig, sweep: Path, result: RunResult, fold: FoldResult | None) -> bool:
-    """Return whether a race ends the run before a fold, and record why: it waits for the others, or is pruned."""
-    if fold is not None and fold.is_complete:
-        return False
-    if config.race_folds is not None and len(result.folds) >= config.race_folds:
-        result.status = "waiting"
-    elif pruned := judge(sweep, config):
-        result.status, result.pruned, result.score = "pruned", pruned.reason, pruned.score
-    return result.status != "running"
-
-
-def is_settled(previous: RunResult, config: TrainConfig, sweep: Path | None) -> bool:
-    """Return whether there is nothing to train: the run is complete, or this round of its race is over for it."""
-    if previous.is_complete or not (config.race and sweep):
-        return previous.is_complete
-    if previous.status == "pruned" or config.race_folds is None:
-        return previous.status == "pruned"
-    n = len(previous.folds)
-    has_failed = previous.status == "failed" and n < config.race_folds - 1  # in an earlier round
-    return has_failed or (previous.status == "waiting" and n >= config.race_folds)
-
-
-def fit_fold(config: TrainConfig, fold: int, folder: Path) -> FoldResult:
+def fit_fold(config: TrainConfig, fold: int, folder: Path, first_epochs: int | None = None) -> FoldResult:
     """Fit or resume one fold in its folder; return its result.
 
     All randomness depends only on the seed and the fold, so a fold gives the same result alone or with others.
+
+    Args:
+        config: a validated configuration.
+        fold: number of the fold.
+        folder: folder of the fold.
+        first_epochs: number of epochs after which the fold waits; None to complete it.
     """
     previous = read_fold(folder)
     if previous is not None and previous.is_complete:
+        return previous
+    if previous is not None and first_epochs and _n_epochs(folder) >= first_epochs:
+        state = read_checkpoint(folder / LAST)["callbacks"][BestAndLast.state_key]
+        previous.status, previous.score = "waiting", state["best_score"]
+        write(folder, previous)
         return previous
     folder.mkdir(parents=True, exist_ok=True)
     # Keep the fold's original data fingerprint even if resuming fails.
@@ -131,8 +127,9 @@ def fit_fold(config: TrainConfig, fold: int, folder: Path) -> FoldResult:
         _record_facts(result, data, model)
         write(folder, result)
         with opened_loggers(config, fold, folder) as loggers:
-            _train(config, data, model, folder, result, loggers)
-        draw_curves(folder, network_name(config.model), result)
+            _train(config, data, model, folder, result, loggers, first_epochs)
+        if result.status != "waiting":
+            draw_curves(folder, network_name(config.model), result)
     del data, model
     gc.collect()  # Lightning's objects have reference cycles; free their memory before the next fold
     return result
@@ -160,24 +157,40 @@ def _build(config: TrainConfig, fold: int, teacher: Teacher | None) -> tuple[Fac
 
 
 def _train(
-    config: TrainConfig, data: FaceDataModule, model: Model, folder: Path, result: FoldResult, loggers: Sequence[Logger]
+    config: TrainConfig,
+    data: FaceDataModule,
+    model: Model,
+    folder: Path,
+    result: FoldResult,
+    loggers: Sequence[Logger],
+    first_epochs: int | None,
 ) -> None:
-    """Train or resume the model, and evaluate its best epoch."""
+    """Train or resume the model, and evaluate its best epoch, or leave it waiting after the first epochs."""
     is_spawned = config.trainer.get("strategy") is not None and external_ranks() is None
     live, replayed = ([], loggers) if is_spawned else (loggers, [])
     trainer, checkpoints = build_trainer(config, folder, model, live)
+    if first_epochs:
+        trainer.callbacks.append(EndAfter(first_epochs))  # type: ignore[attr-defined]
     device = str(trainer.strategy.root_device)
     result.environment = environment(device)
     if config.fold != ALL_FOLDS or data.fold == 0:  # once a run
         print("\n".join(training_facts(config, data, model, device)), flush=True)
-    first_epoch = read_checkpoint(folder / LAST)["epoch"] + 1 if (folder / LAST).is_file() else 0
-    with replayed_to_loggers(folder, first_epoch, replayed):
+    with replayed_to_loggers(folder, _n_epochs(folder), replayed):
         data = _fit(config, data, model, folder, trainer)
     if is_spawned:  # the callback's state lives in the worker
         checkpoints.load_state_dict(read_checkpoint(folder / LAST)["callbacks"][checkpoints.state_key])
     result.best_epoch = checkpoints.best_epoch
+    if first_epochs and _n_epochs(folder) < config.epochs and not checkpoints.ended:
+        result.status, result.score = "waiting", checkpoints.best_score
+        return
     evaluate_best(folder, data, device, config.seed, loggers, result)
     result.score = best_score(config.monitor, result, checkpoints.best_score)
+
+
+def _n_epochs(folder: Path) -> int:
+    """Return the number of epochs that a fold has completed."""
+    last = folder / LAST
+    return int(read_checkpoint(last)["epoch"]) + 1 if last.is_file() else 0
 
 
 def _fit(config: TrainConfig, data: FaceDataModule, model: Model, folder: Path, trainer: Trainer) -> FaceDataModule:

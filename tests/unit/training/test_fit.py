@@ -25,7 +25,8 @@ from facemask.models.predict import predict_probabilities
 from facemask.runs.results import FORMAT, FoldResult, RunResult, SampleCounts, Status
 from facemask.runs.run_folder import read_fold, read_run
 from facemask.training.callbacks import AtomicCheckpointIO
-from facemask.training.fit import fit_folds, is_settled
+from facemask.training.fit import fit_folds
+from facemask.training.rounds import is_settled
 from fits import Fit, assert_same, configure, history
 
 pytestmark = pytest.mark.slow

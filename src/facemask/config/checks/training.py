@@ -47,17 +47,19 @@ def check_training(config: TrainConfig) -> None:
 
 
 def check_race(config: TrainConfig, is_sweep: bool) -> None:
-    """Check that ``race=true`` is only set in a sweep.
+    """Check that ``race=true`` and ``halving=true`` are only set in a sweep.
 
     Not part of :func:`check_training`: a run of a racing sweep may be resumed on its own.
 
     Raises:
-        ConfigError: ``race=true`` in a single run.
+        ConfigError: one of them is set in a single run.
     """
-    if config.race and not is_sweep:
-        raise ConfigError(
-            "race=true compares the configurations of a sweep, but this is a single run; add -m, or remove race=true."
-        )
+    for key in ("race", "halving"):
+        if getattr(config, key) and not is_sweep:
+            raise ConfigError(
+                f"{key}=true compares the configurations of a sweep, but this is a single run; add -m, or remove "
+                f"{key}=true."
+            )
 
 
 def check_name(name: str) -> None:
@@ -78,8 +80,8 @@ def _check_ranges(config: TrainConfig) -> None:
             raise ConfigError(f"{key} must be at least {low}, got {getattr(config, key)}.")
     if not config.race_margin >= 0:
         raise ConfigError(f"race_margin must be at least 0 standard errors, got {config.race_margin}.")
-    if config.race_folds is not None and config.race_folds < 1:
-        raise ConfigError(f"race_folds must be at least 1, got {config.race_folds}.")
+    if config.race_folds is not None and config.race_folds < 0:
+        raise ConfigError(f"race_folds must be at least 0, got {config.race_folds}.")
     check_seeds(config)
     if not 0 <= config.teacher_weight <= 1:
         raise ConfigError(f"teacher_weight must be between 0 and 1, got {config.teacher_weight}.")
