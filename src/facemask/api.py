@@ -22,7 +22,8 @@ from facemask.config.checks.preparation import resolve_preparation
 from facemask.config.checks.training import check_race, resolve_training
 from facemask.config.checks.video import resolve_video
 from facemask.config.compose import compose as compose_with_hydra
-from facemask.config.schemas import EvaluateConfig, ExportConfig, InferVideoConfig, TaskConfig, TrainConfig
+from facemask.config.preparation_schemas import TaskConfig
+from facemask.config.schemas import EvaluateConfig, ExportConfig, InferVideoConfig, TrainConfig
 from facemask.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:

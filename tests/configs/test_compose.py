@@ -8,7 +8,7 @@ from conftest import PROJECT, compose_config
 from facemask.config.checks.preparation import resolve_preparation
 from facemask.config.checks.video import resolve_video
 from facemask.config.compose import compose, read_group
-from facemask.config.schemas import TASKS
+from facemask.config.preparation_schemas import TASKS
 from facemask.config.targets import check_components, check_targets
 from facemask.training.fit import fit_folds
 

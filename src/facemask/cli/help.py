@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 from facemask.config.compose import CONF, group_defaults, read_defaults
-from facemask.config.schemas import TASKS
+from facemask.config.preparation_schemas import TASKS
 
 FIELD = re.compile(r"    (\w+): (.+?)(?: = (.+?))?(?:  # (.+))?")
 SETTING = re.compile(r"(\w+): *(.*?)(?: +# (.+))?")

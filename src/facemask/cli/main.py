@@ -21,7 +21,8 @@ from facemask.cli.help import help_text
 from facemask.cli.messages import explain, fail, hydra_message
 from facemask.config.arguments import MULTIRUN, SUBCOMMANDS, expand_shorthands, normalise_arguments, program
 from facemask.config.compose import CONF, register
-from facemask.config.schemas import TASKS, EvaluateConfig, ExportConfig, InferVideoConfig, TrainConfig
+from facemask.config.preparation_schemas import TASKS
+from facemask.config.schemas import EvaluateConfig, ExportConfig, InferVideoConfig, TrainConfig
 from facemask.errors import FaceMaskError, first_line
 from facemask.files import remove_if_empty
 from facemask.signals import handled

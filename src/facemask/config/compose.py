@@ -10,9 +10,10 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
+from facemask.config.preparation_schemas import TASKS
 from facemask.config.resolvers import direction, folder_name, monitor_mode, run_folder
 from facemask.config.roots import base_name
-from facemask.config.schemas import TASKS, EvaluateConfig, ExportConfig, InferVideoConfig, TrainConfig
+from facemask.config.schemas import EvaluateConfig, ExportConfig, InferVideoConfig, TrainConfig
 
 PACKAGE = Path(__file__).parents[1]
 # conf/ is inside the package in a wheel, and in the repository root in a checkout.

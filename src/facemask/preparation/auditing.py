@@ -14,7 +14,7 @@ from rich.console import Console
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from facemask.config.schemas import AuditConfig
+from facemask.config.preparation_schemas import AuditConfig
 from facemask.data.copies import SIDE as SIDE_OF_COPIES
 from facemask.data.copies import altered_copies, middle
 from facemask.data.duplicates import SIDE, near_duplicates

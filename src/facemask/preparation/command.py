@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from facemask.config.schemas import AuditConfig, CropConfig, ExploreConfig, ImportConfig, TaskConfig
+from facemask.config.preparation_schemas import AuditConfig, CropConfig, ExploreConfig, ImportConfig, TaskConfig
 from facemask.files import private_files
 from facemask.preparation.result import TaskResult
 

@@ -10,7 +10,7 @@ import cv2
 import torch
 
 from facemask.config.component import Component
-from facemask.config.schemas import CropConfig
+from facemask.config.preparation_schemas import CropConfig
 from facemask.data.index import UNLABELLED
 from facemask.data.preprocessing import Pixels
 from facemask.detection.detectors import SupportsDetect

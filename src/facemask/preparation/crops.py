@@ -14,7 +14,8 @@ from PIL import Image
 from rich.progress import track
 
 from facemask.config.keys import Values, flatten
-from facemask.config.schemas import Crop, CropConfig, ImportConfig
+from facemask.config.preparation_schemas import CropConfig, ImportConfig
+from facemask.config.schemas import Crop
 from facemask.config.typed import to_plain
 from facemask.data.manifest import MANIFEST, read_manifest
 from facemask.data.pictures import read_image

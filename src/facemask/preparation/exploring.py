@@ -8,7 +8,7 @@ import pandas as pd
 from rich.console import Console
 
 from facemask.config.component import Component
-from facemask.config.schemas import ExploreConfig
+from facemask.config.preparation_schemas import ExploreConfig
 from facemask.data.datamodule import FaceDataModule
 from facemask.data.places import open_set
 from facemask.data.preprocessing import Pixels

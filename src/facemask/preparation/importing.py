@@ -9,7 +9,7 @@ from facemask.annotations.read import AUTO, read_annotated
 from facemask.annotations.table import AnnotatedPhoto
 from facemask.config.checks.preparation import import_sources
 from facemask.config.keys import Values
-from facemask.config.schemas import ImportConfig, Source
+from facemask.config.preparation_schemas import ImportConfig, Source
 from facemask.data.parts import SPLIT_OF_FOLDER
 from facemask.data.preprocessing import Pixels
 from facemask.errors import ConfigError

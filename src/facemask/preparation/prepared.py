@@ -10,7 +10,7 @@ import pandas as pd
 from rich.console import Console
 
 from facemask.config.arguments import program
-from facemask.config.schemas import CropConfig, ImportConfig
+from facemask.config.preparation_schemas import CropConfig, ImportConfig
 from facemask.data.index import UNLABELLED
 from facemask.data.manifest import MANIFEST, read_manifest
 from facemask.data.pictures import read_image

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from facemask.config.arguments import program
-from facemask.config.schemas import SplitConfig
+from facemask.config.preparation_schemas import SplitConfig
 from facemask.data.manifest import MANIFEST, manifest_with
 from facemask.data.parts import SPLIT_OF_FOLDER
 from facemask.data.places import STORE, check_writable_set, open_set

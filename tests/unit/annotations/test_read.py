@@ -11,7 +11,8 @@ from PIL import Image
 from facemask.annotations.folder import Folder
 from facemask.annotations.read import FORMATS, read_annotated
 from facemask.annotations.table import AnnotatedPhoto
-from facemask.config.schemas import Crop, ImportConfig
+from facemask.config.preparation_schemas import ImportConfig
+from facemask.config.schemas import Crop
 from facemask.errors import DataError
 from facemask.preparation.importing import import_faces
 

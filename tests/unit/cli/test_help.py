@@ -12,7 +12,8 @@ from facemask.cli.help import help_text, schema_keys
 from facemask.cli.main import COMMANDS
 from facemask.config.arguments import expand_shorthands, normalise_arguments
 from facemask.config.compose import CONF, compose, group_defaults
-from facemask.config.schemas import TASKS, EvaluateConfig, TrainConfig
+from facemask.config.preparation_schemas import TASKS
+from facemask.config.schemas import EvaluateConfig, TrainConfig
 
 SCHEMAS = {f"{name}.yaml": command.schemas[0] for name, command in COMMANDS.items() if name != "prepare_data"}
 SCHEMAS |= {f"task/{name}.yaml": schema for name, schema in TASKS.items()}

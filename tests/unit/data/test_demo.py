@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facemask.config.schemas import AuditConfig, AuditedFaces
+from facemask.config.preparation_schemas import AuditConfig, AuditedFaces
 from facemask.data.demo import MARK, make_demo
 from facemask.data.index import index
 from facemask.errors import DataError

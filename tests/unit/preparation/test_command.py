@@ -14,17 +14,17 @@ from conftest import write_faces
 from facemask.config.checks.preparation import resolve_preparation
 from facemask.config.component import Component
 from facemask.config.compose import compose
-from facemask.config.schemas import (
+from facemask.config.preparation_schemas import (
     Allowed,
     AuditConfig,
     AuditedFaces,
-    Crop,
     CropConfig,
     FaceFolder,
     ImportConfig,
     SplitConfig,
     TaskConfig,
 )
+from facemask.config.schemas import Crop
 from facemask.data.preprocessing import Pixels
 from facemask.detection.detectors import Faces, as_faces
 from facemask.preparation.auditing import Audit

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from facemask.config.schemas import Crop, CropConfig
+from facemask.config.preparation_schemas import CropConfig
+from facemask.config.schemas import Crop
 from facemask.data.index import index
 from facemask.data.preprocessing import Pixels
 from facemask.errors import ConfigError, DataError

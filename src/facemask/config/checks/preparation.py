@@ -9,8 +9,16 @@ from omegaconf import DictConfig
 
 from facemask.config.arguments import TYPED_NAMES
 from facemask.config.checks.configuration import check_margin, check_seeds, resolve_typed
+from facemask.config.preparation_schemas import (
+    TASKS,
+    AuditConfig,
+    CropConfig,
+    ImportConfig,
+    Source,
+    SplitConfig,
+    TaskConfig,
+)
 from facemask.config.roots import to_places
-from facemask.config.schemas import TASKS, AuditConfig, CropConfig, ImportConfig, Source, SplitConfig, TaskConfig
 from facemask.config.targets import check_components
 from facemask.errors import ConfigError
 
