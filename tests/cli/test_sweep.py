@@ -145,7 +145,7 @@ def test_halving_completes_the_best_third_with_the_same_scores_as_a_whole_grid(t
     assert jobs == [(part, lr) for part in ("0", "null") for lr in ("0.001", "1e-05", "0.03", "0.0001")]
     assert done.out.count("waits for the other configurations of its sweep.") == 4
     assert done.out.count("halving=true continues with the best third") >= 2
-    assert "Halving stopped 2 of 4 configurations after a third of the epochs." in done.out
+    assert "Halving stopped 2 of 4 configurations early." in done.out
     assert train(*words, "name=whole").code == 0
     halved, whole = (
         pd.read_csv(workdir / f"outputs/sweeps/{name}/summary.csv").set_index("lr").drop(columns=VARYING)
@@ -166,21 +166,23 @@ def test_halving_completes_the_best_third_with_the_same_scores_as_a_whole_grid(t
 
 
 def test_a_halved_sweep_resumes_and_names_a_failed_job_once(train: Run, workdir: Path) -> None:
-    words = [*SMALL, "optim=sgd", "schedule=none", "-m", "lr=1e-3,1e30,1e-4", "halving=true", "name=halved"]
+    words = [*SMALL, "optim=sgd", "schedule=none", "-m", "lr=1e-3,1e30,1e-4", "halving=true", "name=failing-halved"]
     killed = train("epoch", *words, script="tests/cli/sabotage.py")
     assert killed.code == -signal.SIGKILL, killed.err
     done = train(*words)
     assert done.code == 1
     assert done.err.count("training diverged") == 1
-    runs = [result_of(file.parent) for file in (workdir / "outputs/sweeps/halved").glob("*/*/result.json")]
+    runs = [result_of(file.parent) for file in (workdir / "outputs/sweeps/failing-halved").glob("*/*/result.json")]
     assert sorted(run.status for run in runs) == ["complete", "failed", "pruned"]
 
 
 @pytest.mark.parametrize(
     ("words", "expected_error"),
     [
-        (["sweep=optuna"], "which sweep=optuna does not have; remove one of them."),
-        (["sweep=grid", "launcher=slurm"], "which launcher=slurm does not have; remove one of them."),
+        (["sweep=optuna"], "halving=true needs a grid, but sweep=optuna chooses one configuration after the other."),
+        (["sweep=grid", "launcher=joblib"], "two rounds, which launcher= would mix; remove launcher=, or remove halv"),
+        (["sweep=cv"], "use fold=all instead of several folds."),
+        (["sweep=grid", "epochs=2"], "halving=true needs at least 3 epochs, got epochs=2"),
         ([], "halving=true compares the configurations of a sweep, but this is a single run; add -m"),
     ],
 )

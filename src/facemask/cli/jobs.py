@@ -69,11 +69,11 @@ def train(config: DictConfig) -> float:
         raise KeyboardInterrupt from None
     if ranks and ranks.rank:
         return math.nan
-    if not (sweep and run.result == before):  # a race, or a sweep that is typed again, would repeat it
+    if not (sweep and run.result == before):  # a later round, or a sweep that is typed again, would repeat it
         command.show(run, console)
     if sweep is None and before is not None and before.is_complete:
         console.print("The run was complete already; nothing was trained.", soft_wrap=True, highlight=False)
-    return math.nan if run.result.score is None else run.result.score  # None: it failed in an earlier round of a race
+    return math.nan if run.result.score is None else run.result.score  # None: it failed in an earlier round
 
 
 def _has_run(folder: Path) -> bool:

@@ -29,7 +29,7 @@ class Configuration:
         folds: results of the complete folds.
         folders: folders of the complete folds.
         problems: reasons why it is not complete.
-        is_pruned: whether a race pruned it.
+        is_pruned: whether a race or halving pruned it.
         label: label that distinguishes it from the others of its sweep.
         rank: rank in the sweep, from 1; None if it is not ranked.
     """

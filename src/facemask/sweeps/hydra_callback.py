@@ -32,23 +32,17 @@ def has_failed(sweep: Path | None) -> bool:
 
 
 def _train_in_rounds(config: DictConfig) -> None:
-    """Make the number of folds the slowest dimension of a grid, to compare all configurations on the same folds.
+    """Make the part that is trained the slowest dimension of a grid, so that its configurations meet.
 
     Not for Optuna, which chooses one configuration after the other, and for Slurm, where all jobs start together and
     would only wait for each other.
 
     Raises:
-        ConfigError: ``halving=true`` with one of these.
+        ConfigError: ``halving=true`` in a sweep without rounds.
     """
-    from facemask.errors import ConfigError
-
-    is_optuna, is_slurm = "study_name" in config.hydra.sweeper, "submitit" in config.hydra.launcher._target_
-    if is_optuna or is_slurm:
-        if config.get("halving"):
-            raise ConfigError(
-                "halving=true trains the configurations of a grid in two rounds, which "
-                f"{'sweep=optuna' if is_optuna else 'launcher=slurm'} does not have; remove one of them."
-            )
+    if config.get("halving"):
+        _check_halving(config)
+    if "study_name" in config.hydra.sweeper or "submitit" in config.hydra.launcher._target_:
         return
     is_race = config.get("race") and config.get("fold") == ALL_FOLDS
     rounds = ["0"] * bool(config.get("halving")) + [str(n + 1) for n in range(config.k - 1)] * bool(is_race)
@@ -58,6 +52,22 @@ def _train_in_rounds(config: DictConfig) -> None:
     params = {"race_folds": ",".join(rounds), **(config.hydra.sweeper.get("params") or {})}
     with open_dict(config):
         config.hydra.sweeper.params = params
+
+
+def _check_halving(config: DictConfig) -> None:
+    from facemask.errors import ConfigError
+    from facemask.sweeps.rankable import swept_values
+
+    if "study_name" in config.hydra.sweeper:
+        raise ConfigError("halving=true needs a grid, but sweep=optuna chooses one configuration after the other.")
+    if not config.hydra.launcher._target_.endswith("BasicLauncher"):
+        raise ConfigError(
+            "halving=true trains in two rounds, which launcher= would mix; remove launcher=, or remove halving=true."
+        )
+    if len(swept_values(config).get("fold", [])) > 1:
+        raise ConfigError(
+            "halving=true must choose the same configurations in every fold; use fold=all instead of several folds."
+        )
 
 
 class SweepSummary(Callback):
@@ -77,11 +87,11 @@ class SweepSummary(Callback):
             (SweepSummary.folder / FAILED).unlink(missing_ok=True)
             if warning := check_rankable(config, SweepSummary.folder):
                 print(f"warning: {visible(warning)}", file=sys.stderr)
+            _train_in_rounds(config)
             if "study_name" in config.hydra.sweeper:
                 from facemask.sweeps.study import resume
 
                 resume(config, SweepSummary.folder)
-            _train_in_rounds(config)
         except FaceMaskError as error:  # Hydra would only warn
             print(f"error: {visible(str(error))}", file=sys.stderr)
             sys.exit(2)

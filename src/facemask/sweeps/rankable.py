@@ -32,7 +32,7 @@ def check_rankable(config: DictConfig, folder: Path) -> str | None:
     Raises:
         ConfigError: the runs could not be ranked together.
     """
-    swept, values = _swept(config), dict(flatten(_plain(config)))
+    swept, values = swept_values(config), dict(flatten(_plain(config)))
     found = [c for c in gather(folder) if c.config and c.folds] if folder.is_dir() else []
     for key in RANKING_KEYS:
         if {key, key.partition(".")[0], "experiment"} & swept.keys() or key not in values:
@@ -64,7 +64,7 @@ def _plain(config: DictConfig) -> dict[str, object]:
     }
 
 
-def _swept(config: DictConfig) -> dict[str, list[object]]:
+def swept_values(config: DictConfig) -> dict[str, list[object]]:
     """Return the values of every swept key, and of ``fold``, from the command line and the configured sweep."""
     params = config.hydra.sweeper.get("params") or {}
     words = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]

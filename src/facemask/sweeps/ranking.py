@@ -147,13 +147,13 @@ def _savings(configurations: Sequence[Configuration], asked: frozenset[int]) -> 
     """Return sentences about what halving and racing saved, if anything."""
     halved = [c for c in configurations if c.is_pruned and not c.folds]
     raced = [c for c in configurations if c.is_pruned and c.folds]
-    saved = sum(len(asked) - len(c.folds) for c in raced)
-    n = len(configurations)
-    sentences = []
+    saved, n_raced = sum(len(asked) - len(c.folds) for c in raced), len(configurations) - len(halved)
+    sentences, whom = [], "them"
     if halved:
-        sentences.append(f"Halving stopped {len(halved)} of {n} configurations after a third of the epochs.")
+        sentences.append(f"Halving stopped {len(halved)} of {len(configurations)} configurations early.")
+        whom = f"the other {n_raced}"
     if raced:
-        sentences.append(f"Racing pruned {len(raced)} of them, which saved {saved} of {n * len(asked)} fits.")
+        sentences.append(f"Racing pruned {len(raced)} of {whom}, which saved {saved} of {n_raced * len(asked)} fits.")
     return sentences
 
 

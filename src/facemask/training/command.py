@@ -77,7 +77,7 @@ def _train_in_ranks(config: TrainConfig, folder: Path, command: str, ranks: Rank
 
 
 def show(run: Run, console: Console) -> None:
-    """Print the scores of a run, or why a race pruned it."""
+    """Print the scores of a run, or why it was pruned."""
     if run.result.status == "waiting":
         monitor = run.result.monitor
         if run.result.folds:

@@ -34,9 +34,9 @@ from facemask.runs.run_folder import (
     write,
 )
 from facemask.seeding import INITIAL_WEIGHTS, derive_seed
-from facemask.sweeps.halving import first_part
+from facemask.sweeps.halving import first_part, first_score, n_epochs
 from facemask.tracking.loggers import opened_loggers
-from facemask.training.callbacks import BestAndLast, EndAfter
+from facemask.training.callbacks import EndAfter
 from facemask.training.distillation import Teacher, check_same_images, open_teacher
 from facemask.training.facts import training_facts
 from facemask.training.features import frozen_features, threads_for
@@ -67,8 +67,8 @@ def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, comm
     folds = range(config.k) if config.fold == ALL_FOLDS else [int(config.fold)]
     rivals = sweep if config.race or config.halving else None
     first_epochs = first_part(config) if rivals and config.halving and config.race_folds == 0 else None
-    # Another process may still be training the previous round of this run.
-    with open_run(folder, config, is_waiting=bool(rivals and config.race_folds != 0)) as previous:
+    # In a race another process may still be training the previous fold of this run.
+    with open_run(folder, config, is_waiting=bool(rivals and config.race_folds)) as previous:
         if previous is not None and is_settled(previous, config, sweep):
             root = config.data.get("root")
             if root and all(place.is_dir() for place in to_places(root)):  # a complete run does not need its images
@@ -109,8 +109,7 @@ def fit_fold(config: TrainConfig, fold: int, folder: Path, first_epochs: int | N
     if previous is not None and previous.is_complete:
         return previous
     if previous is not None and first_epochs and _n_epochs(folder) >= first_epochs:
-        state = read_checkpoint(folder / LAST)["callbacks"][BestAndLast.state_key]
-        previous.status, previous.score = "waiting", state["best_score"]
+        previous.status, previous.error, previous.score = "waiting", None, first_score(folder, config)
         write(folder, previous)
         return previous
     folder.mkdir(parents=True, exist_ok=True)
@@ -180,7 +179,7 @@ def _train(
     if is_spawned:  # the callback's state lives in the worker
         checkpoints.load_state_dict(read_checkpoint(folder / LAST)["callbacks"][checkpoints.state_key])
     result.best_epoch = checkpoints.best_epoch
-    if first_epochs and _n_epochs(folder) < config.epochs and not checkpoints.ended:
+    if first_epochs and first_epochs <= _n_epochs(folder) < n_epochs(config):
         result.status, result.score = "waiting", checkpoints.best_score
         return
     evaluate_best(folder, data, device, config.seed, loggers, result)

@@ -5,26 +5,29 @@ from pathlib import Path
 from facemask.config.schemas import TrainConfig
 from facemask.runs.results import RunResult
 from facemask.runs.run_folder import read_fold
-from facemask.sweeps.halving import judge_first_part
+from facemask.sweeps.halving import first_part, judge_first_part
 from facemask.sweeps.race import Pruned, judge
 
 
 def is_settled(previous: RunResult, config: TrainConfig, sweep: Path | None) -> bool:
-    """Return whether there is nothing to train: the run is complete, or this round of its sweep is over for it."""
+    """Return whether there is nothing to train in this round, or ever."""
     if previous.is_complete or not (sweep and (config.race or config.halving)):
         return previous.is_complete
-    if previous.status == "pruned" or config.race_folds is None:
-        # With halving, every round but the last trains a failed run again.
-        return previous.status == "pruned" or (config.halving and previous.status == "failed")
-    n = len(previous.folds)
-    has_failed = previous.status == "failed" and n < config.race_folds - 1  # in an earlier round
-    return has_failed or (previous.status == "waiting" and n >= config.race_folds)
+    n, last_round = len(previous.folds), config.race_folds is None
+    if previous.status == "pruned":  # by a race, or by halving, which judges again when others were added
+        return config.race if n else config.halving and not last_round
+    if previous.status == "failed":  # in an earlier round; the first one trains it again
+        if config.race_folds is None:
+            return config.halving
+        return n < (config.race_folds if config.halving else config.race_folds - 1)
+    return previous.status == "waiting" and config.race_folds is not None and n >= config.race_folds
 
 
 def ends_here(config: TrainConfig, sweep: Path, result: RunResult, place: Path) -> bool:
-    """Return whether the run ends before a fold, and record why: it waits for the others of its sweep, or is pruned."""
+    """Return whether the run ends before a fold, and record why: it waits, or is pruned."""
     fold = read_fold(place)
-    if fold is not None and fold.is_complete:
+    is_first_part = fold is not None and config.halving and not result.folds and fold.epochs <= first_part(config)
+    if fold is not None and fold.is_complete and not is_first_part:
         return False
     if config.race_folds is not None and len(result.folds) >= max(1, config.race_folds):
         result.status = "waiting"

@@ -1,24 +1,47 @@
 """The best third of a grid after a third of its epochs continues."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
-from facemask.runs.results import Status
-from facemask.runs.run_folder import read_config
-from facemask.sweeps.halving import first_part, judge_first_part
+from facemask.config.component import Component
+from facemask.runs.results import FoldResult, RunResult, Status
+from facemask.runs.run_folder import read_config, read_fold, write
+from facemask.sweeps.halving import first_part, first_score, judge_first_part
 from facemask.sweeps.ranking import summarise
+from facemask.training.rounds import is_settled
 from runs_on_disk import SCORES, configuration, write_run
 
+
+def trainer(epochs: int) -> Component:
+    return Component("lightning.pytorch.Trainer", {"max_epochs": epochs})
+
+
+SIX = {"fold": 0, "trainer": trainer(6)}
 FIRST = [0.9, 0.7, 0.8, 0.6]  # monitored metric of the first epochs of four configurations
 
 
-def write_grid(sweep: Path, monitor: str = "val/auroc", statuses: tuple[Status, ...] = ("waiting",) * 4) -> list[Path]:
+def write_grid(sweep: Path, monitor: str = "val/auroc") -> list[Path]:
     """Write runs of six epochs, two of which are trained."""
-    return [
-        write_run(sweep / f"{i}", {0: first}, lr=i + 1, fold=0, epochs=6, halving=True, monitor=monitor, status=status)
-        for i, (first, status) in enumerate(zip(FIRST, statuses, strict=True))
+    runs = [
+        write_run(sweep / f"{i}", {0: first}, "waiting", lr=i + 1, halving=True, monitor=monitor, **SIX)
+        for i, first in enumerate(FIRST)
     ]
+    for run in runs:
+        set_status(run, "waiting")
+    return runs
+
+
+def set_status(run: Path, status: Status, n_saved: int | None = None) -> None:
+    """Change the status of the only fold; ``n_saved`` is the number of epochs in its last checkpoint."""
+    fold = read_fold(run / "fold-0")
+    assert fold is not None
+    write(run / "fold-0", replace(fold, status=status))
+    if n_saved is not None:
+        torch.save({"epoch": n_saved - 1}, run / "fold-0/last.ckpt")
 
 
 def survivors(sweep: Path, runs: list[Path]) -> list[int]:
@@ -49,25 +72,61 @@ def test_later_epochs_do_not_count(tmp_path: Path) -> None:
     assert survivors(tmp_path, runs) == [0, 2]
 
 
-def test_failed_runs_and_other_seeds_and_folds_take_no_place(tmp_path: Path) -> None:
-    runs = write_grid(tmp_path, statuses=("failed", "waiting", "waiting", "waiting"))
-    write_run(tmp_path / "seed", {0: 0.99}, lr=8, fold=0, epochs=6, seed=1)
-    write_run(tmp_path / "fold", {1: 0.99}, lr=9, fold=1, epochs=6)
+def test_what_cannot_be_compared_takes_no_place(tmp_path: Path) -> None:
+    runs = write_grid(tmp_path)
+    set_status(runs[0], "failed", n_saved=1)  # its second epoch diverged, but is in the table
     (runs[3] / "fold-0/metrics.csv").write_text("damaged")
+    better = {0: 0.99}
+    write_run(tmp_path / "seed", better, lr=8, seed=1, **SIX)
+    write_run(tmp_path / "fold", {1: 0.99}, lr=9, **SIX | {"fold": 1})
+    write_run(tmp_path / "longer", better, lr=10, fold=0, trainer=trainer(30))
+    write_run(tmp_path / "other images", better, fingerprint="other", lr=11, **SIX)
     assert survivors(tmp_path, runs) == [0, 2, 3]  # the failed and the damaged one are not judged
 
 
+def test_a_run_that_failed_later_and_one_that_stopped_early_count(tmp_path: Path) -> None:
+    runs = write_grid(tmp_path)
+    set_status(runs[0], "failed", n_saved=2)
+    set_status(runs[2], "complete")
+    (runs[2] / "fold-0/metrics.csv").write_text("epoch,val/auroc\n1,0.8\n")
+    assert survivors(tmp_path, runs) == [0, 2]
+    set_status(runs[2], "running")  # one epoch is too few to be judged
+    assert math.isnan(first_score(runs[2] / "fold-0", read_config(runs[2])))
+
+
 def test_equal_configurations_continue_together(tmp_path: Path) -> None:
-    runs = [write_run(tmp_path / f"{i}", SCORES, lr=i, fold=0, epochs=6) for i in range(6)]
+    runs = [write_run(tmp_path / f"{i}", SCORES, lr=i, **SIX) for i in range(6)]
     assert survivors(tmp_path, runs) == [*range(6)]
 
 
-@pytest.mark.parametrize(("epochs", "expected"), [(1, 1), (2, 1), (3, 1), (8, 3), (12, 4), (30, 10)])
-def test_the_first_part_is_a_third(epochs: int, expected: int) -> None:
-    assert first_part(configuration(epochs=epochs)) == expected
+@pytest.mark.parametrize(("epochs", "expected"), [(3, 1), (4, 1), (5, 2), (8, 3), (12, 4), (30, 10)])
+def test_the_first_part_is_a_third_of_what_is_trained(epochs: int, expected: int) -> None:
+    assert first_part(configuration(epochs=99, trainer=trainer(epochs))) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "n_folds", "keys", "expected"),
+    [
+        ("waiting", 0, {"race_folds": 0}, True),
+        ("waiting", 0, {"race_folds": None}, False),
+        ("pruned", 0, {"race_folds": 0}, True),
+        ("pruned", 0, {"race_folds": None}, False),  # others may have been added since
+        ("pruned", 0, {"race_folds": 1, "halving": False}, False),
+        ("pruned", 1, {"race_folds": None}, True),
+        ("pruned", 1, {"race_folds": None, "race": False}, False),
+        ("failed", 0, {"race_folds": 0}, False),
+        ("failed", 0, {"race_folds": 1}, True),
+        ("failed", 0, {"race_folds": None}, True),
+        ("failed", 1, {"race_folds": 1}, False),
+    ],
+)
+def test_a_round_is_over_for_a_run(status: Status, n_folds: int, keys: dict[str, object], expected: bool) -> None:
+    config = configuration(**{"race": True, "halving": True} | keys)
+    result = RunResult(status, folds=[FoldResult(n) for n in range(n_folds)])
+    assert is_settled(result, config, Path("sweep")) is expected
 
 
 def test_the_summary_says_what_halving_stopped(tmp_path: Path) -> None:
     write_run(tmp_path / "best", SCORES, lr=1)
     write_run(tmp_path / "out", {}, lr=2, status="pruned")
-    assert "Halving stopped 1 of 2 configurations after a third of the epochs." in summarise(tmp_path).verdict
+    assert "Halving stopped 1 of 2 configurations early." in summarise(tmp_path).verdict

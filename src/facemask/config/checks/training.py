@@ -80,8 +80,11 @@ def _check_ranges(config: TrainConfig) -> None:
             raise ConfigError(f"{key} must be at least {low}, got {getattr(config, key)}.")
     if not config.race_margin >= 0:
         raise ConfigError(f"race_margin must be at least 0 standard errors, got {config.race_margin}.")
-    if config.race_folds is not None and config.race_folds < 0:
-        raise ConfigError(f"race_folds must be at least 0, got {config.race_folds}.")
+    lowest = 0 if config.halving else 1
+    if config.race_folds is not None and config.race_folds < lowest:
+        raise ConfigError(f"race_folds must be at least {lowest}, got {config.race_folds}.")
+    if config.halving and config.epochs < 3:
+        raise ConfigError(f"halving=true needs at least 3 epochs, got epochs={config.epochs}; remove halving=true.")
     check_seeds(config)
     if not 0 <= config.teacher_weight <= 1:
         raise ConfigError(f"teacher_weight must be between 0 and 1, got {config.teacher_weight}.")
@@ -143,10 +146,11 @@ def _check_conflicts(config: TrainConfig) -> None:
         )
     if config.teacher_unseen and not config.teacher:
         raise ConfigError("teacher_unseen=true needs a teacher; add teacher=, a run of all folds.")
-    if config.teacher_unseen and config.race:
-        raise ConfigError(
-            "race=true compares validation scores, which teacher_unseen=true makes too high; remove one of them."
-        )
+    for key in ("race", "halving"):
+        if config.teacher_unseen and getattr(config, key):
+            raise ConfigError(
+                f"{key}=true compares validation scores, which teacher_unseen=true makes too high; remove one of them."
+            )
     if freeze == "backbone" and config.teacher:
         raise ConfigError(
             "model.freeze=backbone trains on cached features, so a teacher has no images to run on; remove teacher=, "
