@@ -56,6 +56,7 @@ def _train_in_rounds(config: DictConfig) -> None:
 
 def _check_halving(config: DictConfig) -> None:
     from facemask.errors import ConfigError
+    from facemask.sweeps.halving import REDUCTION_FACTOR
     from facemask.sweeps.rankable import swept_values
 
     if "study_name" in config.hydra.sweeper:
@@ -63,6 +64,10 @@ def _check_halving(config: DictConfig) -> None:
     if not config.hydra.launcher._target_.endswith("BasicLauncher"):
         raise ConfigError(
             "halving=true trains in two rounds, which launcher= would mix; remove launcher=, or remove halving=true."
+        )
+    if config.epochs < REDUCTION_FACTOR:
+        raise ConfigError(
+            f"halving=true needs at least {REDUCTION_FACTOR} epochs, got epochs={config.epochs}; remove halving=true."
         )
     if len(swept_values(config).get("fold", [])) > 1:
         raise ConfigError(

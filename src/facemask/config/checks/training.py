@@ -83,8 +83,6 @@ def _check_ranges(config: TrainConfig) -> None:
     lowest = 0 if config.halving else 1
     if config.race_folds is not None and config.race_folds < lowest:
         raise ConfigError(f"race_folds must be at least {lowest}, got {config.race_folds}.")
-    if config.halving and config.epochs < 3:
-        raise ConfigError(f"halving=true needs at least 3 epochs, got epochs={config.epochs}; remove halving=true.")
     check_seeds(config)
     if not 0 <= config.teacher_weight <= 1:
         raise ConfigError(f"teacher_weight must be between 0 and 1, got {config.teacher_weight}.")
