@@ -144,7 +144,7 @@ def test_halving_completes_the_best_third_with_the_same_scores_as_a_whole_grid(t
     jobs = re.findall(r"#\d : race_folds=(\w+) .* lr=(\S+)", done.out)
     assert jobs == [(part, lr) for part in ("0", "null") for lr in ("0.001", "1e-05", "0.03", "0.0001")]
     assert done.out.count("waits for the other configurations of its sweep.") == 4
-    assert done.out.count("halving=true continues with the best third") >= 2
+    assert done.out.count("halving=true continues with the best third;") >= 2
     assert "Halving stopped 2 of 4 configurations early." in done.out
     assert train(*words, "name=whole").code == 0
     halved, whole = (
@@ -179,9 +179,15 @@ def test_a_halved_sweep_resumes_and_names_a_failed_job_once(train: Run, workdir:
 @pytest.mark.parametrize(
     ("words", "expected_error"),
     [
-        (["sweep=optuna"], "halving=true needs a grid, but sweep=optuna chooses one configuration after the other."),
-        (["sweep=grid", "launcher=joblib"], "two rounds, which launcher= would mix; remove launcher=, or remove halv"),
-        (["sweep=cv"], "use fold=all instead of several folds."),
+        (
+            ["sweep=optuna"],
+            "halving=true needs a grid, but sweep=optuna chooses configurations one by one; use sweep=grid",
+        ),
+        (
+            ["sweep=grid", "launcher=joblib"],
+            "two rounds, so it needs launcher=local; remove launcher=, or remove halving=true.",
+        ),
+        (["sweep=cv"], "use fold=all instead of sweep=cv or several folds."),
         (["sweep=grid", "epochs=2"], "halving=true needs at least 3 epochs, got epochs=2"),
         ([], "halving=true compares the configurations of a sweep, but this is a single run; add -m"),
     ],

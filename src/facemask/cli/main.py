@@ -66,6 +66,7 @@ COMMANDS = {
             "model=cnn epochs=3",
             "data.root=path/to/faces model=mobilenetv2 lr=1e-4",
             "model=mobilenetv2 -m lr=1e-2,1e-3,1e-4,1e-5 bs=16,32,64",
+            "sweep=grid halving=true",
         ),
         path="data.root",
     ),

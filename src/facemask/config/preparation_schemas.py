@@ -7,7 +7,7 @@ from omegaconf import MISSING
 
 from facemask.config.schemas import Crop, Names, Sources, Strings
 
-# See facemask.config.schemas.
+# Untyped when OmegaConf composes, see facemask.config.schemas.
 if TYPE_CHECKING:
     from facemask.config.component import Component as Node
     from facemask.config.roots import Root

@@ -50,7 +50,8 @@ class TrainConfig:
     race_margin: float = 2.0
     # Successive halving: train the configurations of a grid for a third of the epochs, and the best third to the end.
     halving: bool = False
-    # Number of folds after which a job ends; 0 = a third of the first one's epochs. Set by race=true and halving=true.
+    # Set by race=true and halving=true: number of folds after which a job pauses; 0 = after a third of the first fold's
+    # epochs; null = to the end.
     race_folds: int | None = None
     fail_fast: bool = False  # start no more jobs of a sweep after a job has failed
     private: bool = False  # create files and folders that only the current user can read

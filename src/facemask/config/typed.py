@@ -20,7 +20,7 @@ def from_plain(schema: type[T], values: Mapping[str, object]) -> T:
     because a run folder may have been written by an older or newer version of this code.
 
     Args:
-        schema: dataclass of :mod:`facemask.config.schemas`.
+        schema: dataclass of the keys of a command.
         values: resolved configuration as plain types.
     """
     hints = get_type_hints(schema)

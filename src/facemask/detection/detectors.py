@@ -18,7 +18,7 @@ from pydantic import Field
 
 from facemask.data.preprocessing import Pixels, shrink
 from facemask.errors import WeightsError
-from facemask.sessions import session_options
+from facemask.onnxruntime_options import session_options
 
 Boxes = npt.NDArray[np.float32]
 SIDES = ("left", "top", "right", "bottom")  # order of a box's coordinates
@@ -150,7 +150,8 @@ class CenterFace(Detector):
             ) from error
         if not {*cls.OUTPUTS} <= {value.name for value in model.graph.output}:
             raise WeightsError(f"{file} is another network; give detector.weights=centerface.onnx")
-        # The file lists its weights as inputs, too. ONNX Runtime optimises only weights that are not: 1.5 times faster.
+        # The file also lists its weights as graph inputs. ONNX Runtime does not fuse layers whose weights a caller may
+        # override: 54 instead of 36 ms at 640 x 384 on two cores.
         weights = {tensor.name for tensor in model.graph.initializer}
         for value in [value for value in model.graph.input if value.name in weights]:
             model.graph.input.remove(value)

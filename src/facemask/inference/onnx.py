@@ -17,7 +17,7 @@ from facemask.inference.backend import (
     read_facts,
     read_metadata,
 )
-from facemask.sessions import session_options
+from facemask.onnxruntime_options import session_options
 
 DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(float16)": "float16"}
 CPU = "CPUExecutionProvider"

@@ -107,3 +107,12 @@ def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
     if not (is_ours and isinstance(state := content["state_dict"], dict) and all(map(torch.is_tensor, state.values()))):
         raise RunError(f"{checkpoint} is not a checkpoint of facemask; give a best.ckpt or last.ckpt of a run.")
     return content
+
+
+def completed_epochs(last: Path) -> int:
+    """Return the number of epochs of a fold's last checkpoint; 0 if there is none.
+
+    Raises:
+        RunError: the file is damaged, or no checkpoint of ours.
+    """
+    return int(read_checkpoint(last)["epoch"]) + 1 if last.is_file() else 0

@@ -29,7 +29,7 @@ def crop(config: CropConfig) -> Prepared:
     """
     photos = list_photos(config.photos, config.labels == "folder")
     out, n = Path(config.out).expanduser(), n_workers(config)
-    made = made_with(config, detector=config.detector.without("threads", "engine").to_plain(), labels=config.labels)
+    made = made_with(config, detector=config.detector.without("threads").to_plain(), labels=config.labels)
     with _threads(max(1, (os.cpu_count() or 1) // n)) as threads:
         find = _Detectors(config.detector, n, threads)
         with open_journal(out, made) as journal:

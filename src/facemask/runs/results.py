@@ -10,9 +10,8 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, ConfigDict, Field, with_config
 
 FORMAT = 1  # 0: results without a format number
-Status = Literal[
-    "running", "complete", "failed", "interrupted", "waiting", "pruned"
-]  # waiting: for the others of a sweep
+# waiting: until the other configurations of the sweep end the round
+Status = Literal["running", "complete", "failed", "interrupted", "waiting", "pruned"]
 Bootstraps = Annotated[int, Field(validation_alias=AliasChoices("n_bootstraps", "draws"))]  # draws: format 0
 LENIENT = ConfigDict(extra="ignore", ser_json_inf_nan="null")
 

@@ -32,10 +32,9 @@ def has_failed(sweep: Path | None) -> bool:
 
 
 def _train_in_rounds(config: DictConfig) -> None:
-    """Make the part that is trained the slowest dimension of a grid, so that its configurations meet.
+    """Sweep ``race_folds`` as the slowest key, so that every configuration ends a round before the next one starts.
 
-    Not for Optuna, which chooses one configuration after the other, and for Slurm, where all jobs start together and
-    would only wait for each other.
+    Not for Optuna, which chooses configurations one by one, or Slurm, where jobs start together and would only wait.
 
     Raises:
         ConfigError: ``halving=true`` in a sweep without rounds.
@@ -60,10 +59,13 @@ def _check_halving(config: DictConfig) -> None:
     from facemask.sweeps.rankable import swept_values
 
     if "study_name" in config.hydra.sweeper:
-        raise ConfigError("halving=true needs a grid, but sweep=optuna chooses one configuration after the other.")
+        raise ConfigError(
+            "halving=true needs a grid, but sweep=optuna chooses configurations one by one; use sweep=grid, or remove "
+            "halving=true."
+        )
     if not config.hydra.launcher._target_.endswith("BasicLauncher"):
         raise ConfigError(
-            "halving=true trains in two rounds, which launcher= would mix; remove launcher=, or remove halving=true."
+            "halving=true trains in two rounds, so it needs launcher=local; remove launcher=, or remove halving=true."
         )
     if config.epochs < REDUCTION_FACTOR:
         raise ConfigError(
@@ -71,7 +73,8 @@ def _check_halving(config: DictConfig) -> None:
         )
     if len(swept_values(config).get("fold", [])) > 1:
         raise ConfigError(
-            "halving=true must choose the same configurations in every fold; use fold=all instead of several folds."
+            "halving=true must choose the same configurations in every fold, but each fold is a job of its own; use "
+            "fold=all instead of sweep=cv or several folds."
         )
 
 

@@ -31,8 +31,8 @@ class Pruned:
     """Decision to prune a configuration.
 
     Attributes:
-        score: mean score of its complete folds.
-        reason: how far it is behind which configuration.
+        score: score that it was judged by.
+        reason: what it was compared with.
     """
 
     score: float

@@ -148,12 +148,14 @@ def _savings(configurations: Sequence[Configuration], asked: frozenset[int]) -> 
     halved = [c for c in configurations if c.is_pruned and not c.folds]
     raced = [c for c in configurations if c.is_pruned and c.folds]
     saved, n_raced = sum(len(asked) - len(c.folds) for c in raced), len(configurations) - len(halved)
-    sentences, whom = [], "them"
+    sentences, raced_of = [], "them"
     if halved:
         sentences.append(f"Halving stopped {len(halved)} of {len(configurations)} configurations early.")
-        whom = f"the other {n_raced}"
+        raced_of = f"the other {n_raced}"
     if raced:
-        sentences.append(f"Racing pruned {len(raced)} of {whom}, which saved {saved} of {n_raced * len(asked)} fits.")
+        sentences.append(
+            f"Racing pruned {len(raced)} of {raced_of}, which saved {saved} of {n_raced * len(asked)} fits."
+        )
     return sentences
 
 

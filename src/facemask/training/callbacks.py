@@ -112,8 +112,8 @@ class EpochLines(Checkpoint):
         print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {values}", flush=True)
 
 
-class EndAfter(Checkpoint):
-    """End the training after some epochs, with the schedule and the checkpoint of the whole training.
+class StopAfterEpochs(Checkpoint):
+    """Stop after a number of epochs as if interrupted: schedule and checkpoint are those of the whole training.
 
     Subclass of Checkpoint, because Lightning calls these last, after the epoch's line is printed.
 
@@ -125,9 +125,9 @@ class EndAfter(Checkpoint):
         self.epochs = epochs
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """End after the last of the epochs."""
+        """Stop after the last of the epochs."""
         if trainer.current_epoch + 1 >= self.epochs:
-            # Not should_stop, which would be recorded as the end, and which min_epochs overrides.
+            # should_stop would be saved in the checkpoint as the end of the training, and min_epochs overrides it.
             trainer.fit_loop.max_epochs = trainer.current_epoch + 1
 
 

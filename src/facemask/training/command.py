@@ -12,6 +12,7 @@ from facemask.files import named, private_files, relative_to_cwd, remove_if_empt
 from facemask.inference.run import Run, load_run
 from facemask.reports.run import print_result
 from facemask.runs.run_folder import read_run
+from facemask.sweeps.halving import rung_epochs, total_epochs
 from facemask.training.distillation import check_teacher
 from facemask.training.fit import fit_folds, join_folds
 from facemask.training.parts import dry_run
@@ -84,7 +85,8 @@ def show(run: Run, console: Console) -> None:
             fold = run.result.folds[-1]
             score = f"fold {fold.fold} of {run.result.k}: {monitor} {fold.score:.4f}, n = {fold.n.val:,}"
         else:
-            score = f"first epochs: {monitor} {run.result.score:.4f}"
+            part = f"{rung_epochs(run.config)} of {total_epochs(run.config)} epochs"
+            score = f"after {part}: {monitor} {run.result.score:.4f}"
         text = f"{score}; {relative_to_cwd(run.folder)} waits for the other configurations of its sweep."
         console.print(text, soft_wrap=True, highlight=False, markup=False)
     elif run.result.folds:

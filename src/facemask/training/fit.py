@@ -19,7 +19,7 @@ from facemask.config.schemas import TrainConfig
 from facemask.data.datamodule import FaceDataModule
 from facemask.errors import RunError
 from facemask.files import to_csv, write_atomically, write_table
-from facemask.models.checkpoint import read_checkpoint
+from facemask.models.checkpoint import completed_epochs, read_checkpoint
 from facemask.models.weights import state_digest
 from facemask.runs.results import DataFacts, FoldResult, RunResult, SampleCounts, Spread, WeightFacts
 from facemask.runs.run_folder import (
@@ -34,9 +34,9 @@ from facemask.runs.run_folder import (
     write,
 )
 from facemask.seeding import INITIAL_WEIGHTS, derive_seed
-from facemask.sweeps.halving import first_part, first_score, n_epochs
+from facemask.sweeps.halving import rung_epochs, score_at_rung, total_epochs
 from facemask.tracking.loggers import opened_loggers
-from facemask.training.callbacks import EndAfter
+from facemask.training.callbacks import StopAfterEpochs
 from facemask.training.distillation import Teacher, check_same_images, open_teacher
 from facemask.training.facts import training_facts
 from facemask.training.features import frozen_features, threads_for
@@ -65,10 +65,10 @@ def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, comm
         FaceMaskError: the run failed; the reason is also recorded in the run folder.
     """
     folds = range(config.k) if config.fold == ALL_FOLDS else [int(config.fold)]
-    rivals = sweep if config.race or config.halving else None
-    first_epochs = first_part(config) if rivals and config.halving and config.race_folds == 0 else None
+    compared_sweep = sweep if config.race or config.halving else None
+    stop_after = rung_epochs(config) if compared_sweep and config.halving and config.race_folds == 0 else None
     # In a race another process may still be training the previous fold of this run.
-    with open_run(folder, config, is_waiting=bool(rivals and config.race_folds)) as previous:
+    with open_run(folder, config, is_waiting=bool(compared_sweep and config.race_folds)) as previous:
         if previous is not None and is_settled(previous, config, sweep):
             root = config.data.get("root")
             if root and all(place.is_dir() for place in to_places(root)):  # a complete run does not need its images
@@ -79,9 +79,9 @@ def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, comm
         with _track_status(folder, result):
             for fold in folds:
                 place = folder / f"fold-{fold}"
-                if rivals and ends_here(config, rivals, result, place):
+                if compared_sweep and ends_here(config, compared_sweep, result, place):
                     break
-                done = fit_fold(config, fold, place, first_epochs)
+                done = fit_fold(config, fold, place, stop_after)
                 if not done.is_complete:
                     result.status, result.score = done.status, done.score
                     break
@@ -94,7 +94,7 @@ def fit_folds(config: TrainConfig, folder: Path, sweep: Path | None = None, comm
     return result
 
 
-def fit_fold(config: TrainConfig, fold: int, folder: Path, first_epochs: int | None = None) -> FoldResult:
+def fit_fold(config: TrainConfig, fold: int, folder: Path, stop_after: int | None = None) -> FoldResult:
     """Fit or resume one fold in its folder; return its result.
 
     All randomness depends only on the seed and the fold, so a fold gives the same result alone or with others.
@@ -103,13 +103,13 @@ def fit_fold(config: TrainConfig, fold: int, folder: Path, first_epochs: int | N
         config: a validated configuration.
         fold: number of the fold.
         folder: folder of the fold.
-        first_epochs: number of epochs after which the fold waits; None to complete it.
+        stop_after: number of epochs after which the fold waits; None to complete it.
     """
     previous = read_fold(folder)
     if previous is not None and previous.is_complete:
         return previous
-    if previous is not None and first_epochs and _n_epochs(folder) >= first_epochs:
-        previous.status, previous.error, previous.score = "waiting", None, first_score(folder, config)
+    if previous is not None and stop_after and completed_epochs(folder / LAST) >= stop_after:
+        previous.status, previous.error, previous.score = "waiting", None, score_at_rung(folder, config)
         write(folder, previous)
         return previous
     folder.mkdir(parents=True, exist_ok=True)
@@ -126,7 +126,7 @@ def fit_fold(config: TrainConfig, fold: int, folder: Path, first_epochs: int | N
         _record_facts(result, data, model)
         write(folder, result)
         with opened_loggers(config, fold, folder) as loggers:
-            _train(config, data, model, folder, result, loggers, first_epochs)
+            _train(config, data, model, folder, result, loggers, stop_after)
         if result.status != "waiting":
             draw_curves(folder, network_name(config.model), result)
     del data, model
@@ -162,34 +162,28 @@ def _train(
     folder: Path,
     result: FoldResult,
     loggers: Sequence[Logger],
-    first_epochs: int | None,
+    stop_after: int | None,
 ) -> None:
     """Train or resume the model, and evaluate its best epoch, or leave it waiting after the first epochs."""
     is_spawned = config.trainer.get("strategy") is not None and external_ranks() is None
     live, replayed = ([], loggers) if is_spawned else (loggers, [])
     trainer, checkpoints = build_trainer(config, folder, model, live)
-    if first_epochs:
-        trainer.callbacks.append(EndAfter(first_epochs))  # type: ignore[attr-defined]
+    if stop_after:
+        trainer.callbacks.append(StopAfterEpochs(stop_after))  # type: ignore[attr-defined]
     device = str(trainer.strategy.root_device)
     result.environment = environment(device)
     if config.fold != ALL_FOLDS or data.fold == 0:  # once a run
         print("\n".join(training_facts(config, data, model, device)), flush=True)
-    with replayed_to_loggers(folder, _n_epochs(folder), replayed):
+    with replayed_to_loggers(folder, completed_epochs(folder / LAST), replayed):
         data = _fit(config, data, model, folder, trainer)
     if is_spawned:  # the callback's state lives in the worker
         checkpoints.load_state_dict(read_checkpoint(folder / LAST)["callbacks"][checkpoints.state_key])
     result.best_epoch = checkpoints.best_epoch
-    if first_epochs and first_epochs <= _n_epochs(folder) < n_epochs(config):
+    if stop_after and stop_after <= completed_epochs(folder / LAST) < total_epochs(config):
         result.status, result.score = "waiting", checkpoints.best_score
         return
     evaluate_best(folder, data, device, config.seed, loggers, result)
     result.score = best_score(config.monitor, result, checkpoints.best_score)
-
-
-def _n_epochs(folder: Path) -> int:
-    """Return the number of epochs that a fold has completed."""
-    last = folder / LAST
-    return int(read_checkpoint(last)["epoch"]) + 1 if last.is_file() else 0
 
 
 def _fit(config: TrainConfig, data: FaceDataModule, model: Model, folder: Path, trainer: Trainer) -> FaceDataModule:

@@ -122,7 +122,7 @@ def test_centerface_finds_nothing_below_the_smallest_face() -> None:
     assert len(CenterFace(threshold=0.99).detect(astronaut())) <= len(CenterFace(threshold=0.2).detect(astronaut()))
 
 
-def test_centerface_can_be_optimised_and_leaves_the_cores_to_the_classifier() -> None:
+def test_centerface_weights_are_constants_and_its_threads_do_not_spin() -> None:
     pytest.importorskip("onnxruntime")
     session = CenterFace()._session
     assert session.get_overridable_initializers() == []  # weights that a caller may replace are not optimised

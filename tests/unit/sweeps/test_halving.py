@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from facemask.config.component import Component
+from facemask.models.records import MODEL, PREPROCESSING
 from facemask.runs.results import FoldResult, RunResult, Status
 from facemask.runs.run_folder import read_config, read_fold, write
-from facemask.sweeps.halving import first_part, first_score, judge_first_part
+from facemask.sweeps.halving import judge_at_rung, rung_epochs, score_at_rung
 from facemask.sweeps.ranking import summarise
 from facemask.training.rounds import is_settled
 from runs_on_disk import SCORES, configuration, write_run
@@ -41,11 +42,11 @@ def set_status(run: Path, status: Status, n_saved: int | None = None) -> None:
     assert fold is not None
     write(run / "fold-0", replace(fold, status=status))
     if n_saved is not None:
-        torch.save({"epoch": n_saved - 1}, run / "fold-0/last.ckpt")
+        torch.save({PREPROCESSING: {}, MODEL: {}, "state_dict": {}, "epoch": n_saved - 1}, run / "fold-0/last.ckpt")
 
 
 def survivors(sweep: Path, runs: list[Path]) -> list[int]:
-    return [i for i, run in enumerate(runs) if judge_first_part(sweep, read_config(run), run / "fold-0") is None]
+    return [i for i, run in enumerate(runs) if judge_at_rung(sweep, read_config(run), run / "fold-0") is None]
 
 
 @pytest.mark.parametrize(("monitor", "expected"), [("val/auroc", [0, 2]), ("val/loss", [1, 3])])
@@ -56,12 +57,12 @@ def test_the_best_third_continues(tmp_path: Path, monitor: str, expected: list[i
 
 def test_the_reason_says_what_was_compared(tmp_path: Path) -> None:
     runs = write_grid(tmp_path)
-    pruned = judge_first_part(tmp_path, read_config(runs[1]), runs[1] / "fold-0")
+    pruned = judge_at_rung(tmp_path, read_config(runs[1]), runs[1] / "fold-0")
     assert pruned is not None
     assert pruned.score == 0.7
     assert pruned.reason == (
         "after 2 of 6 epochs its val/auroc is 0.7000, and 2 of 3 others are better; halving=true continues with the "
-        "best third"
+        "best third; to complete this one, run the same line without halving=true"
     )
 
 
@@ -74,7 +75,10 @@ def test_later_epochs_do_not_count(tmp_path: Path) -> None:
 
 def test_what_cannot_be_compared_takes_no_place(tmp_path: Path) -> None:
     runs = write_grid(tmp_path)
-    set_status(runs[0], "failed", n_saved=1)  # its second epoch diverged, but is in the table
+    set_status(runs[0], "failed", n_saved=1)
+    assert math.isnan(
+        score_at_rung(runs[0] / "fold-0", read_config(runs[0]))
+    )  # its second epoch diverged, but is in the table
     (runs[3] / "fold-0/metrics.csv").write_text("damaged")
     better = {0: 0.99}
     write_run(tmp_path / "seed", better, lr=8, seed=1, **SIX)
@@ -87,11 +91,12 @@ def test_what_cannot_be_compared_takes_no_place(tmp_path: Path) -> None:
 def test_a_run_that_failed_later_and_one_that_stopped_early_count(tmp_path: Path) -> None:
     runs = write_grid(tmp_path)
     set_status(runs[0], "failed", n_saved=2)
+    assert score_at_rung(runs[0] / "fold-0", read_config(runs[0])) == 0.9
     set_status(runs[2], "complete")
     (runs[2] / "fold-0/metrics.csv").write_text("epoch,val/auroc\n1,0.8\n")
     assert survivors(tmp_path, runs) == [0, 2]
     set_status(runs[2], "running")  # one epoch is too few to be judged
-    assert math.isnan(first_score(runs[2] / "fold-0", read_config(runs[2])))
+    assert math.isnan(score_at_rung(runs[2] / "fold-0", read_config(runs[2])))
 
 
 def test_equal_configurations_continue_together(tmp_path: Path) -> None:
@@ -101,7 +106,7 @@ def test_equal_configurations_continue_together(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("epochs", "expected"), [(3, 1), (4, 1), (5, 2), (8, 3), (12, 4), (30, 10)])
 def test_the_first_part_is_a_third_of_what_is_trained(epochs: int, expected: int) -> None:
-    assert first_part(configuration(epochs=99, trainer=trainer(epochs))) == expected
+    assert rung_epochs(configuration(epochs=99, trainer=trainer(epochs))) == expected
 
 
 @pytest.mark.parametrize(

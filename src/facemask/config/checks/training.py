@@ -82,7 +82,7 @@ def _check_ranges(config: TrainConfig) -> None:
         raise ConfigError(f"race_margin must be at least 0 standard errors, got {config.race_margin}.")
     lowest = 0 if config.halving else 1
     if config.race_folds is not None and config.race_folds < lowest:
-        raise ConfigError(f"race_folds must be at least {lowest}, got {config.race_folds}.")
+        raise ConfigError(f"race_folds must be at least {lowest}, got {config.race_folds}; remove it: sweeps set it.")
     check_seeds(config)
     if not 0 <= config.teacher_weight <= 1:
         raise ConfigError(f"teacher_weight must be between 0 and 1, got {config.teacher_weight}.")

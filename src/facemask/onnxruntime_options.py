@@ -1,4 +1,4 @@
-"""Options of ONNX Runtime that the detector and the classifier share."""
+"""Options of ONNX Runtime for the detector and the classifier."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def session_options(threads: int | None = None) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # hides warnings about unused initialisers
     options.intra_op_num_threads = threads or 0
-    # Otherwise threads stay busy for a while after each call and take the cores from the next network: video with a
-    # detector and a classifier on two cores was half as fast.
+    # Spinning threads would keep the cores busy after each call, while the next network waits for them: with CenterFace
+    # and a classifier in turn on two cores, a detection took 46 instead of 23 ms.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return options
