@@ -81,8 +81,7 @@ def judge_at_rung(sweep: Path, config: TrainConfig, fold_folder: Path) -> Pruned
     trained = f"after {rung_epochs(config)} of {total_epochs(config)} epochs its {config.monitor} is {own:.4f}"
     return Pruned(
         own,
-        f"{trained}, and {n_better} of {len(scores)} others are better; halving=true continues with the best third; "
-        "to complete this one, run the same line without halving=true",
+        f"{trained}, and {n_better} of {len(scores)} others are better; halving=true continues with the best third",
     )
 
 

@@ -150,7 +150,10 @@ def _savings(configurations: Sequence[Configuration], asked: frozenset[int]) -> 
     saved, n_raced = sum(len(asked) - len(c.folds) for c in raced), len(configurations) - len(halved)
     sentences, raced_of = [], "them"
     if halved:
-        sentences.append(f"Halving stopped {len(halved)} of {len(configurations)} configurations early.")
+        sentences.append(
+            f"Halving stopped {len(halved)} of {len(configurations)} configurations early; the same command without "
+            "halving=true completes them."
+        )
         raced_of = f"the other {n_raced}"
     if raced:
         sentences.append(

@@ -62,7 +62,7 @@ def test_the_reason_says_what_was_compared(tmp_path: Path) -> None:
     assert pruned.score == 0.7
     assert pruned.reason == (
         "after 2 of 6 epochs its val/auroc is 0.7000, and 2 of 3 others are better; halving=true continues with the "
-        "best third; to complete this one, run the same line without halving=true"
+        "best third"
     )
 
 
@@ -134,4 +134,7 @@ def test_a_round_is_over_for_a_run(status: Status, n_folds: int, keys: dict[str,
 def test_the_summary_says_what_halving_stopped(tmp_path: Path) -> None:
     write_run(tmp_path / "best", SCORES, lr=1)
     write_run(tmp_path / "out", {}, lr=2, status="pruned")
-    assert "Halving stopped 1 of 2 configurations early." in summarise(tmp_path).verdict
+    assert (
+        "Halving stopped 1 of 2 configurations early; the same command without halving=true"
+        in summarise(tmp_path).verdict
+    )
