@@ -146,12 +146,12 @@ def test_halving_completes_the_best_third_with_the_same_scores_as_a_whole_grid(t
     assert done.out.count("waits for the other configurations of its sweep.") == 4
     assert done.out.count("halving=true continues with the best third") >= 2
     assert "Halving stopped 2 of 4 configurations early; the same command without halving=true" in done.out
-    assert train(*words, "name=whole").code == 0
+    assert train(*words, "name=not-halved").code == 0
     halved, whole = (
         pd.read_csv(workdir / f"outputs/sweeps/{name}/summary.csv").set_index("lr").drop(columns=VARYING)
-        for name in ("halved", "whole")
+        for name in ("halved", "not-halved")
     )
-    runs = {lr: next((workdir / "outputs/sweeps/whole/cnn").glob(f"*lr={lr},*")) for lr in whole.index}
+    runs = {lr: next((workdir / "outputs/sweeps/not-halved/cnn").glob(f"*lr={lr},*")) for lr in whole.index}
     first = {lr: read_history(run / "fold-0")["val/auroc"][0] for lr, run in runs.items()}
     survivors = sorted(first, key=first.__getitem__)[-2:]  # a third of four, rounded up
     assert set(halved.index[halved["rank"].notna()]) == set(survivors)
