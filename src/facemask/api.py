@@ -19,7 +19,7 @@ from facemask.config.arguments import to_overrides
 from facemask.config.checks.evaluation import resolve_evaluation
 from facemask.config.checks.export import resolve_export
 from facemask.config.checks.preparation import resolve_preparation
-from facemask.config.checks.training import check_race, resolve_training
+from facemask.config.checks.training import check_sweep_keys, resolve_training
 from facemask.config.checks.video import resolve_video
 from facemask.config.compose import compose as compose_with_hydra
 from facemask.config.preparation_schemas import TaskConfig
@@ -100,7 +100,7 @@ def train(*overrides: str, folder: str | Path | None = None, **keys: object) -> 
     """
     arguments = to_overrides("train", overrides, keys)
     config = resolve_training(_compose("train", arguments))
-    check_race(config, is_sweep=False)
+    check_sweep_keys(config, is_sweep=False)
     from facemask.runs.run_folder import read_trusted_config
     from facemask.training.command import train as command
 

@@ -26,11 +26,11 @@ Application = Callable[[], object]
 
 def train(config: DictConfig) -> float:
     """Train the configured folds and return the mean of their scores."""
-    from facemask.config.checks.training import check_race, resolve_training
+    from facemask.config.checks.training import check_sweep_keys, resolve_training
 
     typed, runtime, folder = resolve_training(config), HydraConfig.get(), output_folder()
     sweep = Path(runtime.sweep.dir) if runtime.mode == RunMode.MULTIRUN else None
-    check_race(typed, is_sweep=sweep is not None)
+    check_sweep_keys(typed, is_sweep=sweep is not None)
     if typed.trainer.get("strategy") and sweep and not runtime.launcher._target_.endswith("BasicLauncher"):
         raise ConfigError(
             "trainer=ddp uses all devices for one run at a time; remove launcher=, or remove trainer=ddp."

@@ -10,7 +10,7 @@ from facemask.config.typed import to_plain
 
 ALL_FOLDS = "all"
 EXPERIMENT = "experiment"  # config group whose files set keys of all other groups
-# not part of a run's identity, nor of the command that repeats it
+# Not part of a run's identity, nor of the command that repeats it.
 SWEEP_ONLY_KEYS = {"sweep", "launcher", "race", "race_margin", "race_folds", "halving", "fail_fast"}
 # Keys that do not change the results; runs of the same experiment may differ in them.
 NOT_COMPARED = {

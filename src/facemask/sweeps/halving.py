@@ -65,23 +65,22 @@ def judge_at_rung(sweep: Path, config: TrainConfig, fold_folder: Path) -> Pruned
     if math.isnan(own):
         return None
     images = _fingerprint(fold_folder)
-    rivals = [
+    comparable = [  # the running one included
         run.folder / fold_folder.name
         for run in runs_below(sweep)
-        if run.folder.absolute() != fold_folder.parent.absolute()
-        and run.config
+        if run.config
         and has_same_folds(run.config, config)
         and total_epochs(run.config) == total_epochs(config)
         and _fingerprint(run.folder / fold_folder.name) == images
     ]
-    scores = [score for rival in rivals if not math.isnan(score := score_at_rung(rival, config))]
+    scores = [score for fold in comparable if not math.isnan(score := score_at_rung(fold, config))]
     n_better = sum(sign * score > sign * own for score in scores)
-    if n_better < math.ceil((len(scores) + 1) / REDUCTION_FACTOR):
+    if n_better < math.ceil(len(scores) / REDUCTION_FACTOR):
         return None
     trained = f"after {rung_epochs(config)} of {total_epochs(config)} epochs its {config.monitor} is {own:.4f}"
     return Pruned(
         own,
-        f"{trained}, and {n_better} of {len(scores)} others are better; halving=true continues with the best third",
+        f"{trained}, and {n_better} of {len(scores) - 1} others are better; halving=true continues with the best third",
     )
 
 

@@ -36,7 +36,6 @@ from facemask.runs.run_folder import (
 from facemask.seeding import INITIAL_WEIGHTS, derive_seed
 from facemask.sweeps.halving import rung_epochs, score_at_rung, total_epochs
 from facemask.tracking.loggers import opened_loggers
-from facemask.training.callbacks import StopAfterEpochs
 from facemask.training.distillation import Teacher, check_same_images, open_teacher
 from facemask.training.facts import training_facts
 from facemask.training.features import frozen_features, threads_for
@@ -167,9 +166,7 @@ def _train(
     """Train or resume the model, and evaluate its best epoch, or leave it waiting after the first epochs."""
     is_spawned = config.trainer.get("strategy") is not None and external_ranks() is None
     live, replayed = ([], loggers) if is_spawned else (loggers, [])
-    trainer, checkpoints = build_trainer(config, folder, model, live)
-    if stop_after:
-        trainer.callbacks.append(StopAfterEpochs(stop_after))  # type: ignore[attr-defined]
+    trainer, checkpoints = build_trainer(config, folder, model, live, stop_after)
     device = str(trainer.strategy.root_device)
     result.environment = environment(device)
     if config.fold != ALL_FOLDS or data.fold == 0:  # once a run

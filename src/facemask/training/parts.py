@@ -22,7 +22,15 @@ from facemask.models.distillation import DistillationLoss
 from facemask.models.epoch_seed import EpochSeed
 from facemask.models.weights import InitialWeights
 from facemask.terminal import SafeConsole
-from facemask.training.callbacks import AtomicCheckpointIO, BestAndLast, DataWait, EpochBar, EpochLines, History
+from facemask.training.callbacks import (
+    AtomicCheckpointIO,
+    BestAndLast,
+    DataWait,
+    EpochBar,
+    EpochLines,
+    History,
+    StopAfterEpochs,
+)
 from facemask.training.processes import InEachProcess, external_ranks, silence_expected_warnings
 
 
@@ -110,9 +118,9 @@ def _training_facts(config: TrainConfig) -> dict[str, object]:
 
 
 def build_trainer(
-    config: TrainConfig, folder: Path, model: Model, loggers: Sequence[Logger]
+    config: TrainConfig, folder: Path, model: Model, loggers: Sequence[Logger], stop_after: int | None = None
 ) -> tuple[Trainer, BestAndLast]:
-    """Build the trainer of a fold and its checkpoint callback."""
+    """Build the trainer of a fold, which may stop after some epochs, and its checkpoint callback."""
     silence_expected_warnings()
     options = config.trainer.without("compile")
     ranks = external_ranks()
@@ -136,6 +144,7 @@ def build_trainer(
         EpochLines(config.monitor),
         History(folder, wait),
         checkpoints,
+        *([StopAfterEpochs(stop_after)] if stop_after else []),
         *([EpochBar(refresh_rate=10)] if has_bar else []),
     ]
     try:

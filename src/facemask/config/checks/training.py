@@ -46,10 +46,10 @@ def check_training(config: TrainConfig) -> None:
     _check_conflicts(config)
 
 
-def check_race(config: TrainConfig, is_sweep: bool) -> None:
+def check_sweep_keys(config: TrainConfig, is_sweep: bool) -> None:
     """Check that ``race=true`` and ``halving=true`` are only set in a sweep.
 
-    Not part of :func:`check_training`: a run of a racing sweep may be resumed on its own.
+    Not part of :func:`check_training`: a run of such a sweep may be resumed on its own.
 
     Raises:
         ConfigError: one of them is set in a single run.
