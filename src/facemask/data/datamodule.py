@@ -1,7 +1,5 @@
 """The Lightning data module: index, splits, store and augmentation."""
 
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -11,14 +9,14 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 from lightning.pytorch import LightningDataModule
 from pydantic import Field
 from torch import Tensor
 
 from facemask.config.component import TARGET, describe
 from facemask.config.roots import Root, base_name, shown_places, to_places
-from facemask.data.dataset import ArrayLoader, EpochSampler, FaceDataset, FeatureArray, FeatureDataset, Features, as_is
+from facemask.data.dataset import EpochSampler, FaceDataset, FeatureArray, FeatureDataset, Features
+from facemask.data.loading import ArrayLoader, array_loader, n_loader_processes
 from facemask.data.places import open_set
 from facemask.data.preprocessing import Preprocessing
 from facemask.data.splits import (
@@ -35,11 +33,6 @@ from facemask.data.store import Store, check_readable, fingerprint, open_store
 from facemask.data.transforms import Augmentation, load_augmentation
 from facemask.errors import DataError
 
-# Explicit, because a Hydra launcher may have changed the global default to one that DataLoader workers cannot use.
-WORKERS = "fork" if sys.platform == "linux" and hasattr(os, "fork") else "spawn"
-LOADER_TIMEOUT = 300  # seconds to wait for a loader process
-# One H100 trains on 13,000 faces of 96 pixels a second. One loader process cannot supply that; eight can.
-GPU_WORKERS = 8
 FEATURE_BATCH_SIZE = 1024  # validation batch size when a head is trained on cached features
 DEMO_CAVEAT = (
     "trained on the demo set, whose masks are drawn; on photos of real masks it calls many masked faces bare. Train on "
@@ -288,31 +281,14 @@ class FaceDataModule(LightningDataModule):
             dataset = FeatureDataset(self.features.views if is_training else [self.features.clean], labels, rows)
             num_workers = 0  # a worker costs more time than it saves
             batch_size = batch_size if is_training else FEATURE_BATCH_SIZE
-        has_lone_image = len(sampler) > batch_size and len(sampler) % batch_size == 1
-        return ArrayLoader(
-            dataset,
-            batch_size=batch_size,
-            sampler=sampler,
-            num_workers=num_workers,
-            collate_fn=as_is,
-            drop_last=is_training and has_lone_image,  # batch norm cannot train on one image
-            timeout=LOADER_TIMEOUT if num_workers > 0 else 0,
-            persistent_workers=num_workers > 0,
-            multiprocessing_context=WORKERS if num_workers > 0 else None,
-            generator=torch.Generator(),  # else every new iterator draws from the global generator
-        )
+        # Batch norm cannot train on a batch of one image.
+        has_lone_image = is_training and len(sampler) > batch_size and len(sampler) % batch_size == 1
+        return array_loader(dataset, sampler, batch_size, num_workers, drop_last=has_lone_image)
 
     def _workers(self, is_training: bool) -> int:
-        """Return the number of loader processes; on a GPU, one per core that this process may use, up to eight."""
         if self.num_workers is not None:
             return self.num_workers
-        if not is_training or self.trainer is None or self.trainer.strategy.root_device.type != "cuda":
-            return 1
-        threads = torch.get_num_threads()  # launchers divide the cores among their jobs by it
-        if "LOCAL_WORLD_SIZE" in os.environ:  # but torchrun gives each process one thread, whatever the number of cores
-            threads = os.cpu_count() or 1
-        sharing = 1 if "SLURM_STEP_ID" in os.environ else self.trainer.num_devices  # srun gives each its own cores
-        return max(1, min(GPU_WORKERS, threads // sharing))
+        return n_loader_processes(self.trainer) if is_training and self.trainer else 1
 
     def _labels(self, samples: pd.DataFrame) -> npt.NDArray[np.int64]:
         return pd.Categorical(samples["label"], self.class_names).codes.astype(np.int64)

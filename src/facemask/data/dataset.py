@@ -1,4 +1,4 @@
-"""Datasets, sampler and loader: which images, in which order, with which augmentation."""
+"""Datasets and sampler: which images, in which order, with which augmentation."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 
 from facemask.data.transforms import Augmentation
-from facemask.errors import DataError, first_line
 from facemask.seeding import SHUFFLE, derive_seed
 
 Batch = tuple[npt.NDArray[Any], ...]  # images or features, labels, and with a teacher of several models the folds
@@ -111,43 +109,6 @@ class FeatureDataset(Dataset[Batch]):
         positions = [position for _, position in keys]
         features = self.views[epoch % len(self.views)][self.rows[positions]]
         return features, self.labels[positions]
-
-
-def as_is(batch: Any) -> Any:
-    """Return the batch unchanged: :meth:`FaceDataset.__getitems__` has already collated it."""
-    return batch
-
-
-class ArrayLoader(DataLoader[Batch]):
-    """Loader of tensors whose worker processes send arrays through a pipe.
-
-    Tensors would be sent through shared memory and file handles; where a container has too little of them, training
-    would wait for ever.
-
-    Raises:
-        DataError: on iteration, if a worker cannot start, ends, or does not answer.
-    """
-
-    def _try_to_start(self) -> None:
-        """Create what the workers need; if it failed inside torch, torch's destructor would print another error."""
-        context = self.multiprocessing_context
-        _ = [context.Queue() for _ in range(self.num_workers + 1)], context.Event()
-
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        try:
-            if self.num_workers and self._iterator is None:
-                self._try_to_start()
-            for arrays in super().__iter__():
-                tensors = tuple(map(torch.from_numpy, arrays))
-                yield tuple(t.pin_memory() for t in tensors) if torch.cuda.is_available() else tensors
-        except (RuntimeError, OSError) as error:
-            if self.num_workers and (isinstance(error, OSError) or "DataLoader" in str(error)):
-                raise DataError(
-                    f"a worker process of the data loader failed ({first_line(error)}); load in the main process "
-                    "(data.num_workers=0), or raise the limits of shared memory and open files "
-                    "(docker run --shm-size=1g, ulimit -n 1024)."
-                ) from error
-            raise
 
 
 class EpochSampler(Sampler[Key]):

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from facemask.data.dataset import EpochSampler, FaceDataset, as_is
+from facemask.data.dataset import EpochSampler, FaceDataset
+from facemask.data.loading import as_is
 from facemask.data.transforms import Augmentation
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3)).astype(np.uint8)
