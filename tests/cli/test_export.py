@@ -39,12 +39,13 @@ SUFFIXES = {name: import_format(name).suffix for name in FORMATS}
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a set of faces and two runs on it, in which pictures shrink and grow."""
+    """A folder with a set of faces and runs on it, in which pictures shrink, grow, and are mirrored."""
     folder = tmp_path_factory.mktemp("export")
     write_faces(folder / "set", {"mask": 30, "no_mask": 24}, side=14, is_hard=True)
     words = ["model.channels=[16,64,128]", "epochs=3", "lr=4e-3", "schedule=none"]
     for store_size, name in ((20, "run"), (12, "grows")):  # to the 16 pixels that the network takes
         fit_folds(configure(folder / "set", folder, *words, f"data.store_size={store_size}"), folder / name)
+    fit_folds(configure(folder / "set", folder, *words, "data.store_size=20", "model.flip_tta=true"), folder / "flips")
     return folder
 
 
@@ -61,7 +62,9 @@ def trained_and_exported(place: Path, file: str, run: str = "run") -> tuple[Any,
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-@pytest.mark.parametrize(("run", "preprocessing"), [("run", "inside"), ("run", "outside"), ("grows", "inside")])
+@pytest.mark.parametrize(
+    ("run", "preprocessing"), [*(("run", "inside"), ("run", "outside")), *(("grows", "inside"), ("flips", "inside"))]
+)
 def test_every_format_predicts_what_the_run_predicts(place: Path, format_: str, run: str, preprocessing: str) -> None:
     name = f"{format_}-{preprocessing}-{run}"
     done = export(place, f"run={run}", f"format={format_}", f"preprocessing={preprocessing}", f"hydra.run.dir={name}")

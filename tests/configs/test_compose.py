@@ -100,7 +100,7 @@ SMOKE = [
     ["model=mobilenetv2_frozen", "augment.views=1"],
     ["model=custom", *CUSTOM_MODEL],
     ["trainer.precision=bf16-mixed", "trainer.gradient_clip_val=1.0", "model=cnn"],
-    ["data.balance=oversample", "model.label_smoothing=0.1", "model=cnn"],
+    ["data.balance=oversample", "model.label_smoothing=0.1", "model.flip_tta=true", "model=cnn"],
 ]
 
 

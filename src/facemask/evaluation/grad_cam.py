@@ -67,8 +67,10 @@ def activation_maps(model: nn.Module, preprocessing: Preprocessing, images: Pixe
     model.requires_grad_(True)  # gradients must pass through frozen layers
     try:
         with GradCAM(model=model, target_layers=[layer]) as cam:
-            maps = [
-                cam(preprocessing.normalise(batch.to(device)), [ClassifierOutputTarget(int(c)) for c in asked])
+            maps = [  # the maps of mirror images (model.flip_tta=true) come after those of the images
+                cam(preprocessing.normalise(batch.to(device)), [ClassifierOutputTarget(int(c)) for c in asked])[
+                    : len(batch)
+                ]
                 for batch, asked in _batches(images, classes)
             ]
     finally:

@@ -16,6 +16,7 @@ from facemask.data.preprocessing import Preprocessing, bilinear_weights
 from facemask.errors import ModelError, first_line
 from facemask.inference.backend import INPUT, OUTPUT
 from facemask.models.classifier import MaskClassifier
+from facemask.models.flip_tta import flip_averaged
 from facemask.models.fusing import fuse_conv_bn
 
 OPSET = 18  # first ONNX opset whose Resize supports antialiasing
@@ -39,6 +40,7 @@ class Graph(nn.Module):
     ) -> None:
         super().__init__()
         self.dtype = torch.float16 if is_half else torch.float32
+        self.flip_tta = isinstance(model, MaskClassifier) and model.flip_tta
         self.net = fuse_conv_bn(model.net if isinstance(model, MaskClassifier) else model).to(self.dtype)
         self.preprocessing, self.is_inside = preprocessing, is_inside
         weights = bilinear_weights(preprocessing.store_size, preprocessing.input_size)
@@ -48,7 +50,8 @@ class Graph(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return probabilities, float32[N, C]."""
         batch = self._normalise(images) if self.is_inside else images
-        logits: Tensor = self.net(batch.to(self.dtype))
+        batch = batch.to(self.dtype)
+        logits: Tensor = flip_averaged(self.net, batch) if self.flip_tta else self.net(batch)
         return logits.float().softmax(dim=1)
 
     def _normalise(self, images: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 ``torch.export.load`` unpickles parts of the archive and evaluates the expressions of shapes, so that a file from
 somebody else could run code. What the check lets through is what ``export.py`` writes: plain tensors, ATen operators,
-and sizes that are numbers or symbols.
+and sizes that are numbers, symbols or multiples of symbols.
 """
 
 import io
@@ -25,7 +25,8 @@ OPERATORS = re.compile(
     r"torch\.ops\.aten\.\w+\.\w+|_operator\.(getitem|add|sub|mul|floordiv|mod|neg|eq|ne|lt|le|gt|ge)|"
     r"torch\.sym_(int|float|max|min|not)"
 )
-SIZES = re.compile(r"-?\d+|Symbol\('\w+'(, (positive|nonnegative|integer)=True)*\)")
+SYMBOL = r"Symbol\('\w+'(, (positive|nonnegative|integer)=True)*\)"
+SIZES = re.compile(rf"-?\d+|{SYMBOL}|Mul\(Integer\(\d+\), {SYMBOL}\)")  # the last for model.flip_tta=true
 MAX_JSON = 50_000_000  # bytes
 INPUTS = "data/sample_inputs/model.pt"
 

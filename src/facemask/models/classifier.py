@@ -26,6 +26,7 @@ from facemask.models.cnn import CNN
 from facemask.models.distillation import DistillationLoss
 from facemask.models.epoch_metrics import EpochMetrics
 from facemask.models.epoch_seed import EpochSeed
+from facemask.models.flip_tta import flip_averaged
 from facemask.models.records import MODEL, add_records, network_of, preprocessing_of
 from facemask.models.schedules import onecycle
 from facemask.models.weights import InitialWeights
@@ -54,6 +55,7 @@ class MaskClassifier(LightningModule):
         class_weights: float32[C], class weights of the training loss; None takes them from the data module.
         label_smoothing: label smoothing of the training loss, in [0, 1).
         freeze: layers to freeze, see :func:`facemask.models.freezing.freeze`.
+        flip_tta: average the probabilities of each image and its mirror image, except in training; takes twice as long.
         channels_last: use the channels-last memory format, which is faster on CPUs and tensor cores; networks whose
             gradients it damages use the usual format.
         input_size: side of the network's input, pixels; None for the stored images' size.
@@ -78,6 +80,7 @@ class MaskClassifier(LightningModule):
         class_weights: npt.NDArray[np.float32] | None = None,
         label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         freeze: str = "none",
+        flip_tta: bool = False,
         channels_last: bool = True,
         input_size: Annotated[int, Field(ge=8, le=1024)] | None = 96,
         lr: Annotated[float, Field(gt=0)] = 1e-3,
@@ -92,6 +95,7 @@ class MaskClassifier(LightningModule):
         self.make_optimizer = optimizer or partial(AdamW, lr=lr, weight_decay=0.01)
         self.make_schedule = schedule
         self.label_smoothing, self.frozen_part, self.input_size = label_smoothing, freeze, input_size
+        self.flip_tta = flip_tta
         self.distillation, self.class_weights = distillation, _as_tensor(class_weights)
         self.preprocessing: Preprocessing | None = None
         self.initial = InitialWeights("chosen by the network")
@@ -166,6 +170,7 @@ class MaskClassifier(LightningModule):
             "schedule": describe(self.make_schedule),
             "label_smoothing": self.label_smoothing,
             "freeze": self.frozen_part,
+            "flip_tta": self.flip_tta,
             "channels_last": self.memory_format == torch.channels_last,
             "input_size": self.input_size,
             **self.settings,
@@ -192,6 +197,7 @@ class MaskClassifier(LightningModule):
         self.make_net, self.settings = as_written.make_net, as_written.settings
         self.frozen_part, self.input_size = as_written.frozen_part, as_written.input_size
         self.memory_format, self.label_smoothing = as_written.memory_format, as_written.label_smoothing
+        self.flip_tta = as_written.flip_tta
         untrained = {"pretrained": False} if "pretrained" in inspect.signature(self.make_net).parameters else {}
         self.build(self.preprocessing.class_names, **untrained)  # its weights are about to be replaced
 
@@ -204,8 +210,11 @@ class MaskClassifier(LightningModule):
         logits: Tensor
         if images.ndim == 2:
             logits = self.net.get_submodule("head")(images)
-        else:
-            logits = self.net(images.contiguous(memory_format=self.memory_format))
+            return logits
+        images = images.contiguous(memory_format=self.memory_format)
+        if self.flip_tta and not self.training:
+            return flip_averaged(self.net, images)
+        logits = self.net(images)
         return logits
 
     def train(self, mode: bool = True) -> Self:

@@ -56,6 +56,7 @@ from facemask.training.parts import dry_run
         ),
         (["teacher=run", "teacher_unseen=true", "race=true"], "race=true compares validation scores, which teacher_un"),
         (["model.freeze=backbone", "augment.mixup=0.2"], "augment.mixup=0.2 blends images"),
+        (["model.freeze=backbone", "model.flip_tta=true"], "model.flip_tta=true mirrors images"),
         (["model.freeze=backbone", "augment.cutmix=1"], "augment.cutmix=1 blends images"),
         (
             ["model.freeze=backbone", "model.pretrained=false"],
@@ -91,6 +92,7 @@ def test_invalid_configuration_raises_one_sentence(overrides: list[str], expecte
         ["fold=4"],
         ["augment.mixup=0.2"],
         ["model.freeze=backbone"],
+        ["model.freeze=backbone", "augment.views=0", "model.flip_tta=true"],
         ["model.freeze='until=blocks.2'", "augment.mixup=0.2"],
         ["schedule=none"],
         ["model.pretrained=/some/file.pth"],

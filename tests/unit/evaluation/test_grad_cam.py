@@ -1,5 +1,6 @@
 """Mean activation maps lie over a mean face only where it blends many persons."""
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,23 +10,40 @@ import pytest
 import torch
 
 from facemask.data.preprocessing import Preprocessing
-from facemask.evaluation.grad_cam import find_attention
+from facemask.evaluation.grad_cam import activation_maps, find_attention
+from facemask.models.classifier import MaskClassifier
 from facemask.models.cnn import CNN
 from facemask.reports.findings import BLENDED
+
+PREPROCESSING = Preprocessing(("mask", "no_mask"), 16, 16)
 
 
 def evaluated(groups: list[str]) -> Any:
     torch.manual_seed(0)
-    preprocessing = Preprocessing(("mask", "no_mask"), 16, 16)
     n = len(groups)
     return SimpleNamespace(
-        model=SimpleNamespace(model=CNN(2, channels=(4, 8), hidden=8), preprocessing=preprocessing),
+        model=SimpleNamespace(model=CNN(2, channels=(4, 8), hidden=8), preprocessing=PREPROCESSING),
         class_names=["mask", "no_mask"],
         predicted=np.zeros(n, np.int64),
         probabilities=np.tile([0.9, 0.1], (n, 1)),
         correct=np.ones(n, bool),
         predictions=pd.DataFrame({"group": groups}),
     )
+
+
+def test_maps_are_of_the_images_and_not_of_their_mirror_images() -> None:
+    torch.manual_seed(0)
+    images = np.random.default_rng(0).integers(0, 255, (3, 16, 16, 3)).astype(np.uint8)
+    net, classes = partial(CNN, channels=(4, 8), hidden=8), np.zeros(3, np.int64)
+    model = MaskClassifier(net, 2, input_size=16, flip_tta=True)
+    maps = activation_maps(model, PREPROCESSING, images, classes)
+    mirrored = activation_maps(model, PREPROCESSING, images[:, :, ::-1], classes)
+    assert maps is not None
+    assert mirrored is not None
+    assert maps.shape == (3, 16, 16)
+    assert not np.allclose(maps, mirrored, atol=0.01)
+    model.flip_tta = False
+    np.testing.assert_allclose(activation_maps(model, PREPROCESSING, images, classes), maps, atol=0.3)
 
 
 @pytest.mark.parametrize(("n_groups", "has_face"), [(BLENDED - 1, False), (BLENDED, True)])

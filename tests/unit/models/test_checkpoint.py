@@ -51,7 +51,9 @@ def save(path: Path, node: dict[str, Any]) -> LightningModule:
     return model.eval()
 
 
-@pytest.mark.parametrize("node", [NODE, {"_target_": f"{__name__}.Users", "width": 3, "input_size": 8}])
+@pytest.mark.parametrize(
+    "node", [NODE, NODE | {"flip_tta": True}, {"_target_": f"{__name__}.Users", "width": 3, "input_size": 8}]
+)
 def test_a_checkpoint_rebuilds_its_model(tmp_path: Path, node: dict[str, Any]) -> None:
     original = save(tmp_path / "x.ckpt", node)
     trust(__name__)

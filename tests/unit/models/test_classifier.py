@@ -75,6 +75,23 @@ def test_class_weights_and_smoothing_act_on_the_training_loss_alone() -> None:
         torch.testing.assert_close(found, nn.functional.cross_entropy(logits, batch[1]))
 
 
+def test_flip_tta_averages_the_probabilities_of_an_image_and_its_mirror_image() -> None:
+    plain, averaged = classifier().eval(), classifier(flip_tta=True).eval()
+    images = 50 * torch.randn(5, 3, 16, 16)
+    expected = (plain(images).softmax(dim=1) + plain(images.flip(-1)).softmax(dim=1)) / 2
+    assert not torch.allclose(expected, plain(images).softmax(dim=1), atol=0.01)
+    torch.testing.assert_close(averaged(images).softmax(dim=1), expected)
+    torch.testing.assert_close(averaged.predict_step(images.flip(-1), 0), expected)
+    averaged.validation_step((images, torch.zeros(5, dtype=torch.int64)), 0)
+    torch.testing.assert_close(averaged.val_metrics.compute()["loss"], -expected[:, 0].log().mean())
+
+
+def test_flip_tta_does_not_change_the_training() -> None:
+    batch = torch.rand(6, 3, 16, 16), torch.tensor([0, 0, 0, 0, 1, 2])
+    plain, averaged = classifier().train(), classifier(flip_tta=True).train()
+    assert averaged.training_step(batch, 0) == plain.training_step(batch, 0)
+
+
 def test_blended_labels_are_soft_targets() -> None:
     model = classifier().eval()
     images, fractions = torch.rand(2, 3, 16, 16), torch.tensor([[0.7, 0.3, 0.0], [0.0, 0.5, 0.5]])

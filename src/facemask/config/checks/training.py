@@ -159,6 +159,11 @@ def _check_conflicts(config: TrainConfig) -> None:
             f"augment.views={augment.get('views')} only applies when model.freeze=backbone (cached features), got "
             f"model.freeze={freeze}; remove augment.views, or set model.freeze=backbone."
         )
+    if freeze == "backbone" and model.get("flip_tta") and augment and augment.get("views") != 0:
+        raise ConfigError(
+            "model.flip_tta=true mirrors images, but model.freeze=backbone trains on cached features; set "
+            "model.flip_tta=false or augment.views=0."
+        )
     for mixing in ("mixup", "cutmix"):
         if config.teacher and augment and augment.get(mixing, 0) > 0:
             raise ConfigError(
