@@ -18,4 +18,4 @@ def flip_averaged(net: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     """
     n = images.shape[0]
     log_probabilities = net(torch.cat([images, images.flip(-1)])).float().log_softmax(dim=1)
-    return torch.logaddexp(log_probabilities[:n], log_probabilities[n:]) - math.log(2)
+    return torch.stack([log_probabilities[:n], log_probabilities[n:]]).logsumexp(dim=0) - math.log(2)

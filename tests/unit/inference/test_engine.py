@@ -14,6 +14,7 @@ from facemask.data.preprocessing import Preprocessing
 from facemask.errors import ModelError
 from facemask.inference.engine import ENGINE, open_engine, write_engine
 from facemask.inference.predictor import Predictor
+from facemask.models.classifier import MaskClassifier
 from facemask.models.predict import predict_probabilities
 
 PREPROCESSING = Preprocessing(("mask", "no_mask"), 32, 24)
@@ -51,10 +52,16 @@ def write(folder: Path, network: nn.Module) -> str:
     return write_engine(folder / "best.ckpt", network.eval(), PREPROCESSING, IMAGES)
 
 
-@pytest.mark.parametrize("name", ["mobilenetv2_035", "test_vit", "test_efficientnet"])
+def with_flip_tta() -> MaskClassifier:
+    """Return a classifier that averages the probabilities of an image and its mirror image."""
+    return MaskClassifier("mobilenetv2_035", 2, input_size=32, flip_tta=True, pretrained=False)
+
+
+@pytest.mark.parametrize("name", ["mobilenetv2_035", "test_vit", "test_efficientnet", "flip_tta"])
 def test_an_engine_gives_the_probabilities_of_the_network(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network = timm.create_model(name, num_classes=2, **({"img_size": 32} if "vit" in name else {})).eval()
+    sizes = {"img_size": 32} if "vit" in name else {}
+    network = with_flip_tta() if name == "flip_tta" else timm.create_model(name, num_classes=2, **sizes)
     assert write(tmp_path, network) == ""
     engine = open_engine(tmp_path / "best.ckpt", threads=1)
     assert engine is not None
