@@ -176,6 +176,12 @@ def test_a_halved_sweep_resumes_and_names_a_failed_job_once(train: Run, workdir:
     assert sorted(run.status for run in runs) == ["complete", "failed", "pruned"]
 
 
+@pytest.mark.parametrize("words", [["teacher_unseen=true", "-m"], ["-m", "teacher_unseen=false,true"]])
+def test_a_sweep_cannot_rank_by_scores_that_the_teacher_makes_too_high(train: Run, words: list[str]) -> None:
+    done = train(*SMALL, "teacher=run", *words, "lr=1e-3,1e-4", "name=taught")
+    assert_refused(done, "a sweep ranks by validation scores, which teacher_unseen=true makes too high; remove teacher")
+
+
 @pytest.mark.parametrize(
     ("words", "expected_error"),
     [

@@ -50,11 +50,6 @@ from facemask.training.parts import dry_run
         (["teacher_unseen=true"], "teacher_unseen=true needs a teacher; add teacher=, a run of all folds"),
         (["halving=true", "race_folds=-1"], "race_folds must be at least 0, got -1"),
         (["race_folds=0"], "race_folds must be at least 1, got 0"),
-        (
-            ["teacher=run", "teacher_unseen=true", "halving=true"],
-            "halving=true compares validation scores, which teach",
-        ),
-        (["teacher=run", "teacher_unseen=true", "race=true"], "race=true compares validation scores, which teacher_un"),
         (["model.freeze=backbone", "augment.mixup=0.2"], "augment.mixup=0.2 blends images"),
         (["model.freeze=backbone", "model.flip_tta=true"], "model.flip_tta=true mirrors images"),
         (["model.freeze=backbone", "augment.cutmix=1"], "augment.cutmix=1 blends images"),

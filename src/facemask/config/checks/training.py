@@ -144,11 +144,6 @@ def _check_conflicts(config: TrainConfig) -> None:
         )
     if config.teacher_unseen and not config.teacher:
         raise ConfigError("teacher_unseen=true needs a teacher; add teacher=, a run of all folds.")
-    for key in ("race", "halving"):
-        if config.teacher_unseen and getattr(config, key):
-            raise ConfigError(
-                f"{key}=true compares validation scores, which teacher_unseen=true makes too high; remove one of them."
-            )
     if freeze == "backbone" and config.teacher:
         raise ConfigError(
             "model.freeze=backbone trains on cached features, so a teacher has no images to run on; remove teacher=, "
