@@ -76,7 +76,7 @@ def test_every_documented_choice_has_a_configuration_file() -> None:
         "callbacks": {"default", "ema", "growing", "none"},
         "logger": {"csv", "tensorboard", "wandb", "mlflow"},
         "experiment": {"sfmask_study", "three_class_study", "ready_made", "leave_one_set_out", "augmentation"}
-        | {"quick"},
+        | {"quick", "best_binary", "best_three"},
     }
     assert {choice for group, choice in FILES if group == "task"} == set(TASKS)
     assert {choice for group, choice in FILES if group == "classes"} == {"three", "binary"}
