@@ -4,6 +4,7 @@ It uses ``on_job_end``, because Hydra skips ``on_multirun_end`` after a failed j
 """
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -109,6 +110,7 @@ class SweepSummary(Callback):
         if config.hydra.mode != RunMode.MULTIRUN or isinstance(job_return._return_value, JobNotStartedError):
             return
         from facemask.config.arguments import command_line
+        from facemask.errors import RunError
         from facemask.runs.run_folder import record_failure
         from facemask.sweeps.page import rebuild
 
@@ -116,7 +118,8 @@ class SweepSummary(Callback):
             (Path(config.hydra.sweep.dir) / FAILED).touch()
             line = command_line(config.hydra.overrides.task)
             record_failure(Path(config.hydra.runtime.output_dir), str(job_return._return_value), line)
-        rebuild(Path(config.hydra.sweep.dir))
+        with suppress(RunError):  # for runs that cannot be ranked together; report() says so
+            rebuild(Path(config.hydra.sweep.dir))
 
     @classmethod
     def report(cls) -> None:

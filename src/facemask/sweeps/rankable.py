@@ -15,7 +15,7 @@ from facemask.sweeps.configurations import asked_folds, gather
 # Keys that decide on which images a run is validated, and by which metric runs are ranked.
 RANKING_KEYS = (
     *("monitor", "k", "split_seed", "data.root", "data.fraction", "data.test_fraction", "data.min_side"),
-    *("data.groups", "data.test_source"),
+    *("data.groups", "data.test_source", "data.store_size"),  # the fingerprint of the data depends on the last
 )
 
 
