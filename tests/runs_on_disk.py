@@ -67,11 +67,15 @@ def write_run(
     return folder
 
 
+SAMPLES = "the images"  # digest of the images of all runs
+
+
 def _fold(number: int, score: float, fingerprint: str, config: TrainConfig) -> FoldResult:
+    counts, size = {"train": {"a": 50, "b": 40}}, config.data.get("store_size")
     return FoldResult(
         number,
         "complete",
-        data=DataFacts("faces", fingerprint, ["a", "b"], {"train": {"a": 50, "b": 40}}),
+        data=DataFacts("faces", fingerprint, ["a", "b"], counts, store_size=size, samples=SAMPLES),
         n=SampleCounts(val=30),
         weights=WeightFacts(parameters=1000),
         best_epoch=2,

@@ -92,17 +92,20 @@ def test_every_format_predicts_what_the_run_predicts(place: Path, format_: str, 
         ("exported_program", "precision=fp16", 0.01),
     ],
 )
-def test_lower_precision_is_smaller_and_nearly_the_same(place: Path, format_: str, words: str, most: float) -> None:
-    name = f"{format_}-{words.replace(' ', '-')}"
+@pytest.mark.parametrize("run", ["run", "flips"])
+def test_lower_precision_is_smaller_and_nearly_the_same(
+    place: Path, format_: str, words: str, most: float, run: str
+) -> None:
+    name = f"{run}-{format_}-{words.replace(' ', '-')}"
     precision = words.split()[0].removeprefix("precision=")
-    done = export(place, "run=run", f"format={format_}", *words.split(), "max_drop=0.5", f"hydra.run.dir={name}")
+    done = export(place, f"run={run}", f"format={format_}", *words.split(), "max_drop=0.5", f"hydra.run.dir={name}")
     assert done.code == 0, done.err
     assert all(line.startswith("Decoding") for line in done.err.splitlines())
     assert ("It was calibrated on 15 of these images" in done.out) == (precision == "int8")
-    trained, exported = trained_and_exported(place, f"{name}/CNN-{precision}{SUFFIXES[format_]}")
+    trained, exported = trained_and_exported(place, f"{name}/CNN-{precision}{SUFFIXES[format_]}", run)
     assert 0 < np.abs(trained - exported).max() < most
     assert np.abs(exported.sum(axis=1) - 1).max() < 1e-5
-    assert export(place, "run=run", f"format={format_}", "hydra.run.dir=whole").code == 0
+    assert export(place, f"run={run}", f"format={format_}", "hydra.run.dir=whole").code == 0
     small, whole = (
         json.loads((place / folder / f"CNN-{kind}{SUFFIXES[format_]}.json").read_text())
         for folder, kind in ((name, precision), ("whole", "fp32"))

@@ -87,11 +87,14 @@ def _call(target: str) -> Change:
     return in_json("model.json", lambda model: model["graph_module"]["graph"]["nodes"][0].update(target=target))
 
 
-def _size(mark: Path) -> Change:
+def _size(mark: Path, template: str = "{}") -> Change:
     def edit(model: Any) -> None:
         sizes = next(iter(model["graph_module"]["graph"]["tensor_values"].values()))["sizes"]
         sizes[0] = {
-            "as_expr": {"expr_str": f"__import__('pathlib').Path({str(mark)!r}).touch()", "hint": {"as_int": 2}}
+            "as_expr": {
+                "expr_str": template.format(f"__import__('pathlib').Path({str(mark)!r}).touch()"),
+                "hint": {"as_int": 2},
+            }
         }
 
     return in_json("model.json", edit)
@@ -115,6 +118,8 @@ def _enum(model: Any) -> None:
         (lambda _: _call("torch.hub.load"), "it calls 'torch.hub.load'"),
         (lambda _: _call("#custom:x"), "it calls '#custom:x'"),
         (_size, "it has the size"),
+        (lambda mark: _size(mark, "Mul(Integer(2), {})"), "it has the size"),
+        (lambda mark: _size(mark, "Mul(Integer(2), Symbol('s')) + {}"), "it has the size"),
         (lambda _: in_json("model_weights_config.json", _pickled_weight), "it contains a pickle"),
         (lambda _: in_json("model.json", _enum), "it contains an object of another module"),
         (lambda _: lambda members: members.update({"x/data/aotinductor/model/a.so": b""}), "is not one that"),

@@ -39,8 +39,8 @@ class TrainConfig:
     teacher: str | None = None  # run folder of the teacher for knowledge distillation; trained on the same data
     teacher_weight: float = 0.7  # weight of the distillation loss, 0 to 1; the labels have weight 1 - teacher_weight
     teacher_temperature: float = 3.0  # softmax temperature for distillation; higher = softer targets
-    # Use out-of-fold predictions of the teacher, a run of all folds. The validation score is then too high, so a sweep
-    # refuses it.
+    # Use out-of-fold predictions of the teacher, a run of all folds. The validation score is then too high, so sweeps,
+    # which rank by it, refuse this key.
     teacher_unseen: bool = False
     name: str = "${data.name}"  # name of the sweep's folder
     # Train a sweep fold by fold, and prune configurations that are clearly worse before they have run all folds.

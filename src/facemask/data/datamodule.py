@@ -29,7 +29,7 @@ from facemask.data.splits import (
     hold_out_test,
     subset,
 )
-from facemask.data.store import Store, check_readable, fingerprint, open_store
+from facemask.data.store import Store, check_readable, fingerprint, open_store, samples_digest
 from facemask.data.transforms import Augmentation, load_augmentation
 from facemask.errors import DataError
 
@@ -194,6 +194,12 @@ class FaceDataModule(LightningDataModule):
         """Short hash of the training part: pixels, labels and groups."""
         assert self.samples is not None
         return fingerprint(self.store, self.samples)
+
+    @property
+    def samples_digest(self) -> str:
+        """Short hash of the training part that does not depend on the size of the stored images."""
+        assert self.samples is not None
+        return samples_digest(self.store, self.samples)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the number of images per class in the training part (as used) and in the test part."""

@@ -199,7 +199,17 @@ def _flush(path: Path) -> None:
 
 def fingerprint(store: Store, table: pd.DataFrame) -> str:
     """Return a short hash of the data of a run: pixels and each image's label, group and split."""
-    digest = hashlib.sha256(store.digest.encode())
+    return _short_hash(store.digest, table)
+
+
+def samples_digest(store: Store, table: pd.DataFrame) -> str:
+    """Return a short hash like :func:`fingerprint`, but with the images' original sizes instead of their pixels."""
+    sizes = store.samples[["path", "width", "height"]].to_numpy().tolist()
+    return _short_hash(json.dumps(sizes), table)
+
+
+def _short_hash(images: str, table: pd.DataFrame) -> str:
+    digest = hashlib.sha256(images.encode())
     columns = table[["path", "label", "group", "split"]]
     digest.update(json.dumps(columns.to_numpy().tolist()).encode())
     return digest.hexdigest()[:16]

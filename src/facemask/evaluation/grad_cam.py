@@ -67,10 +67,10 @@ def activation_maps(model: nn.Module, preprocessing: Preprocessing, images: Pixe
     model.requires_grad_(True)  # gradients must pass through frozen layers
     try:
         with GradCAM(model=model, target_layers=[layer]) as cam:
-            maps = [  # the maps of mirror images (model.flip_tta=true) come after those of the images
-                cam(preprocessing.normalise(batch.to(device)), [ClassifierOutputTarget(int(c)) for c in asked])[
-                    : len(batch)
-                ]
+            maps = [
+                _of_images(
+                    cam(preprocessing.normalise(batch.to(device)), [*map(ClassifierOutputTarget, asked)]), len(batch)
+                )
                 for batch, asked in _batches(images, classes)
             ]
     finally:
@@ -78,6 +78,11 @@ def activation_maps(model: nn.Module, preprocessing: Preprocessing, images: Pixe
             parameter.requires_grad_(learned)
             parameter.grad = None
     return np.concatenate(maps).astype(np.float64)
+
+
+def _of_images(maps: Floats, n: int) -> Floats:
+    """Return the maps of n images; after them may come those of their mirror images, with which they are averaged."""
+    return maps if len(maps) == n else (maps[:n] + maps[n:, :, ::-1]) / 2
 
 
 def last_convolution(model: nn.Module, inputs: Tensor) -> nn.Module | None:

@@ -26,7 +26,7 @@ OPERATORS = re.compile(
     r"torch\.sym_(int|float|max|min|not)"
 )
 SYMBOL = r"Symbol\('\w+'(, (positive|nonnegative|integer)=True)*\)"
-SIZES = re.compile(rf"-?\d+|{SYMBOL}|Mul\(Integer\(\d+\), {SYMBOL}\)")  # the last for model.flip_tta=true
+SIZES = re.compile(rf"-?\d+|{SYMBOL}|Mul\(Integer\([0-9]{{1,9}}\), {SYMBOL}\)")
 MAX_JSON = 50_000_000  # bytes
 INPUTS = "data/sample_inputs/model.pt"
 

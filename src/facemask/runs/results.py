@@ -26,6 +26,8 @@ class DataFacts:
         classes: class names in the order of the probabilities.
         n: number of images per class in the parts ``train`` and ``test``.
         unreadable: number of skipped unreadable files.
+        store_size: side of the stored images, pixels, on which the fingerprint depends; None if unknown.
+        samples: short hash of paths, original sizes, labels, groups and split; empty if unknown.
     """
 
     name: str
@@ -33,6 +35,14 @@ class DataFacts:
     classes: list[str] = field(default_factory=list)
     n: dict[str, dict[str, int]] = field(default_factory=dict)
     unreadable: int = 0
+    store_size: int | None = None
+    samples: str = ""
+
+    def has_same_images(self, other: "DataFacts") -> bool:
+        """Return whether these are the same labelled images, split equally; they may be stored at another size."""
+        if self.store_size == other.store_size or not (self.samples and other.samples):
+            return self.fingerprint == other.fingerprint
+        return self.samples == other.samples
 
 
 @dataclass

@@ -12,6 +12,7 @@ from facemask.config.resolvers import monitor_sign
 from facemask.config.schemas import TrainConfig
 from facemask.errors import RunError
 from facemask.models.checkpoint import completed_epochs
+from facemask.runs.results import DataFacts
 from facemask.runs.run_folder import LAST, read_fold, read_history
 from facemask.sweeps.configurations import runs_below
 from facemask.sweeps.race import Pruned, has_same_folds
@@ -64,14 +65,16 @@ def judge_at_rung(sweep: Path, config: TrainConfig, fold_folder: Path) -> Pruned
     sign, own = monitor_sign(config.monitor), score_at_rung(fold_folder, config)
     if math.isnan(own):
         return None
-    images = _fingerprint(fold_folder)
+    data = _data_of(fold_folder)
     comparable = [  # the running one included
         run.folder / fold_folder.name
         for run in runs_below(sweep)
         if run.config
         and has_same_folds(run.config, config)
         and total_epochs(run.config) == total_epochs(config)
-        and _fingerprint(run.folder / fold_folder.name) == images
+        and data
+        and (theirs := _data_of(run.folder / fold_folder.name))
+        and theirs.has_same_images(data)
     ]
     scores = [score for fold in comparable if not math.isnan(score := score_at_rung(fold, config))]
     n_better = sum(sign * score > sign * own for score in scores)
@@ -84,9 +87,9 @@ def judge_at_rung(sweep: Path, config: TrainConfig, fold_folder: Path) -> Pruned
     )
 
 
-def _fingerprint(fold_folder: Path) -> str | None:
+def _data_of(fold_folder: Path) -> DataFacts | None:
     try:
         result = read_fold(fold_folder)
     except RunError:
         return None
-    return result.data.fingerprint if result and result.data else None
+    return result.data if result else None

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from filelock import FileLock
 
+from facemask.errors import RunError
 from facemask.files import to_csv, write_atomically
 from facemask.reports.page import render
 from facemask.reports.run import METRIC_COLUMNS
@@ -22,13 +23,19 @@ def rebuild(folder: Path) -> Summary:
     Concurrent processes take turns.
 
     Raises:
-        RunError: there are no runs, or they cannot be compared.
+        RunError: there are no runs, or they cannot be compared; an outdated summary is deleted.
     """
+    csv, markdown, html = (folder / f"summary.{suffix}" for suffix in ("csv", "md", "html"))
     with FileLock(folder / ".summary.lock"):
-        summary = summarise(folder)
-        write_atomically(folder / "summary.csv", to_csv(to_table(summary)))
-        write_atomically(folder / "summary.md", to_markdown(summary))
-        write_atomically(folder / "summary.html", to_html(summary))
+        try:
+            summary = summarise(folder)
+        except RunError:
+            for outdated in (csv, markdown, html):
+                outdated.unlink(missing_ok=True)
+            raise
+        write_atomically(csv, to_csv(to_table(summary)))
+        write_atomically(markdown, to_markdown(summary))
+        write_atomically(html, to_html(summary))
     return summary
 
 

@@ -132,7 +132,7 @@ def has_same_folds(one: TrainConfig, other: TrainConfig) -> bool:
 def _has_folds(configuration: Configuration, own: Configuration) -> bool:
     """Return whether a configuration has all folds of another, of the same images."""
     pairs = [(configuration.folds.get(number), fold) for number, fold in own.folds.items()]
-    return all(other is not None and other.facts.fingerprint == fold.facts.fingerprint for other, fold in pairs)
+    return all(other is not None and other.facts.has_same_images(fold.facts) for other, fold in pairs)
 
 
 def _sampling_error(one: Configuration, other: Configuration, monitor: str) -> tuple[float, float]:

@@ -7,6 +7,7 @@ over different folds are means over different images.
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 from scipy.stats import t as student_t
@@ -68,8 +69,8 @@ def summarise(folder: Path) -> Summary:
     if not found:
         raise RunError(f"{folder} contains no runs; give the folder of a sweep, such as outputs/sweeps/NAME.")
     monitors = {c.config.monitor for c in found if c.config}
-    data = {fold.facts.fingerprint for c in found for fold in c.folds.values()}
-    if len(monitors) > 1 or len(data) > 1:
+    data = {fold.facts.fingerprint: fold.facts for c in found for fold in c.folds.values()}
+    if len(monitors) > 1 or not all(one.has_same_images(other) for one, other in combinations(data.values(), 2)):
         raise RunError(
             f"{folder} contains runs with different data or monitors, which cannot be ranked together; "
             "rank their folders separately."
@@ -100,8 +101,10 @@ def _describe(configurations: Sequence[Configuration]) -> str:
         return "no fold is complete"
     data, images = folds[0].facts, {fold.fold: fold.n.val for fold in folds}
     k = next((c.config.k for c in configurations if c.config and c.folds), len(images))
+    fingerprints = sorted({fold.facts.fingerprint for fold in folds})
     return (
-        f"{data.name} (fingerprint {data.fingerprint}), {sum(data.n['train'].values()):,} training images in "
+        f"{data.name} (fingerprint{'s' * (len(fingerprints) > 1)} {', '.join(fingerprints)}), "
+        f"{sum(data.n['train'].values()):,} training images in "
         f"{k} folds; validated on {sum(images.values()):,} images of {len(images)} fold{'s' if len(images) > 1 else ''}"
     )
 

@@ -224,7 +224,15 @@ def _report_unreadable(data: FaceDataModule, run: Path) -> None:
 def _record_facts(result: FoldResult, data: FaceDataModule, model: Model) -> None:
     """Record facts about data and network before training."""
     parameters = list(model.module.parameters())
-    result.data = DataFacts(str(data.name), data.fingerprint, data.class_names, data.counts(), len(data.unreadable))
+    result.data = DataFacts(
+        name=str(data.name),
+        fingerprint=data.fingerprint,
+        classes=data.class_names,
+        n=data.counts(),
+        unreadable=len(data.unreadable),
+        store_size=data.store_size,
+        samples=data.samples_digest,
+    )
     result.n = SampleCounts(len(data.train_samples), len(data.val_samples), int(data.val_samples["group"].nunique()))
     result.weights = WeightFacts(
         source=model.initial.source,

@@ -18,7 +18,7 @@ from facemask.data import store as store_module
 from facemask.data.index import index
 from facemask.data.pictures import read_image
 from facemask.data.preprocessing import square
-from facemask.data.store import check_readable, fingerprint, open_store
+from facemask.data.store import check_readable, fingerprint, open_store, samples_digest
 from facemask.errors import DataError
 
 
@@ -73,6 +73,15 @@ def test_the_fingerprint_depends_on_the_data_and_not_on_their_path(tmp_path: Pat
             table.loc[0, "label"] = "b"
         prints.append(fingerprint(open_faces(root, tmp_path / "store"), table))
     assert prints[0] == prints[1] != prints[2]
+
+
+def test_the_digest_of_samples_depends_on_the_data_and_not_on_the_stored_size(tmp_path: Path) -> None:
+    root = write_faces(tmp_path / "faces", {"a": 2, "b": 2})
+    table = index(root)
+    stores = [open_store(root, table["path"].tolist(), size, tmp_path / "store") for size in (8, 16)]
+    assert fingerprint(stores[0], table) != fingerprint(stores[1], table)
+    assert samples_digest(stores[0], table) == samples_digest(stores[1], table)
+    assert samples_digest(stores[0], table.assign(label="b")) != samples_digest(stores[0], table)
 
 
 def _open_in_process(faces: Path, folder: Path, queue: "multiprocessing.Queue[str]") -> None:

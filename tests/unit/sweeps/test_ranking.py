@@ -94,11 +94,27 @@ def test_one_fold_has_no_standard_error(tmp_path: Path) -> None:
     assert "on one fold, which says nothing about chance; run fold=all" in summarise(tmp_path).verdict
 
 
+def test_images_that_are_stored_at_other_sizes_are_ranked_together(tmp_path: Path) -> None:
+    larger = configuration().data.with_arguments(store_size=48)
+    write_run(tmp_path / "a", SCORES)
+    write_run(tmp_path / "b", shifted(0.02), fingerprint="def", data=larger)
+    summary = summarise(tmp_path)
+    assert labels(summary) == [(1, "net data.store_size=48"), (2, "net data.store_size=24")]
+    assert "fingerprints abc, def" in summary.data
+    write_run(tmp_path / "c", SCORES, fingerprint="changed", lr=1, data=larger)
+    with pytest.raises(RunError, match="contains runs with different data or monitors"):
+        summarise(tmp_path)
+
+
 def test_runs_on_other_data_are_not_ranked_together(tmp_path: Path) -> None:
     write_run(tmp_path / "a", SCORES, lr=1)
     write_run(tmp_path / "b", SCORES, lr=2, fingerprint="other")
     with pytest.raises(RunError, match="contains runs with different data or monitors"):
         summarise(tmp_path)
+    (tmp_path / "summary.md").write_text("of one run")
+    with pytest.raises(RunError, match="contains runs with different data or monitors"):
+        rebuild(tmp_path)
+    assert not (tmp_path / "summary.md").exists()
     with pytest.raises(RunError, match="contains no runs; give the folder of a sweep"):
         summarise(tmp_path / "a/fold-0/none")
 

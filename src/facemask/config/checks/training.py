@@ -47,19 +47,34 @@ def check_training(config: TrainConfig) -> None:
 
 
 def check_sweep_keys(config: TrainConfig, is_sweep: bool) -> None:
-    """Check that ``race=true`` and ``halving=true`` are only set in a sweep.
+    """Check the keys that need a sweep, and those that a sweep cannot have.
 
-    Not part of :func:`check_training`: a run of such a sweep may be resumed on its own.
+    Not part of :func:`check_training`: a run of a sweep may be resumed on its own.
 
     Raises:
-        ConfigError: one of them is set in a single run.
+        ConfigError: ``race=true`` or ``halving=true`` in a single run, or ``teacher_unseen=true`` in a sweep.
     """
+    if is_sweep:
+        check_ranking_scores(config.teacher_unseen)
     for key in ("race", "halving"):
         if getattr(config, key) and not is_sweep:
             raise ConfigError(
                 f"{key}=true compares the configurations of a sweep, but this is a single run; add -m, or remove "
                 f"{key}=true."
             )
+
+
+def check_ranking_scores(teacher_unseen: bool) -> None:
+    """Check that the validation scores of a sweep can rank its runs.
+
+    Raises:
+        ConfigError: the teachers have seen the validation images.
+    """
+    if teacher_unseen:
+        raise ConfigError(
+            "a sweep ranks by validation scores, which teacher_unseen=true makes too high; remove teacher_unseen=true, "
+            "or train without -m, all folds with fold=all."
+        )
 
 
 def check_name(name: str) -> None:
