@@ -186,6 +186,8 @@ def test_readers_give_the_probabilities_of_the_module(data: FaceDataModule, tmp_
         loaded = MaskClassifier.load_from_checkpoint(path, map_location="cpu").eval()
         assert loaded.preprocessing == model.preprocessing
         assert torch.equal(loaded(loaded.preprocessing.normalise(torch.from_numpy(squares))), logits)
+        flipped = MaskClassifier.load_from_checkpoint(path, map_location="cpu", flip_tta=True)
+        assert (loaded.flip_tta, flipped.flip_tta) == (False, True)
     found = Predictor.load(path).predict_squares(squares)
     torch.testing.assert_close(torch.from_numpy(found), logits.softmax(dim=1), atol=1e-5, rtol=1e-5)
 
