@@ -40,7 +40,7 @@ class Graph(nn.Module):
     ) -> None:
         super().__init__()
         self.dtype = torch.float16 if is_half else torch.float32
-        self.flip_tta = isinstance(model, MaskClassifier) and bool(model.flip_tta)
+        self.flip_tta = isinstance(model, MaskClassifier) and model.flip_tta
         self.net = fuse_conv_bn(model.net if isinstance(model, MaskClassifier) else model).to(self.dtype)
         self.preprocessing, self.is_inside = preprocessing, is_inside
         weights = bilinear_weights(preprocessing.store_size, preprocessing.input_size)

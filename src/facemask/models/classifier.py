@@ -56,7 +56,7 @@ class MaskClassifier(LightningModule):
         label_smoothing: label smoothing of the training loss, in [0, 1).
         freeze: layers to freeze, see :func:`facemask.models.freezing.freeze`.
         flip_tta: average the probabilities of each image and its mirror image, except in training; takes twice as long.
-            None for no, or in ``load_from_checkpoint`` for the checkpoint's choice.
+            ``load_from_checkpoint(flip_tta=True)`` turns it on for a model trained without.
         channels_last: use the channels-last memory format, which is faster on CPUs and tensor cores; networks whose
             gradients it damages use the usual format.
         input_size: side of the network's input, pixels; None for the stored images' size.
@@ -81,7 +81,7 @@ class MaskClassifier(LightningModule):
         class_weights: npt.NDArray[np.float32] | None = None,
         label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         freeze: str = "none",
-        flip_tta: bool | None = None,
+        flip_tta: bool = False,
         channels_last: bool = True,
         input_size: Annotated[int, Field(ge=8, le=1024)] | None = 96,
         lr: Annotated[float, Field(gt=0)] = 1e-3,
@@ -171,7 +171,7 @@ class MaskClassifier(LightningModule):
             "schedule": describe(self.make_schedule),
             "label_smoothing": self.label_smoothing,
             "freeze": self.frozen_part,
-            "flip_tta": bool(self.flip_tta),
+            "flip_tta": self.flip_tta,
             "channels_last": self.memory_format == torch.channels_last,
             "input_size": self.input_size,
             **self.settings,
@@ -198,7 +198,7 @@ class MaskClassifier(LightningModule):
         self.make_net, self.settings = as_written.make_net, as_written.settings
         self.frozen_part, self.input_size = as_written.frozen_part, as_written.input_size
         self.memory_format, self.label_smoothing = as_written.memory_format, as_written.label_smoothing
-        self.flip_tta = as_written.flip_tta if self.flip_tta is None else self.flip_tta
+        self.flip_tta = self.flip_tta or as_written.flip_tta
         untrained = {"pretrained": False} if "pretrained" in inspect.signature(self.make_net).parameters else {}
         self.build(self.preprocessing.class_names, **untrained)  # its weights are about to be replaced
 

@@ -3,7 +3,7 @@
 import inspect
 import shlex
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +77,8 @@ def assert_resumed(config: TrainConfig) -> None:
     tables = [pd.read_parquet(folder / "predictions.parquet") for folder in (CUT_OFF, COMPLETE)]
     pd.testing.assert_frame_equal(*tables, rtol=1e-3, atol=1e-5)
     assert result.folds[0].best_epoch == expected.folds[0].best_epoch
-    assert result.folds[0].facts == expected.folds[0].facts
+    later = {"store_size": None, "samples": ""}  # facts that format 0 does not have
+    assert replace(result.folds[0].facts, **later) == expected.folds[0].facts
     for metric, spread in expected.metrics["val"].items():
         assert result.metrics["val"][metric].mean == pytest.approx(spread.mean, rel=1e-4), metric
     assert result.folds[0].intervals.keys() == expected.folds[0].intervals.keys()
