@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from facemask.cli import jobs
 from facemask.cli.help import help_text
-from facemask.cli.messages import explain, fail, hydra_message
+from facemask.cli.messages import explain, fail, hydra_message, show
 from facemask.config.arguments import MULTIRUN, SUBCOMMANDS, expand_shorthands, normalise_arguments, program
 from facemask.config.compose import CONF, register
 from facemask.config.preparation_schemas import TASKS
@@ -133,7 +133,7 @@ def main(name: str) -> None:
     """
     command = COMMANDS[name]
     if {"--help", "-h"} & {*sys.argv[1:]}:
-        print(help_text(name, command.schemas, sys.argv[1:], program(), command.examples))
+        show(help_text(name, command.schemas, sys.argv[1:], program(), command.examples))
         return
     _check_flags(command)
     arguments = normalise_arguments(sys.argv[1:], command.repeated, command.renamed)

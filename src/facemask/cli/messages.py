@@ -1,6 +1,7 @@
 """Conversion of errors to one sentence: what is wrong and what to type instead."""
 
 import errno
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,14 @@ def fail(sentence: str, code: int) -> NoReturn:
     """Print an error message and exit with ``code``."""
     print(f"error: {visible(sentence)}", file=sys.stderr)
     sys.exit(code)
+
+
+def show(text: str) -> None:
+    """Print a text; a reader that stops early, such as ``head``, is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at exit
 
 
 def hydra_message(error: Exception) -> str | None:

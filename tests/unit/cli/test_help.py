@@ -1,6 +1,8 @@
 """``--help`` lists every key with type, default and meaning, and every group; its examples compose."""
 
 import re
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -42,6 +44,15 @@ def test_every_command_prints_its_help(name: str, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert done.out.startswith(f"usage: python {name}.py [KEY=VALUE ...]\n")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_may_stop_early() -> None:
+    command = [sys.executable, str(PROJECT / "train.py"), "--help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        assert program.stdout and program.stderr
+        program.stdout.close()
+        assert program.stderr.read() == b""
+    assert program.returncode == 0
 
 
 def test_groups_list_their_choices_and_the_keys_of_the_default() -> None:
