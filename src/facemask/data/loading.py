@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from multiprocessing.util import Finalize
 from typing import Any
 
 import torch
@@ -22,6 +23,12 @@ GPU_WORKERS = 8
 def as_is(batch: Any) -> Any:
     """Return the batch unchanged: :meth:`FaceDataset.__getitems__` has already collated it."""
     return batch
+
+
+def end_with_parent(_: int) -> None:
+    """Let this worker end if its parent is killed, without waiting until somebody reads what it has loaded."""
+    parent = os.getppid()
+    Finalize(None, lambda: os.getppid() == parent or os._exit(1), exitpriority=0)  # before its queue waits
 
 
 class ArrayLoader(DataLoader[Batch]):
@@ -69,6 +76,7 @@ def array_loader(
         sampler=sampler,
         num_workers=num_workers,
         collate_fn=as_is,
+        worker_init_fn=end_with_parent,
         drop_last=drop_last,
         timeout=LOADER_TIMEOUT if num_workers > 0 else 0,
         persistent_workers=num_workers > 0,

@@ -49,7 +49,8 @@ def test_every_command_prints_its_help(name: str, tmp_path: Path) -> None:
 def test_a_reader_may_stop_early() -> None:
     command = [sys.executable, str(PROJECT / "train.py"), "--help"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
-        assert program.stdout and program.stderr
+        assert program.stdout
+        assert program.stderr
         program.stdout.close()
         assert program.stderr.read() == b""
     assert program.returncode == 0
