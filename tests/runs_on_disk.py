@@ -41,6 +41,7 @@ def write_run(
     scores: dict[int, float],
     status: Status = "complete",
     fingerprint: str = "abc",
+    samples: str = "the images",
     **keys: Any,
 ) -> Path:
     """Write a run folder as training would, with the given score of each complete fold.
@@ -50,12 +51,13 @@ def write_run(
         scores: the monitored metric of each complete fold.
         status: of the run.
         fingerprint: of its data.
+        samples: digest of its images, empty for a run of an earlier version.
         keys: of the configuration, see :func:`configuration`.
     """
     config = configuration(**keys)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(to_plain(config))))
-    folds = [_fold(number, score, fingerprint, config) for number, score in scores.items()]
+    folds = [_fold(number, score, fingerprint, samples, config) for number, score in scores.items()]
     for fold in folds:
         inner = folder / f"fold-{fold.fold}"
         inner.mkdir()
@@ -67,15 +69,12 @@ def write_run(
     return folder
 
 
-SAMPLES = "the images"  # digest of the images of all runs
-
-
-def _fold(number: int, score: float, fingerprint: str, config: TrainConfig) -> FoldResult:
+def _fold(number: int, score: float, fingerprint: str, samples: str, config: TrainConfig) -> FoldResult:
     counts, size = {"train": {"a": 50, "b": 40}}, config.data.get("store_size")
     return FoldResult(
         number,
         "complete",
-        data=DataFacts("faces", fingerprint, ["a", "b"], counts, store_size=size, samples=SAMPLES),
+        data=DataFacts("faces", fingerprint, ["a", "b"], counts, store_size=size, samples=samples),
         n=SampleCounts(val=30),
         weights=WeightFacts(parameters=1000),
         best_epoch=2,

@@ -5,7 +5,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from facemask.cli import jobs
 from facemask.cli.help import help_text
-from facemask.cli.messages import explain, fail, hydra_message, show
+from facemask.cli.messages import explain, fail, hydra_message, reader_may_leave
 from facemask.config.arguments import MULTIRUN, SUBCOMMANDS, expand_shorthands, normalise_arguments, program
 from facemask.config.compose import CONF, register
 from facemask.config.preparation_schemas import TASKS
@@ -110,7 +110,10 @@ def facemask() -> None:
     if name == "doctor":
         from facemask.cli.doctor import doctor
 
-        sys.exit(doctor())
+        code = 0
+        with reader_may_leave():
+            code = doctor()
+        sys.exit(code)
     name = next((whole for whole, short in SUBCOMMANDS.items() if short == name), name)
     if name not in COMMANDS:
         print(USAGE, file=sys.stderr)
@@ -133,7 +136,8 @@ def main(name: str) -> None:
     """
     command = COMMANDS[name]
     if {"--help", "-h"} & {*sys.argv[1:]}:
-        show(help_text(name, command.schemas, sys.argv[1:], program(), command.examples))
+        with reader_may_leave():
+            print(help_text(name, command.schemas, sys.argv[1:], program(), command.examples))
         return
     _check_flags(command)
     arguments = normalise_arguments(sys.argv[1:], command.repeated, command.renamed)
@@ -147,7 +151,7 @@ def main(name: str) -> None:
 
     job.__module__ = name  # Hydra's job name; also makes pickle send the function by value to other processes
     try:
-        with _interrupted_by_sigterm() as received:
+        with _interrupted_by_sigterm() as received, reader_may_leave() if _only_shows(sys.argv) else nullcontext():
             _run(hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(job))
     except KeyboardInterrupt:
         sys.exit(128 + (received[0] if received else signal.SIGINT))
@@ -164,6 +168,11 @@ def main(name: str) -> None:
         SweepSummary.report()
         what = f"{type(error).__name__}: {first_line(error)}"
         fail(f"the sweep stopped early ({what}); to continue it, run the same command again.", code=1)
+
+
+def _only_shows(words: list[str]) -> bool:
+    """Return whether a flag of Hydra asks to print the configuration instead of running a job."""
+    return any(word.partition("=")[0] in ("--cfg", "-c", "--info", "-i", "--hydra-help") for word in words)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from hydra.errors import MissingConfigException
@@ -37,10 +38,12 @@ def fail(sentence: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def show(text: str) -> None:
-    """Print a text; a reader that stops early, such as ``head``, is no error."""
+@contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """Let a reader of the output, such as ``head``, stop early without an error."""
     try:
-        print(text, flush=True)
+        yield
+        sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at exit
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from facemask.data.preprocessing import Pixels, Preprocessing
 from facemask.metrics.classification import Floats, Labels
+from facemask.models.classifier import MaskClassifier
 from facemask.reports.evaluated import Evaluated
 from facemask.reports.findings import BLENDED, MAPPED, Attention, MeanMap
 from facemask.seeding import PICTURES, derive_seed
@@ -59,30 +60,27 @@ def activation_maps(model: nn.Module, preprocessing: Preprocessing, images: Pixe
     Returns:
         The maps; None for a network without convolutions.
     """
-    device = next(model.parameters()).device
-    layer = last_convolution(model.eval(), preprocessing.normalise(torch.from_numpy(np.array(images[:1])).to(device)))
+    is_mirrored = isinstance(model, MaskClassifier) and model.flip_tta
+    # Maps are of logits. Those of a probability's logarithm vanish where the network is certain.
+    net = model.eval().get_submodule("net" if is_mirrored else "")
+    device = next(net.parameters()).device
+    layer = last_convolution(net, preprocessing.normalise(torch.from_numpy(np.array(images[:1])).to(device)))
     if layer is None:
         return None
-    learns = [parameter.requires_grad for parameter in model.parameters()]
-    model.requires_grad_(True)  # gradients must pass through frozen layers
+    learns = [parameter.requires_grad for parameter in net.parameters()]
+    net.requires_grad_(True)  # gradients must pass through frozen layers
+    maps = []
     try:
-        with GradCAM(model=model, target_layers=[layer]) as cam:
-            maps = [
-                _of_images(
-                    cam(preprocessing.normalise(batch.to(device)), [*map(ClassifierOutputTarget, asked)]), len(batch)
-                )
-                for batch, asked in _batches(images, classes)
-            ]
+        with GradCAM(model=net, target_layers=[layer]) as cam:
+            for batch, asked in _batches(images, classes):
+                inputs, targets = preprocessing.normalise(batch.to(device)), [*map(ClassifierOutputTarget, asked)]
+                found = cam(inputs, targets)
+                maps.append((found + cam(inputs.flip(-1), targets)[:, :, ::-1]) / 2 if is_mirrored else found)
     finally:
-        for parameter, learned in zip(model.parameters(), learns, strict=True):
+        for parameter, learned in zip(net.parameters(), learns, strict=True):
             parameter.requires_grad_(learned)
             parameter.grad = None
     return np.concatenate(maps).astype(np.float64)
-
-
-def _of_images(maps: Floats, n: int) -> Floats:
-    """Return the maps of n images; after them may come those of their mirror images, with which they are averaged."""
-    return maps if len(maps) == n else (maps[:n] + maps[n:, :, ::-1]) / 2
 
 
 def last_convolution(model: nn.Module, inputs: Tensor) -> nn.Module | None:

@@ -13,6 +13,7 @@ from facemask.reports.page import render
 from facemask.reports.run import METRIC_COLUMNS
 from facemask.reports.sections import Drawing, Section, Table
 from facemask.runs.results import Spread
+from facemask.sweeps.configurations import runs_below
 from facemask.sweeps.figures import draw_boxes, draw_curves, draw_heat_map
 from facemask.sweeps.ranking import Summary, summarise
 
@@ -30,8 +31,9 @@ def rebuild(folder: Path) -> Summary:
         try:
             summary = summarise(folder)
         except RunError:
-            for outdated in (csv, markdown, html):
-                outdated.unlink(missing_ok=True)
+            if any(runs_below(folder)):  # else the files are somebody else's
+                for outdated in (csv, markdown, html):
+                    outdated.unlink(missing_ok=True)
             raise
         write_atomically(csv, to_csv(to_table(summary)))
         write_atomically(markdown, to_markdown(summary))

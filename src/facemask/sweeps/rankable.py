@@ -34,7 +34,8 @@ def check_rankable(config: DictConfig, folder: Path) -> str | None:
     """
     swept, values = swept_values(config), dict(flatten(_plain(config)))
     found = [c for c in gather(folder) if c.config and c.folds] if folder.is_dir() else []
-    for key in RANKING_KEYS:
+    knows_samples = all(fold.facts.samples for c in found for fold in c.folds.values())
+    for key in [*RANKING_KEYS, *([] if knows_samples else ["data.store_size"])]:
         if {key, key.partition(".")[0], "experiment"} & swept.keys() or key not in values:
             continue
         others = {_comparable(c.values, key) for c in found} - {_comparable(values, key), None}  # None: unknown

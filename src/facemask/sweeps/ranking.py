@@ -69,7 +69,8 @@ def summarise(folder: Path) -> Summary:
     if not found:
         raise RunError(f"{folder} contains no runs; give the folder of a sweep, such as outputs/sweeps/NAME.")
     monitors = {c.config.monitor for c in found if c.config}
-    data = {fold.facts.fingerprint: fold.facts for c in found for fold in c.folds.values()}
+    facts = sorted((fold.facts for c in found for fold in c.folds.values()), key=lambda one: bool(one.samples))
+    data = {one.fingerprint: one for one in facts}  # of equal fingerprints, the last: one that knows its samples
     if len(monitors) > 1 or not all(one.has_same_images(other) for one, other in combinations(data.values(), 2)):
         raise RunError(
             f"{folder} contains runs with different data or monitors, which cannot be ranked together; "

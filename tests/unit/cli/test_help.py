@@ -46,8 +46,9 @@ def test_every_command_prints_its_help(name: str, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_reader_may_stop_early() -> None:
-    command = [sys.executable, str(PROJECT / "train.py"), "--help"]
+@pytest.mark.parametrize("words", [["train", "--help"], ["train", "--cfg", "job"], ["doctor"]])
+def test_a_reader_may_stop_early(words: list[str]) -> None:
+    command = [sys.executable, "-c", "from facemask.cli.main import facemask; facemask()", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
         assert program.stdout
         assert program.stderr

@@ -58,3 +58,11 @@ def test_a_sweep_over_data_is_warned_of(tmp_path: Path) -> None:
         "data.root is swept; runs with different values of it cannot be ranked together."
     )
     assert check_rankable(swept("fold=all", "bs=8,16"), tmp_path / "new") is None
+
+
+def test_another_store_size_is_refused_beside_runs_that_do_not_know_their_images(tmp_path: Path) -> None:
+    larger = swept("fold=all", "data.store_size=160")
+    assert check_rankable(larger, begun(tmp_path)) is None
+    write_run(tmp_path / "earlier", SCORES, samples="", lr=1, fold="all")
+    with pytest.raises(ConfigError, match=r"data\.store_size=24, which cannot be ranked with data\.store_size=160"):
+        check_rankable(larger, tmp_path)

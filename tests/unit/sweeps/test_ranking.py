@@ -101,6 +101,9 @@ def test_images_that_are_stored_at_other_sizes_are_ranked_together(tmp_path: Pat
     summary = summarise(tmp_path)
     assert labels(summary) == [(1, "net data.store_size=48"), (2, "net data.store_size=24")]
     assert "fingerprints abc, def" in summary.data
+    write_run(tmp_path / "aa", SCORES, samples="", lr=1)  # of an earlier version, on the same stored images as "a"
+    write_run(tmp_path / "ba", SCORES, samples="", lr=1, fingerprint="def", data=larger)
+    assert summarise(tmp_path).data == summary.data
     write_run(tmp_path / "c", SCORES, fingerprint="changed", lr=1, data=larger)
     with pytest.raises(RunError, match="contains runs with different data or monitors"):
         summarise(tmp_path)
@@ -115,8 +118,12 @@ def test_runs_on_other_data_are_not_ranked_together(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="contains runs with different data or monitors"):
         rebuild(tmp_path)
     assert not (tmp_path / "summary.md").exists()
+    others = tmp_path / "others"
+    others.mkdir()
+    (others / "summary.md").write_text("of something else")
     with pytest.raises(RunError, match="contains no runs; give the folder of a sweep"):
-        summarise(tmp_path / "a/fold-0/none")
+        rebuild(others)
+    assert (others / "summary.md").read_text() == "of something else"
 
 
 def test_keys_that_change_together_are_named_once_by_the_shortest() -> None:
