@@ -22,6 +22,6 @@ for _ in array_loader(Batches(), range(100), batch_size=1, num_workers=1, drop_l
 @pytest.mark.skipif(sys.platform != "linux", reason="its workers are forked")
 def test_the_workers_of_a_killed_process_end() -> None:
     # Returns when the last process that inherited the output has ended; PyTorch looks after the parent every 5 s.
-    killed = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, timeout=30, check=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, timeout=120, check=False)
     assert killed.returncode == -9
     assert killed.stderr == b""
