@@ -182,7 +182,8 @@ def test_a_sweep_cannot_rank_by_scores_that_the_teacher_makes_too_high(train: Ru
     )
     words = [*SMALL, "teacher=run", "-m", "lr=1e-3,1e-4"]
     assert_refused(train(*words, "teacher_unseen=true", "name=taught"), expected)
-    swept = train(*words, "teacher_unseen=yes,true", "name=taught-swept")
+    assert_refused(train(*words, "teacher_unseen=false,true", "name=taught"), expected)
+    swept = train(*words, "teacher_unseen=yes,on", "name=taught-swept")
     assert swept.code == 1
     assert expected in swept.err
 

@@ -63,16 +63,15 @@ def judge_at_rung(sweep: Path, config: TrainConfig, fold_folder: Path) -> Pruned
         The decision, or None to continue: it is among the best third, or has not trained its first epochs.
     """
     sign, own = monitor_sign(config.monitor), score_at_rung(fold_folder, config)
-    if math.isnan(own):
-        return None
     data = _data_of(fold_folder)
+    if math.isnan(own) or data is None:
+        return None
     comparable = [  # the running one included
         run.folder / fold_folder.name
         for run in runs_below(sweep)
         if run.config
         and has_same_folds(run.config, config)
         and total_epochs(run.config) == total_epochs(config)
-        and data
         and (theirs := _data_of(run.folder / fold_folder.name))
         and theirs.has_same_images(data)
     ]

@@ -86,13 +86,12 @@ class SweepSummary(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Remember the sweep's folder, clear earlier failures, and resume its Optuna study if it has one."""
-        from facemask.config.checks.training import check_name, check_ranking_scores
+        from facemask.config.checks.training import check_name
         from facemask.errors import FaceMaskError
         from facemask.sweeps.rankable import check_rankable
 
         try:
             check_name(str(config.name))
-            check_ranking_scores(config.teacher_unseen)
             SweepSummary.folder = Path(config.hydra.sweep.dir)
             (SweepSummary.folder / FAILED).unlink(missing_ok=True)
             if warning := check_rankable(config, SweepSummary.folder):

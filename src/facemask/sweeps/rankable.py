@@ -7,6 +7,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from facemask.config.checks.training import check_ranking_scores
 from facemask.config.keys import ALL_FOLDS, Values, flatten, format_setting
 from facemask.config.roots import to_places
 from facemask.errors import ConfigError
@@ -30,9 +31,10 @@ def check_rankable(config: DictConfig, folder: Path) -> str | None:
         A warning if the sweep itself varies a key whose values cannot be ranked together, else None.
 
     Raises:
-        ConfigError: the runs could not be ranked together.
+        ConfigError: the runs could not be ranked together, or their scores are too high.
     """
     swept, values = swept_values(config), dict(flatten(_plain(config)))
+    check_ranking_scores(True in swept.get("teacher_unseen", [values.get("teacher_unseen")]))
     found = [c for c in gather(folder) if c.config and c.folds] if folder.is_dir() else []
     knows_samples = all(fold.facts.samples for c in found for fold in c.folds.values())
     for key in [*RANKING_KEYS, *([] if knows_samples else ["data.store_size"])]:

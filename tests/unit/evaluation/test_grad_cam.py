@@ -46,6 +46,7 @@ def test_with_flip_tta_the_map_of_a_mirror_image_is_the_mirrored_map(certainty: 
     assert mirrored is not None
     assert maps.shape == (3, 16, 16)
     assert np.ptp(maps, axis=(1, 2)).min() > 0.1
+    assert not np.allclose(maps, mirrored, atol=0.01)
     np.testing.assert_allclose(maps, mirrored[:, :, ::-1], atol=1e-4)
 
 

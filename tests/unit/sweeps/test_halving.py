@@ -55,6 +55,14 @@ def test_the_best_third_continues(tmp_path: Path, monitor: str, expected: list[i
     assert survivors(tmp_path, runs) == expected
 
 
+def test_a_fold_of_unknown_images_continues(tmp_path: Path) -> None:
+    runs = write_grid(tmp_path)
+    fold = read_fold(runs[3] / "fold-0")
+    assert fold is not None
+    write(runs[3] / "fold-0", replace(fold, data=None))
+    assert survivors(tmp_path, runs) == [0, 3]  # the best of three, and the one that has nothing to compare with
+
+
 def test_the_reason_says_what_was_compared(tmp_path: Path) -> None:
     runs = write_grid(tmp_path)
     pruned = judge_at_rung(tmp_path, read_config(runs[1]), runs[1] / "fold-0")

@@ -118,6 +118,8 @@ def test_runs_on_other_data_are_not_ranked_together(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="contains runs with different data or monitors"):
         rebuild(tmp_path)
     assert not (tmp_path / "summary.md").exists()
+    with pytest.raises(RunError, match="contains no runs; give the folder of a sweep"):
+        summarise(tmp_path / "a/fold-0/none")
     others = tmp_path / "others"
     others.mkdir()
     (others / "summary.md").write_text("of something else")
