@@ -27,8 +27,12 @@ def as_is(batch: Any) -> Any:
 
 def end_with_parent(_: int) -> None:
     """Let this worker end if its parent is killed, without waiting until somebody reads what it has loaded."""
-    parent = os.getppid()
-    Finalize(None, lambda: os.getppid() == parent or os._exit(1), exitpriority=0)  # before its queue waits
+    Finalize(None, _end_if_orphaned, args=(os.getppid(),), exitpriority=0)  # before its queue waits
+
+
+def _end_if_orphaned(parent: int) -> None:
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 class ArrayLoader(DataLoader[Batch]):

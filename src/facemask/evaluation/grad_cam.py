@@ -60,9 +60,10 @@ def activation_maps(model: nn.Module, preprocessing: Preprocessing, images: Pixe
     Returns:
         The maps; None for a network without convolutions.
     """
+    model.eval()
     is_mirrored = isinstance(model, MaskClassifier) and model.flip_tta
-    # Maps are of logits. Those of a probability's logarithm vanish where the network is certain.
-    net = model.eval().get_submodule("net" if is_mirrored else "")
+    # Maps are of the network's logits. Those of a probability's logarithm vanish where the network is certain.
+    net = model.net if isinstance(model, MaskClassifier) else model
     device = next(net.parameters()).device
     layer = last_convolution(net, preprocessing.normalise(torch.from_numpy(np.array(images[:1])).to(device)))
     if layer is None:
