@@ -419,7 +419,7 @@ def test_everything_goes_to_wandb_where_that_logger_is_on(place: Path) -> None:
     assert done.code == 0, done.err
     assert "warning" not in done.err
     (folder,) = (place / "logged/wandb").glob("offline-run-*")
-    records = list(read_records(folder))
+    records = read_records(folder)
     assert next(record.run.job_type for record in records if record.WhichOneof("record_type") == "run") == "evaluation"
     assert [record.exit.exit_code for record in records if record.WhichOneof("record_type") == "exit"] == [0]
     updates = [item for record in records for item in record.summary.update]

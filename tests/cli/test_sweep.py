@@ -84,7 +84,7 @@ def test_failed_runs_are_named_and_the_others_are_ranked_here_and_in_wandb(train
     assert "training diverged" in page
 
     (folder,) = (sweep / "wandb").glob("offline-run-*")
-    records = list(read_records(folder))
+    records = read_records(folder)
     run = next(record.run for record in records if record.WhichOneof("record_type") == "run")
     assert (run.run_group, run.job_type, run.display_name) == ("grid", "summary", "grid summary")
     assert [r.exit.exit_code for r in records if r.WhichOneof("record_type") == "exit"] == [1]

@@ -34,7 +34,7 @@ def test_wandb_keeps_group_job_type_curves_pictures_and_exit_code(
     fit_folds(settings, tmp_path / "good")
     runs = [next((tmp_path / f"good/fold-{fold}/wandb").glob("offline-run-*")) for fold in range(3)]
     for fold, folder in enumerate(runs):
-        records = list(read_records(folder))
+        records = read_records(folder)
         run = next(record.run for record in records if record.WhichOneof("record_type") == "run")
         assert (run.run_group, run.job_type, run.display_name) == (
             "search",
